@@ -1,0 +1,63 @@
+# Every target is one line that CI calls too. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8420
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+##@ First steps
+.PHONY: help setup run test
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .make/python .make/web ## Install everything, locked; leaves pli and pli-bridge in .venv/bin
+run: .make/python .make/webroot ## Start a seeded demo on SQLite and local files, print where to click
+	@$(BIN)/pli demo --port $(PORT)
+test: ## Everything: installs what is missing, then lint, types, rooms, unit to browser tests
+	@tools/test_all.sh
+
+##@ While working
+.PHONY: dev check lint types rooms format api vectors web-test
+dev: .make/dev .make/webroot ## Server on a throw-away demo, restarted when Python changes; web rebuilt when it changes
+	@$(BIN)/python tools/dev.py --port $(PORT)
+check: lint types rooms ## Lint, types, rooms and the quick tests: the set to run before a push
+	@$(BIN)/pytest -q -n 2 tests/unit tests/architecture
+lint: .make/dev .make/web ## ruff, eslint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && cd web && npm run --silent lint
+types: .make/dev .make/web ## mypy strict, svelte-check
+	@$(BIN)/mypy && cd web && npm run --silent check
+rooms: .make/dev .make/web ## import-linter, dependency-cruiser
+	@$(BIN)/lint-imports && cd web && npm run --silent rooms
+format: .make/dev ## Format the Python code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+api: .make/dev ## Regenerate docs/api and the clients' types from the server
+	@$(BIN)/python tools/describe_api.py
+vectors: .make/dev ## Regenerate tests/vectors from crypto/
+	@$(BIN)/python tools/make_vectors.py
+web-test: .make/web ## The web client's own tests
+	@cd web && npm run --silent test
+
+##@ Measure
+.PHONY: bench bench-quick
+bench: .make/dev ## The whole benchmark table (several minutes)
+	@$(BIN)/python -m bench
+bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
+	@$(BIN)/python -m bench --quick
+
+##@ Upkeep
+.PHONY: lock clean
+lock: ## Resolve dependencies again: hash-pinned, without addresses
+	@$(BIN)/uv lock --upgrade -q && $(BIN)/uv export -q --no-header --no-emit-project --no-dev -o requirements.lock && $(BIN)/uv export -q --no-header --no-emit-project -o requirements-dev.lock
+clean: ## Remove what was built or installed here
+	@rm -rf .venv .make server/webroot web/node_modules demo-data
+
+# --- installation, each step once -----------------------------------------------------------------
+.make/python: requirements.lock pyproject.toml
+	@tools/install.sh python && mkdir -p .make && touch $@
+.make/dev: .make/python requirements-dev.lock
+	@tools/install.sh dev && touch $@
+.make/web: .make/python web/package.json web/package-lock.json
+	@tools/install.sh web && touch $@
+.make/webroot: .make/web $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
+	@tools/install.sh webroot && touch $@
