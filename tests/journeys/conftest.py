@@ -1,0 +1,75 @@
+"""Fixtures of the journeys; the programs they start are in `support.py`."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.support import BIN, CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, free_port, write_pdf
+
+
+@pytest.fixture
+def recorder() -> Iterator[Callable[[int], Recorder]]:
+    """Put a recording proxy before a port: `recorder(server.port)`."""
+    made: list[Recorder] = []
+
+    def record(port: int) -> Recorder:
+        made.append(Recorder(port))
+        return made[-1]
+
+    yield record
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Make and start servers on free ports; all are stopped at the end."""
+    servers: list[Server] = []
+
+    def make(
+        name: str = "server", *, start: bool = True, public_url: str = "", extra: list[str] | None = None
+    ) -> Server:
+        server = Server(
+            tmp_path / name, tmp_path / f"{name}.log", free_port(), public_url=public_url, extra=extra or []
+        )
+        subprocess.run([BIN / "pli", "init", "--data", server.data], check=True, capture_output=True, timeout=60)
+        servers.append(server)
+        if start:
+            server.start()
+        return server
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(make_server: Callable[..., Server]) -> Server:
+    return make_server()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, server: Server) -> Callable[..., Terminal]:
+    """A person at a terminal: `terminal("jean")`."""
+    return lambda name, url=None: Terminal(tmp_path / "homes" / name, url or server.url)
+
+
+@pytest.fixture
+def pdf(tmp_path: Path) -> Path:
+    """A small, correct one-page PDF prescription."""
+    return write_pdf(tmp_path / "ordonnance.pdf", "ORDONNANCE (demo) - Amlodipine 5 mg, 1 par jour, 3 mois")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """The distribution's Chromium under playwright; skipped, with the reason, where it is absent."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only the browser tests need it
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
