@@ -13,7 +13,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_FLAGS = [
