@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Everything that `make test` promises, from a Debian machine with Python 3.11 and make.
+# Installs what is missing, runs every section even after a failure, ends with one line that counts the tests.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1
+REPORTS=.make/reports
+BIN=.venv/bin
+LIMIT=${PLI_TEST_LIMIT:-15m} # longest time of one section: a test that hangs is a failure, not a night
+failed=()
+pytest_marks=()
+
+say() { printf '· %s\n' "$*"; }
+
+# section TITLE COMMAND…: title, output, outcome and elapsed seconds
+section() {
+  local title=$1 begun=$SECONDS outcome=ok
+  shift
+  printf '\n== %s\n' "$title"
+  timeout --foreground "$LIMIT" "$@" || { outcome="FAILED (exit $?)"; failed+=("$title"); }
+  printf -- '-- %s: %s, %d s\n' "$title" "$outcome" $((SECONDS - begun))
+}
+
+# need WHAT PACKAGE…: installs Debian packages when that is possible, else says what to do
+need() {
+  local what=$1
+  shift
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    say "$what is missing: installing $* with apt-get (a few minutes at most)"
+    apt-get -qq update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null && return
+  fi
+  say "$what is missing and cannot be installed from here. As root: apt-get install $*"
+  return 1
+}
+
+machine() {
+  "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || need "Python's venv" python3-venv || exit 1
+  if ! command -v chromium >/dev/null; then
+    need Chromium chromium || { failed+=("Chromium for the browser tests"); pytest_marks=(-m "not browser"); }
+  fi
+  [ -n "$(fc-list 2>/dev/null | head -1)" ] || need "A font" fontconfig fonts-dejavu-core || failed+=("a font for the browser tests")
+  # Services of later tests (PostgreSQL, Redis, a mail server) are looked for here, in the same way.
+}
+
+install() {
+  make --no-print-directory .make/dev .make/web .make/webroot
+  local code=$?
+  [ -d .venv/node/bin ] && export PATH="$PWD/.venv/node/bin:$PATH" # Node.js from its wheel, when the machine has none
+  return $code
+}
+
+python_tests() { # TITLE REPORT ARGUMENT…
+  local title=$1 report=$2
+  shift 2
+  section "$title" "$BIN/pytest" -q "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
+}
+
+rm -rf "$REPORTS" && mkdir -p "$REPORTS"
+machine
+say "installing what is locked and not there yet"
+install || { echo "The installation failed: nothing was tested." >&2; exit 1; }
+
+section "ruff: rules" "$BIN/ruff" check .
+section "ruff: format" "$BIN/ruff" format --check .
+section "import-linter: rooms of the Python code" "$BIN/lint-imports"
+section "eslint" npm --prefix web run --silent lint
+section "dependency-cruiser: rooms of the web client" npm --prefix web run --silent rooms
+section "mypy strict" "$BIN/mypy"
+section "svelte-check" npm --prefix web run --silent check
+section "web client: unit tests" npm --prefix web run --silent test -- --reporter=default --reporter=junit --outputFile.junit="$PWD/$REPORTS/web.xml"
+section "web client: build" npm --prefix web run --silent build
+python_tests "pytest: unit, contract, architecture" quick -n 2 tests --ignore=tests/integration --ignore=tests/journeys
+python_tests "pytest: integration" integration tests/integration
+python_tests "pytest: journeys" journeys tests/journeys
+
+printf '\n== Summary, %d s\n' "$SECONDS"
+"$BIN/python" tools/count_tests.py "$REPORTS" "${failed[@]}"
