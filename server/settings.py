@@ -1,0 +1,173 @@
+"""What an operator can choose: flags of ``pli serve`` and ``PLI_*`` variables, read once at start.
+
+A value is passed down from here; nothing else reads the environment. An unknown ``PLI_`` variable stops the start: a
+misspelt setting must not be a silent default. ``.env.example`` and ``docs/operate/settings.md`` are written from this
+file (``tools/describe_api.py``) and compared by a test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, get_type_hints
+from urllib.parse import urlsplit
+
+PREFIX: Final = "PLI_"
+FOREIGN: Final = "PLI_BRIDGE_"
+"""Variables of ``pli-bridge``, which has settings of its own."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value it cannot have. The text is for the operator."""
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in {"0", "1", "no", "yes", "false", "true"}:
+        raise ValueError("say yes or no")
+    return text.lower() in {"1", "yes", "true"}
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise ValueError("a port is between 0 and 65535")
+    return port
+
+
+def _amount(text: str) -> int:
+    amount = int(text)
+    if amount <= 0:
+        raise ValueError("say a number above zero")
+    return amount
+
+
+def _url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment or url.path.strip("/"):
+        raise ValueError("say http(s)://name[:port], without a path")
+    return text.rstrip("/")
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class _As:
+    """How a setting is read from text, and the sentence that the operator's page prints."""
+
+    read: Callable[[str], Any]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator chooses. Sizes are bytes unless the name says otherwise."""
+
+    data: Annotated[Path, _As(_path, "Folder of everything this server keeps (0700).")] = Path("data")
+    host: Annotated[str, _As(str, "Address to listen on. Behind a proxy that ends TLS, leave it.")] = "127.0.0.1"
+    port: Annotated[int, _As(_port, "Port to listen on; 0 takes a free one.")] = 8420
+    public_url: Annotated[
+        str | None, _As(_url, "Where people reach this server (`https://care.example.org`); in every invitation.")
+    ] = None
+    web: Annotated[bool, _As(_yes, "Serve the web client; `no` leaves the API alone.")] = True
+    demo: Annotated[bool, _As(_yes, "Tell every client that this is a demonstration.")] = False
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        _As(_networks, "Networks of your own proxies, with commas; only they may say `X-Forwarded-For`."),
+    ] = ()
+    attachment_limit: Annotated[int, _As(_amount, "Largest document, in bytes, before sealing.")] = 100 * 1024**2
+    attachment_quota: Annotated[int, _As(_amount, "Bytes of documents one account may keep.")] = 20 * 1024**3
+    upload_hours: Annotated[int, _As(_amount, "Hours after which a document that no message names is removed.")] = 24
+    session_days: Annotated[int, _As(_amount, "Days without use after which a session ends.")] = 30
+    access_log: Annotated[bool, _As(_yes, "Write one line a request: method, route, status, milliseconds.")] = True
+    strict_logs: Annotated[bool, _As(_yes, "Stop on a log line outside the allow-list (development).")] = False
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data / "pli.db"
+
+    def address(self, port: int) -> str:
+        """Return where people reach this server, once the port is known."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{port}"
+
+
+def read(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Read the settings: a flag wins over its variable, a variable over the default. ``None`` is "not given".
+
+    Raises:
+        SettingsError: an unknown ``PLI_`` variable, or a value that cannot be read.
+
+    """
+    known = _declared()
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name.startswith(FOREIGN):
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key not in known:
+            raise SettingsError(f"{name} is not a setting of this version (see docs/operate/settings.md)")
+        values[key] = _value(known[key], name, text)
+    for name, given in flags.items():
+        if given is not None:
+            values[name] = _value(known[name], "--" + name.replace("_", "-"), str(given))
+    return Settings(**values)
+
+
+def _declared() -> dict[str, _As]:
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(Settings, include_extras=True).items()}
+
+
+def _value(how: _As, name: str, text: str) -> Any:
+    try:
+        return how.read(text)
+    except ValueError as exc:
+        raise SettingsError(f"{name}: {exc}") from exc
+
+
+# --- what is written from the declarations above ---------------------------------------------------------------------
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, tuple):
+        return ""
+    return str(value)
+
+
+def _lines() -> Iterator[tuple[str, str, str]]:
+    for field in dataclasses.fields(Settings):
+        yield PREFIX + field.name.upper(), _shown(field.default), _declared()[field.name].text
+
+
+def example() -> str:
+    """Return ``.env.example``."""
+    head = "# Settings of `pli serve`. Every line is optional; flags of the same name win.\n"
+    return head + "".join(f"\n# {text}\n#{name}={default}\n" for name, default, text in _lines())
+
+
+def table() -> str:
+    """Return ``docs/operate/settings.md``."""
+    head = """# Settings
+
+Read once, at start, from flags (`--public-url`) and from the environment (`PLI_PUBLIC_URL`); a flag wins.
+An unknown `PLI_` variable stops the start. This page is written by `make api` from `server/settings.py`.
+
+| variable | default | what it does |
+|---|---|---|
+"""
+    return head + "".join(
+        f"| `{name}` | {f'`{default}`' if default else ''} | {text} |\n" for name, default, text in _lines()
+    )
