@@ -1,0 +1,169 @@
+"""What a device remembers, in one SQLite file: public or sealed bytes only, never a key or a readable word.
+
+The pins live here: a chain or a log that the server once showed may only grow.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from bridges.kit import wire
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links (account BLOB, position INTEGER, link BLOB NOT NULL,
+  PRIMARY KEY (account, position)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epochs (conversation BLOB, epoch INTEGER, record BLOB NOT NULL, box BLOB,
+  PRIMARY KEY (conversation, epoch)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (conversation BLOB, seq INTEGER, event BLOB NOT NULL, own_id BLOB,
+  PRIMARY KEY (conversation, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, conversation BLOB, likeness BLOB NOT NULL,
+  body BLOB NOT NULL, sealed BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS invitations (conversation BLOB, member BLOB, sealed BLOB NOT NULL,
+  PRIMARY KEY (conversation, member)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uploads (likeness BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something sealed that the server has not acknowledged yet.
+
+    ``conversation`` is ``None`` for a conversation to create. ``body`` is the request, sent identically each time;
+    ``sealed`` what the sender needs back (keystore-sealed); ``likeness`` tells a repeated command from a new one.
+    """
+
+    id: int
+    conversation: bytes | None
+    likeness: bytes
+    body: bytes
+    sealed: bytes
+
+
+class Store:
+    """The local memory of one home. Every write is durable when it returns (``synchronous=FULL``)."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make several writes all or none."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- single facts ---------------------------------------------------------------------------------------------
+
+    def fact(self, name: str) -> bytes | None:
+        """Read a named value."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def learn(self, name: str, value: bytes) -> None:
+        """Keep a named value."""
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    # --- account chains -------------------------------------------------------------------------------------------
+
+    def links(self, account: bytes) -> list[bytes]:
+        """Read the pinned chain of an account, from its genesis."""
+        rows = self._db.execute("SELECT link FROM links WHERE account = ? ORDER BY position", (account,))
+        return [bytes(row[0]) for row in rows]
+
+    def pin_links(self, account: bytes, first: int, links: Iterable[bytes]) -> None:
+        """Append accepted links, the first at position ``first``. A pinned position never changes."""
+        rows = [(account, first + i, link) for i, link in enumerate(links)]
+        self._db.executemany("INSERT INTO links VALUES (?, ?, ?)", rows)
+
+    # --- conversations --------------------------------------------------------------------------------------------
+
+    def conversations(self) -> list[bytes]:
+        """List the conversations with at least one pinned record."""
+        return [bytes(row[0]) for row in self._db.execute("SELECT conversation FROM epochs WHERE epoch = 1")]
+
+    def epochs(self, conversation: bytes) -> list[tuple[bytes, bytes | None]]:
+        """Read the pinned records with this account's box, from epoch 1."""
+        rows = self._db.execute("SELECT record, box FROM epochs WHERE conversation = ? ORDER BY epoch", (conversation,))
+        return [(bytes(record), None if box is None else bytes(box)) for record, box in rows]
+
+    def pin_epoch(self, conversation: bytes, epoch: int, record: bytes, box: bytes | None) -> None:
+        """Append an accepted record. A pinned epoch never changes."""
+        self._db.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", (conversation, epoch, record, box))
+
+    def last_seq(self, conversation: bytes) -> int:
+        """Give the last stored seq, 0 for none."""
+        row = self._db.execute("SELECT MAX(seq) FROM events WHERE conversation = ?", (conversation,)).fetchone()
+        return int(row[0] or 0)
+
+    def add_events(self, conversation: bytes, events: Iterable[wire.Event]) -> None:
+        """Keep events of the log as the server gave them; a known seq keeps its first content."""
+        rows = [(conversation, e.seq, wire.dumps(e), e.id) for e in events]
+        self._db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+
+    def events(self, conversation: bytes, after: int = 0) -> list[wire.Event]:
+        """Read the stored log after a seq."""
+        query = "SELECT event FROM events WHERE conversation = ? AND seq > ? ORDER BY seq"
+        return [wire.loads(row[0], wire.Event) for row in self._db.execute(query, (conversation, after))]
+
+    # --- outbox ---------------------------------------------------------------------------------------------------
+
+    def waiting(self) -> list[Waiting]:
+        """List what has not been acknowledged, oldest first."""
+        rows = self._db.execute("SELECT id, conversation, likeness, body, sealed FROM outbox ORDER BY id")
+        return [Waiting(*row) for row in rows]
+
+    def put_out(self, conversation: bytes | None, likeness: bytes, body: bytes, sealed: bytes) -> Waiting:
+        """Keep something sealed before its first try."""
+        query = "INSERT INTO outbox (conversation, likeness, body, sealed) VALUES (?, ?, ?, ?)"
+        row = self._db.execute(query, (conversation, likeness, body, sealed)).lastrowid
+        assert row is not None
+        return Waiting(row, conversation, likeness, body, sealed)
+
+    def replace_out(self, waiting: Waiting, body: bytes) -> Waiting:
+        """Exchange the bytes of something the server has certainly not taken (its epoch was stale)."""
+        self._db.execute("UPDATE outbox SET body = ? WHERE id = ?", (body, waiting.id))
+        return replace(waiting, body=body)
+
+    def take_out(self, waiting: Waiting) -> None:
+        """Forget something acknowledged or refused."""
+        self._db.execute("DELETE FROM outbox WHERE id = ?", (waiting.id,))
+
+    # --- invitations and uploads, sealed by the keystore ----------------------------------------------------------
+
+    def keep_invitation(self, conversation: bytes, member: bytes, sealed: bytes) -> None:
+        """Keep an invitation's link and code so that they can be shown again."""
+        self._db.execute("INSERT OR REPLACE INTO invitations VALUES (?, ?, ?)", (conversation, member, sealed))
+
+    def invitation(self, conversation: bytes, member: bytes) -> bytes | None:
+        """Read what ``keep_invitation`` kept."""
+        query = "SELECT sealed FROM invitations WHERE conversation = ? AND member = ?"
+        row = self._db.execute(query, (conversation, member)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def upload(self, likeness: bytes) -> bytes | None:
+        """Read the sealed parameters of an upload that was cut."""
+        row = self._db.execute("SELECT sealed FROM uploads WHERE likeness = ?", (likeness,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep_upload(self, likeness: bytes, sealed: bytes) -> None:
+        """Keep the sealed parameters of an upload, so that it is resumed after a crash."""
+        self._db.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?)", (likeness, sealed))
+
+    def forget_upload(self, likeness: bytes) -> None:
+        """Forget an upload that a message names."""
+        self._db.execute("DELETE FROM uploads WHERE likeness = ?", (likeness,))
