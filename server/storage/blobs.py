@@ -1,0 +1,148 @@
+"""Sealed documents on disk: parts while they arrive, blobs once they are whole.
+
+Names are the attachment id in hex (safe on every file system); nothing here knows who owns what. A part becomes a blob
+by one rename through ``obstore``, so a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import obstore
+from obstore.store import LocalStore
+
+from server.domain.ids import AttachmentId
+
+T = TypeVar("T")
+
+RESERVE: Final = 64 * 1024 * 1024  # bytes of the disk that documents leave to the database
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """The documents of one data folder. Every method leaves the event loop free."""
+
+    root: Path
+    store: LocalStore
+
+    @classmethod
+    def open(cls, data: Path) -> Blobs:
+        """Open (and lay out, the first time) the documents under ``data``."""
+        for name in ("parts", "blobs"):
+            (data / name).mkdir(mode=0o700, exist_ok=True)
+        return cls(root=data, store=LocalStore(prefix=data.resolve()))
+
+    def path(self, attachment: AttachmentId) -> Path:
+        """Return where the whole document lies, for a server that hands out files itself."""
+        return self.root / _blob(attachment)
+
+    async def begin(self, attachment: AttachmentId, size: int) -> None:
+        """Make an empty part.
+
+        Raises:
+            OSError: ``ENOSPC`` when ``size`` bytes would leave less than ``RESERVE`` free; nothing is kept.
+
+        """
+        await asyncio.to_thread(self._begin, attachment, size)
+
+    def _begin(self, attachment: AttachmentId, size: int) -> None:
+        if shutil.disk_usage(self.root).free < size + RESERVE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        path = self.root / _part(attachment)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        _sync_folder(path.parent)
+
+    async def open_part(self, attachment: AttachmentId, received: int) -> Part:
+        """Open a part to go on at ``received``: what a crash left beyond it was never counted and is cut off.
+
+        Raises:
+            FileNotFoundError: there is no such part.
+
+        """
+        return await asyncio.to_thread(self._open_part, attachment, received)
+
+    def _open_part(self, attachment: AttachmentId, received: int) -> Part:
+        handle = os.open(self.root / _part(attachment), os.O_WRONLY)
+        os.ftruncate(handle, received)
+        return Part(handle=handle, end=received)
+
+    async def finish(self, attachment: AttachmentId) -> None:
+        """Turn the (synced) part into a blob. Doing it again after a crash is fine."""
+        path = self.path(attachment)
+        await asyncio.to_thread(path.parent.mkdir, mode=0o700, exist_ok=True)
+        if await asyncio.to_thread((self.root / _part(attachment)).exists):
+            await obstore.rename_async(self.store, _part(attachment), _blob(attachment))
+        await asyncio.to_thread(_sync_folder, path.parent)
+
+    async def has(self, attachment: AttachmentId, size: int) -> bool:
+        """Tell whether the whole document of ``size`` bytes is in the store."""
+        try:
+            return (await obstore.head_async(self.store, _blob(attachment)))["size"] == size
+        except FileNotFoundError:
+            return False
+
+    async def discard(self, attachment: AttachmentId) -> None:
+        """Forget a document, part or whole. An absent one is fine."""
+        for name in (_part(attachment), _blob(attachment)):
+            await asyncio.to_thread((self.root / name).unlink, missing_ok=True)
+
+
+@dataclass(slots=True)
+class Part:
+    """An open part. ``end`` is where the next byte goes."""
+
+    handle: int
+    end: int
+
+    async def append(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of ``data`` (not synced yet)."""
+        await _to_the_end(self._append, data)
+
+    def _append(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self.handle, view, self.end)
+            self.end += written
+            view = view[written:]
+
+    async def sync(self) -> None:
+        """Return when everything written is on the disk."""
+        await _to_the_end(os.fdatasync, self.handle)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self.handle)
+
+
+async def _to_the_end(work: Callable[..., T], *arguments: Any) -> T:
+    """Run ``work`` in a thread, to its end even if the caller is cancelled: nobody may close the file under it."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def _part(attachment: AttachmentId) -> str:
+    return f"parts/{attachment.hex()}"
+
+
+def _blob(attachment: AttachmentId) -> str:
+    name = attachment.hex()
+    return f"blobs/{name[:2]}/{name}"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
