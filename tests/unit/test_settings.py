@@ -1,0 +1,64 @@
+"""Settings are read once, and a mistake in them stops the start."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import pytest
+
+from server import settings
+from server.settings import Settings, SettingsError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_flag_wins_over_the_environment_and_the_environment_over_the_default():
+    read = settings.read({"port": 1, "host": None}, {"PLI_PORT": "2", "PLI_HOST": "::1", "HOME": "/x"})
+    assert (read.port, read.host, read.web) == (1, "::1", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PLI_PROT", "8420"),
+        ("PLI_PORT", "many"),
+        ("PLI_PORT", "65536"),
+        ("PLI_WEB", "perhaps"),
+        ("PLI_PUBLIC_URL", "care.example.org"),
+        ("PLI_PUBLIC_URL", "https://care.example.org/pli"),
+        ("PLI_PUBLIC_URL", "https://care.example.org?x=1"),
+        ("PLI_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("PLI_ATTACHMENT_LIMIT", "0"),
+        ("PLI_ATTACHMENT_LIMIT", "-1"),
+    ],
+)
+def test_a_misspelt_or_impossible_setting_stops_the_start_and_is_named(name, text):
+    with pytest.raises(SettingsError, match=name):
+        settings.read({}, {name: text})
+
+
+def test_the_variables_of_pli_bridge_are_not_ours_to_judge():
+    assert settings.read({}, {"PLI_BRIDGE_PASSPHRASE": "x"}) == Settings()
+
+
+def test_values_are_read_as_what_they_mean():
+    read = settings.read(
+        {"public_url": "https://care.example.org/", "web": False},
+        {"PLI_TRUSTED_PROXIES": "10.0.0.0/8, ::1", "PLI_DEMO": "yes"},
+    )
+    assert read.public_url == "https://care.example.org"
+    assert read.trusted_proxies == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
+    assert (read.web, read.demo) == (False, True)
+
+
+def test_invitations_carry_the_public_address_or_the_one_we_listen_on():
+    assert Settings(public_url="https://a.example").address(8420) == "https://a.example"
+    assert Settings(host="::1").address(99) == "http://[::1]:99"
+
+
+@pytest.mark.parametrize(
+    ("path", "written"), [(".env.example", settings.example), ("docs/operate/settings.md", settings.table)]
+)
+def test_the_operators_pages_are_what_the_code_says(path, written):
+    assert (ROOT / path).read_text() == written(), "run `make api`"
