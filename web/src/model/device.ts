@@ -1,0 +1,55 @@
+/** This browser as a device of an account: what must be there before anything else can be opened. */
+
+import type { Platform, Storage } from "../platform/platform.ts";
+import { DeviceKeys, selfTest, type StoredDevice } from "../protocol/holder.ts";
+import type { AccountId, B64 } from "../protocol/suite.ts";
+import { LocalRefusal } from "./refusals.ts";
+import { Vault } from "./vault.ts";
+
+const KEY = "device";
+
+/** Lies in the drawer `device`; its keys cannot be read out. */
+export type DeviceRecord = {
+  readonly account: AccountId;
+  readonly keys: StoredDevice;
+  /** Seals everything else that lies on this device. */
+  readonly vaultKey: CryptoKey;
+  readonly server: B64;
+  /** Pinned at first contact (docs/spec/protocol.md 5.4). */
+  readonly registryKey: B64;
+};
+
+export type Device = { readonly record: DeviceRecord; readonly keys: DeviceKeys; readonly vault: Vault };
+
+export async function loadDevice(platform: Platform, storage: Storage): Promise<Device | null> {
+  const record = await storage.read<DeviceRecord>("device", KEY);
+  if (record === undefined) return null;
+  return deviceOf(platform, storage, record, await DeviceKeys.load(record.keys));
+}
+
+/**
+ * Keep a new device before it is told to anybody, and read it back: a key that does not survive this browser's storage
+ * must be found out now. @throws LocalRefusal `storage_unavailable`
+ */
+export async function keepDevice(
+  platform: Platform,
+  storage: Storage,
+  fresh: { readonly account: AccountId; readonly keys: DeviceKeys; readonly server: B64; readonly registryKey: B64 },
+): Promise<Device> {
+  const record: DeviceRecord = { ...fresh, keys: fresh.keys.stored, vaultKey: await Vault.newKey() };
+  await storage.write([{ drawer: "device", key: KEY, put: record }]);
+  const device = await loadDevice(platform, storage);
+  if (device === null || !(await selfTest(device.keys))) {
+    await storage.write([{ drawer: "device", key: KEY, remove: true }]);
+    throw new LocalRefusal("storage_unavailable");
+  }
+  return device;
+}
+
+export async function forgetDevice(storage: Storage): Promise<void> {
+  await storage.write([{ drawer: "device", key: KEY, remove: true }]);
+}
+
+function deviceOf(platform: Platform, storage: Storage, record: DeviceRecord, keys: DeviceKeys): Device {
+  return { record, keys, vault: new Vault(storage, record.vaultKey, (length) => platform.random(length)) };
+}
