@@ -17,7 +17,7 @@ function only(room, allowed, packages) {
 }
 
 const TESTS = "(\\.test\\.ts$|/testing/)";
-const HPKE = ["hpke", "@panva/hpke-noble", "@noble/hashes"];
+const HPKE = ["hpke", "@panva/hpke-noble", "@noble/hashes", "@noble/post-quantum"];
 
 module.exports = {
   forbidden: [

@@ -35,3 +35,17 @@ function parameters(nonce: Bytes, aad: Uint8Array): AesGcmParams {
   demand(nonce.length === AES_NONCE, "bad_format", "nonce of the wrong length");
   return { name: "AES-GCM", iv: nonce, additionalData: concat(aad), tagLength: AES_TAG * 8 };
 }
+
+/** Open `nonce 12 || sealed` under a key the platform keeps; refuses with `open_failed`. */
+export async function openWith(key: CryptoKey, wire: Bytes, aad: Uint8Array): Promise<Bytes> {
+  demand(wire.length >= AES_NONCE + AES_TAG, "open_failed", "shorter than a nonce and a tag");
+  return refuseAs("open_failed", "the seal does not open", async () => {
+    const opened = await crypto.subtle.decrypt(parameters(wire.slice(0, AES_NONCE), aad), key, wire.slice(AES_NONCE));
+    return new Uint8Array(opened);
+  });
+}
+
+/** Seal under a key the platform keeps, as `nonce 12 || sealed`. */
+export async function sealWith(key: CryptoKey, nonce: Bytes, plaintext: Bytes, aad: Uint8Array): Promise<Bytes> {
+  return concat(nonce, new Uint8Array(await crypto.subtle.encrypt(parameters(nonce, aad), key, plaintext)));
+}
