@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 TABLE: Final = """
-2 usage bad_code bad_check bad_link bad_request csrf method_not_allowed request_too_large unsupported_media_type
-2 range_not_satisfiable home_empty home_taken home_unsafe wrong_passphrase file_unreadable file_empty file_exists
+2 usage no_server bad_code bad_check bad_link bad_request csrf method_not_allowed request_too_large
+2 unsupported_media_type range_not_satisfiable home_empty home_taken home_unsafe wrong_passphrase
+2 file_unreadable file_empty file_exists
 3 signature_refused not_permitted start_not_allowed reply_not_allowed unlocker_missing already_read last_owner
 3 attachment_exists activation_invalid invitation_used invitation_expired invitation_replaced
 3 envelope_too_large attachment_too_large attachment_unknown wrong_conversation

@@ -1,0 +1,39 @@
+"""``pli-bridge``: a device at a terminal. ``python -m bridges`` is the same."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from bridges.kit.errors import KitError, UsageError
+from bridges.terminal.arguments import parse
+from bridges.terminal.commands import COMMANDS
+from bridges.terminal.output import Output
+from crypto.errors import ProtocolError
+
+INTERRUPTED = 130
+UNEXPECTED = "internal"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code: 0, 2, 3, 4, 5 or 6 (docs/spec/errors.md)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    out = Output(json="--json" in arguments)
+    try:
+        args = parse(arguments)
+        return asyncio.run(COMMANDS[args.command](args, out)) or 0
+    except (KitError, ProtocolError) as error:
+        return out.fail(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left; nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return out.fail(UsageError("file_unreadable", type(error).__name__, path=str(error.filename or "")))
+    except Exception as error:  # noqa: BLE001  the edge of the program: --json holds for our own faults too
+        return out.refuse(UNEXPECTED, of_protocol=False, detail=type(error).__name__, more={})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

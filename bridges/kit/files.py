@@ -1,0 +1,67 @@
+"""Files of people: names that are safe to write, types told by content."""
+
+import mimetypes
+import os
+import unicodedata
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bridges.kit.errors import UsageError
+
+MAX_NAME: Final = 200  # bytes, leaves room for " (12)" under the 255 of common file systems
+_RESERVED: Final = frozenset({"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)})
+_FORBIDDEN: Final = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
+_MAGIC: Final = ((b"%PDF-", "application/pdf"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
+
+
+def safe_name(name: str) -> str:
+    """Make a file name that stays in its folder on every common system, whatever a sender wrote.
+
+    No separators, control or invisible direction characters, leading dots, trailing dots or blanks, reserved device
+    names; 1 to ``MAX_NAME`` bytes, the extension kept.
+    """
+    normal = unicodedata.normalize("NFC", name).translate(_FORBIDDEN)
+    visible = "".join(c for c in normal if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+    bare = visible.lstrip(". ").rstrip(". ") or "document"
+    if bare.split(".")[0].rstrip().lower() in _RESERVED:
+        bare = "_" + bare
+    return _shorten(bare)
+
+
+def _shorten(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not stem or len(extension.encode()) > 16:
+        stem, dot, extension = name, "", ""
+    room = MAX_NAME - len((dot + extension).encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + dot + extension
+
+
+def create_new(folder: Path, name: str) -> tuple[Path, BinaryIO]:
+    """Open a file that did not exist, in ``folder``, under ``name`` or ``name (2)``, …; mode 0600, links not followed.
+
+    Raises:
+        UsageError: ``file_unreadable``.
+
+    """
+    safe = safe_name(name)
+    path = folder / safe
+    for number in range(2, 10_000):
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            path = folder / f"{Path(safe).stem} ({number}){Path(safe).suffix}"
+        except OSError as error:
+            raise UsageError("file_unreadable", type(error).__name__, path=str(path)) from error
+        else:
+            return path, os.fdopen(handle, "wb")
+    raise UsageError("file_exists", path=str(folder / safe))
+
+
+def media_type(name: str, start: bytes) -> str:
+    """Tell a media type by the first bytes, else by the extension."""
+    for magic, kind in _MAGIC:
+        if start.startswith(magic):
+            return kind
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "image/webp"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

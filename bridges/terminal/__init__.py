@@ -1,0 +1,1 @@
+"""The program ``pli-bridge``: the kit at a terminal."""

@@ -1,0 +1,57 @@
+"""Answers on stdout, progress on stderr: one JSON object with --json, readable text without."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridges.kit.errors import KitError, exit_code
+from bridges.kit.wire import to_text
+from bridges.kit.words import explain
+from crypto.errors import ProtocolError
+
+
+@dataclass(slots=True)
+class Output:
+    """Where a command speaks."""
+
+    json: bool = False
+
+    def answer(self, answer: Mapping[str, Any], text: str) -> None:
+        """Give the answer of a command, once."""
+        print(_dumps(answer) if self.json else text, flush=True)
+
+    def line(self, event: Mapping[str, Any]) -> None:
+        """Give one event of a stream, one JSON object a line in both modes."""
+        print(_dumps(event), flush=True)
+
+    def tell(self, progress: str) -> None:
+        """Say how it goes, to a person who watches."""
+        print(progress, file=sys.stderr, flush=True)
+
+    def refuse(self, code: str, *, of_protocol: bool, detail: str, more: Mapping[str, Any]) -> int:
+        """Say what went wrong and what to do; gives the exit code."""
+        sentence = explain(code, of_protocol=of_protocol)
+        if self.json:
+            known = {"code": code, "message": sentence.message, "hint": sentence.hint}
+            extra = {"detail": detail} if detail else {}
+            print(_dumps({"error": {**more, **extra, **known}}), flush=True)
+        else:
+            shown = f" [{code}: {detail}]" if detail else f" [{code}]"
+            self.tell(f"{sentence.message}{shown}\n{sentence.hint}")
+        return exit_code(code)
+
+    def fail(self, error: KitError | ProtocolError) -> int:
+        """Report a refusal; gives the exit code."""
+        if isinstance(error, ProtocolError):
+            return self.refuse(error.code, of_protocol=True, detail=error.detail, more={})
+        return self.refuse(error.code, of_protocol=False, detail=error.detail, more=error.more)
+
+
+def _dumps(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return to_text(value) if isinstance(value, bytes) else str(value)

@@ -1,0 +1,79 @@
+"""What a device remembers."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from bridges.kit.store import Store
+from bridges.kit.wire import B64, Event
+
+C = b"c" * 32
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "memory.sqlite")
+    yield opened
+    opened.close()
+
+
+def event(seq: int, envelope: bytes = b"x") -> Event:
+    return Event(seq=seq, type="envelope", at=1, id=B64(b"i" * 32), envelope=B64(envelope))
+
+
+def test_a_known_seq_keeps_its_first_content(store):
+    store.add_events(C, [event(1, b"first")])
+    store.add_events(C, [event(1, b"second"), event(2)])
+    assert [e.envelope for e in store.events(C)] == [b"first", b"x"]
+    assert store.last_seq(C) == 2
+
+
+def test_a_pinned_link_never_changes(store):
+    store.pin_links(b"a", 0, [b"genesis", b"one"])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.pin_links(b"a", 1, [b"other"])
+    assert store.links(b"a") == [b"genesis", b"one"]
+
+
+def test_a_pinned_epoch_never_changes(store):
+    store.pin_epoch(C, 1, b"record", None)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.pin_epoch(C, 1, b"other", None)
+    assert store.epochs(C) == [(b"record", None)]
+
+
+def test_the_outbox_keeps_order_and_bytes_until_acknowledged(store):
+    first = store.put_out(C, b"l1", b"body 1", b"s1")
+    second = store.put_out(None, b"l2", b"body 2", b"s2")
+    assert store.waiting() == [first, second]
+    store.take_out(first)
+    third = store.replace_out(second, b"body 3")
+    assert store.waiting() == [third]
+    assert (third.id, third.body) == (second.id, b"body 3")
+
+
+def test_what_was_put_out_survives_a_kill(tmp_path):
+    script = f"""
+        import os, signal
+        from pathlib import Path
+        from bridges.kit.store import Store
+        Store(Path({str(tmp_path)!r}) / "memory.sqlite").put_out(b"c", b"likeness", b"sealed bytes", b"")
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, env=os.environ)
+    assert ended.returncode == -signal.SIGKILL
+    store = Store(tmp_path / "memory.sqlite")
+    assert [(w.conversation, w.body) for w in store.waiting()] == [(b"c", b"sealed bytes")]
+    store.close()
+
+
+def test_all_or_none(store):
+    with pytest.raises(ValueError), store.together():
+        store.learn("a", b"1")
+        raise ValueError
+    assert store.fact("a") is None
