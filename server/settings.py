@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
 PREFIX: Final = "PLI_"
-FOREIGN: Final = "PLI_BRIDGE_"
-"""Variables of ``pli-bridge``, which has settings of its own."""
+FOREIGN: Final = frozenset({"PLI_HOME", "PLI_SERVER", "PLI_PASSPHRASE", "PLI_TEST_LIMIT"})
+"""Variables of ``pli-bridge`` and of the test suite, which may stand in the same environment."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -113,7 +113,7 @@ def read(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     known = _declared()
     values: dict[str, Any] = {}
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name.startswith(FOREIGN):
+        if not name.startswith(PREFIX) or name in FOREIGN:
             continue
         key = name.removeprefix(PREFIX).lower()
         if key not in known:

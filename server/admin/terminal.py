@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -52,10 +52,10 @@ def answer(document: dict[str, Any], *, json: bool, text: str) -> None:
     sys.stdout.flush()
 
 
-def fail(error: CommandError, *, json: bool) -> NoReturn:
-    """Print the error the way it was asked for, and end."""
+def tell(error: CommandError, *, json: bool) -> int:
+    """Print the error the way it was asked for; return how the program ends."""
     if json:
         told = {"code": error.code, "message": error.message, "hint": error.hint}
         answer({"error": told}, json=True, text="")
     progress(f"pli: {error.message}" + (f"\n     {error.hint}" if error.hint else ""))
-    raise SystemExit(error.status)
+    return error.status

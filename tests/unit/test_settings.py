@@ -39,7 +39,7 @@ def test_a_misspelt_or_impossible_setting_stops_the_start_and_is_named(name, tex
 
 
 def test_the_variables_of_pli_bridge_are_not_ours_to_judge():
-    assert settings.read({}, {"PLI_BRIDGE_PASSPHRASE": "x"}) == Settings()
+    assert settings.read({}, {"PLI_PASSPHRASE": "x", "PLI_HOME": "/home"}) == Settings()
 
 
 def test_values_are_read_as_what_they_mean():
