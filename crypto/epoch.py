@@ -6,6 +6,7 @@ Source: docs/spec/protocol.md 6.1 and 6.4 rule 7.
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from crypto import aead, codec, hpke, kdf
@@ -13,7 +14,7 @@ from crypto.codec import b64
 from crypto.conversation_chain import ConversationChain
 from crypto.epoch_record import EpochRecord, Member
 from crypto.errors import ProtocolError, require
-from crypto.schema import Field, binary, exact, listed, text
+from crypto.schema import Field, binary, exact, listed, require_sorted, text
 from crypto.secret import Random, Secret, same, system_random
 from crypto.suite import ACCOUNT_ID, KEY, NO_HASH, label, sha256
 
@@ -205,8 +206,7 @@ def _read_partial(rest: bytes, epoch: int) -> dict[int, EpochKeys]:
     require(1 <= count <= MAX_PARTIAL and len(rest) == 2 + count * (4 + KEY), "forged_box", "length")
     rows = [rest[i : i + 4 + KEY] for i in range(2, len(rest), 4 + KEY)]
     numbers = [int.from_bytes(row[:4]) for row in rows]
-    ascending = all(a < b for a, b in zip([0, *numbers], [*numbers, epoch], strict=True))
-    require(ascending, "forged_box", "epochs")
+    require(all(a < b for a, b in pairwise([0, *numbers, epoch])), "forged_box", "epochs")
     return {number: EpochKeys(number, Secret(row[4:])) for number, row in zip(numbers, rows, strict=True)}
 
 
@@ -219,8 +219,8 @@ def _backlink_key(conversation: bytes, keys: EpochKeys) -> tuple[bytes, bytes]:
 class Roster:
     """The subject, and what members are called who have no certificate."""
 
-    subject: str
-    people: Mapping[bytes, str]
+    subject: str = field(repr=False)
+    people: Mapping[bytes, str] = field(repr=False)
     """Names by member id."""
 
     def plain(self) -> dict[str, Any]:
@@ -251,8 +251,7 @@ def _roster_key(keys: EpochKeys) -> tuple[bytes, bytes]:
 def _read_roster(plain: bytes) -> Roster:
     fields = exact(codec.decode(plain), _ROSTER)
     rows = fields["people"]
-    spelled = [b64(row["member"]) for row in rows]
-    require(all(a < b for a, b in zip(spelled, spelled[1:], strict=False)), "bad_format", "people: sorted, each once")
+    require_sorted([row["member"] for row in rows])
     return Roster(fields["subject"], {row["member"]: row["name"] for row in rows})
 
 

@@ -11,9 +11,19 @@ from crypto import checkpoint, codec
 from crypto.codec import Signed, b64
 from crypto.errors import require
 from crypto.holder import Holder
-from crypto.schema import Field, binary, exact, integer, listed, null, nullable, one_of, time
-from crypto.suite import ACCOUNT_ID, CONVERSATION_ID, ENC_PUBLIC, HASH, HOLDER_ID, SIGN_PUBLIC, SIGNATURE, SUITE
-from crypto.suite import VERSION, digest
+from crypto.schema import Field, binary, exact, integer, listed, null, nullable, one_of, require_sorted, time
+from crypto.suite import (
+    ACCOUNT_ID,
+    CONVERSATION_ID,
+    ENC_PUBLIC,
+    HASH,
+    HOLDER_ID,
+    SIGN_PUBLIC,
+    SIGNATURE,
+    SUITE,
+    VERSION,
+    digest,
+)
 
 Role = Literal["owner", "professional", "member", "patient", "delegate", "service"]
 History = Literal["none", "full", "partial"]
@@ -155,8 +165,7 @@ def read(wire: bytes) -> EpochRecord:
     del fields["type"], fields["checkpoint"]
     device = fields.pop("device")
     draft = Draft(**fields)
-    ids = [b64(member.id) for member in draft.members]
-    require(all(a < b for a, b in zip(ids, ids[1:], strict=False)), "bad_format", "members: sorted, each once")
+    require_sorted([member.id for member in draft.members])
     first = (draft.conversation, draft.previous, draft.backlink)
     require(all((value is None) == (draft.epoch == 1) for value in first), "bad_format", "first epoch")
     require((draft.claim is not None) == (draft.reason == "claim"), "bad_format", "claim")

@@ -3,10 +3,11 @@
 Source: docs/spec/protocol.md 1.3 ("an exact set of keys").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from crypto.codec import MAX_INTEGER, unb64
+from crypto.codec import MAX_INTEGER, b64, unb64
 from crypto.errors import ProtocolError, require
 
 Field = Callable[[Any], Any]
@@ -101,6 +102,11 @@ def listed(field: Field, *, low: int = 0, high: int) -> Field:
         return tuple(field(each) for each in value)
 
     return read
+
+
+def require_sorted(ids: Sequence[bytes]) -> None:
+    """Refuse ids that are not in the order of their b64 text, or that repeat (``bad_format``)."""
+    require(all(b64(a) < b64(b) for a, b in pairwise(ids)), "bad_format", "ids: sorted, each once")
 
 
 time = integer()
