@@ -58,14 +58,3 @@ def admit(size: int, *, limit: int, used: int, quota: int) -> None:
         raise AttachmentTooLargeError(f"{size} bytes sealed, at most {sealed_size(limit)}", limit=sealed_size(limit))
     if used + size > quota:
         raise QuotaExceededError(f"{max(0, quota - used)} bytes are left", left=max(0, quota - used))
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """An upload as the server keeps it. ``size`` and ``received`` are sealed bytes."""
-
-    id: AttachmentId
-    account: AccountId
-    size: int
-    received: int
-    created_at: int

@@ -43,34 +43,37 @@ class Blobs:
         """Return where the whole document lies, for a server that hands out files itself."""
         return self.root / _blob(attachment)
 
-    async def begin(self, attachment: AttachmentId, size: int) -> None:
-        """Make an empty part.
+    async def room(self, size: int) -> None:
+        """Check that ``size`` bytes fit.
 
         Raises:
-            OSError: ``ENOSPC`` when ``size`` bytes would leave less than ``RESERVE`` free; nothing is kept.
+            OSError: ``ENOSPC`` when they would leave less than ``RESERVE`` free.
 
         """
-        await asyncio.to_thread(self._begin, attachment, size)
-
-    def _begin(self, attachment: AttachmentId, size: int) -> None:
-        if shutil.disk_usage(self.root).free < size + RESERVE:
+        if (await asyncio.to_thread(shutil.disk_usage, self.root)).free < size + RESERVE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        path = self.root / _part(attachment)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        _sync_folder(path.parent)
 
     async def open_part(self, attachment: AttachmentId, received: int) -> Part:
         """Open a part to go on at ``received``: what a crash left beyond it was never counted and is cut off.
 
         Raises:
-            FileNotFoundError: there is no such part.
+            FileNotFoundError: the part is shorter than that.
 
         """
         return await asyncio.to_thread(self._open_part, attachment, received)
 
     def _open_part(self, attachment: AttachmentId, received: int) -> Part:
-        handle = os.open(self.root / _part(attachment), os.O_WRONLY)
-        os.ftruncate(handle, received)
+        path = self.root / _part(attachment)
+        handle = os.open(path, os.O_WRONLY | (0 if received else os.O_CREAT), 0o600)
+        try:
+            if os.fstat(handle).st_size < received:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            os.ftruncate(handle, received)
+            if not received:
+                _sync_folder(path.parent)
+        except OSError:
+            os.close(handle)
+            raise
         return Part(handle=handle, end=received)
 
     async def finish(self, attachment: AttachmentId) -> None:
