@@ -54,7 +54,7 @@ def plain_offset(segment: int) -> int:
 
 
 def sealed_range(segment: int, sealed: int) -> tuple[int, int]:
-    """The bytes ``[start, end)`` of a segment in a ciphertext of ``sealed`` bytes (segment 0 begins with the header)."""
+    """Where a segment stands in a ciphertext of ``sealed`` bytes: start and end (segment 0 begins with the header)."""
     return segment * SEGMENT, min(sealed, (segment + 1) * SEGMENT)
 
 

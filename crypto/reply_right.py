@@ -69,8 +69,10 @@ def readers(log: Mapping[bytes, tuple[int, Message]], message_id: bytes) -> list
     seq, asked = log[message_id]
     found: dict[bytes, int] = {}
     for _, message in sorted(log.values(), key=lambda entry: entry[0]):
-        upto = message.content.payload.get("upto") if message.content.type == "receipt" else None
-        if upto in log and log[upto][0] >= seq and message.author.id != asked.author.id:
+        if message.content.type != "receipt" or message.author.id == asked.author.id:
+            continue
+        upto: bytes = message.content.payload["upto"]
+        if upto in log and log[upto][0] >= seq:
             found.setdefault(message.author.id, message.content.at)
     return [Read(member, at) for member, at in found.items()]
 
