@@ -1,0 +1,56 @@
+"""The composition root: the one place that knows every concrete class."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from server.bus.memory import MemoryBus
+from server.clock import Clock, SystemClock
+from server.services.container import Services
+from server.services.sessions import DAY, SessionService
+from server.services.stamps import Stamps
+from server.settings import Settings
+from server.storage.identity import load_identity
+from server.storage.store import SqliteStore
+from server.transport.rest import health, problems
+from server.transport.rest.json import LIMIT
+from server.transport.rest.routes import routes
+
+SERVICES: Final = web.AppKey("services", Services)
+STORE: Final = web.AppKey("store", SqliteStore)
+
+
+def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
+    """Build the application that serves ``settings.data``, which ``pli init`` has laid out."""
+    clock = clock or SystemClock()
+    bus = MemoryBus()
+    store = SqliteStore(settings.database, bus.announce)
+    services = _services(settings, clock, store, bus)
+    app = web.Application(middlewares=[problems.edge(access_log=settings.access_log)], client_max_size=LIMIT)
+    app[SERVICES], app[STORE] = services, store
+    app.cleanup_ctx.append(_storage)
+    app.add_routes(routes(services))
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz([("store", store.ready)]))
+    return app
+
+
+def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryBus) -> Services:
+    identity = load_identity(settings.data)
+    stamps = Stamps(clock)
+    return Services(
+        settings=settings,
+        clock=clock,
+        store=store,
+        identity=identity,
+        sessions=SessionService(store, bus, clock, identity, stamps, lifetime=settings.session_days * DAY),
+    )
+
+
+async def _storage(app: web.Application) -> AsyncIterator[None]:
+    await app[STORE].start()
+    yield
+    await app[STORE].stop()

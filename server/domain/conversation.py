@@ -1,0 +1,144 @@
+"""A conversation as the server knows it: who is in it, in which role, and whether answers are expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from server.domain.errors import BadRequestError, NotFoundError
+from server.domain.ids import AccountId, ConversationId
+
+
+class Role(StrEnum):
+    """What a member is in a conversation. Source: docs/spec/protocol.md 6.2."""
+
+    OWNER = "owner"
+    PROFESSIONAL = "professional"
+    MEMBER = "member"
+    PATIENT = "patient"
+    DELEGATE = "delegate"
+    SERVICE = "service"
+
+
+CARING: Final = frozenset({Role.OWNER, Role.PROFESSIONAL})
+"""The roles that decide whether answers are allowed (rule 3); only professionals have them."""
+
+
+class History(StrEnum):
+    """How much of the past a member may read."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    FULL = "full"
+
+
+class Reply(StrEnum):
+    """Whether those who are not carers may write."""
+
+    OPEN = "open"
+    NONE = "none"
+    UNTIL = "until"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The reply right of a conversation. Source: docs/spec/protocol.md 7.5."""
+
+    reply: Reply = Reply.OPEN
+    until: int | None = None
+    by: AccountId | None = None
+
+    def allows_answers(self, now: int) -> bool:
+        """Tell whether a member who is not a carer may write at ``now``."""
+        if self.reply is Reply.UNTIL:
+            return self.until is not None and now <= self.until
+        return self.reply is Reply.OPEN
+
+    def same_right(self, other: Policy) -> bool:
+        """Tell whether ``other`` allows exactly the same, whoever set it."""
+        return self.reply is other.reply and self.until == other.until
+
+
+@dataclass(slots=True)
+class Member:
+    """An account's place in a conversation. ``writes`` is false for a delegate who may only read."""
+
+    account: AccountId
+    role: Role
+    history: History
+    since: int
+    writes: bool = True
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The head of a conversation's log. Only the writer changes it."""
+
+    id: ConversationId
+    epoch: int
+    head: bytes
+    last_seq: int
+    last_at: int
+    policy: Policy
+    members: dict[AccountId, Member] = field(default_factory=dict)
+
+    def member(self, account: AccountId) -> Member:
+        """Return the place of ``account``.
+
+        Raises:
+            NotFoundError: a stranger; the same as for a conversation that does not exist.
+
+        """
+        found = self.members.get(account)
+        if found is None:
+            raise NotFoundError
+        return found
+
+    def patients(self) -> list[AccountId]:
+        """Return the accounts of role patient: none (not claimed yet) or one."""
+        return [member.account for member in self.members.values() if member.role is Role.PATIENT]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A conversation as one member finds it in the list."""
+
+    conversation: ConversationId
+    epoch: int
+    record: bytes
+    box: bytes | None
+    last_seq: int
+    last_at: int
+    policy: Policy
+    role: Role
+    writes: bool
+    read_seq: int
+    unread: int
+
+    def may_answer(self, now: int) -> bool:
+        """Tell whether this member may write a message now."""
+        return may_answer(self.role, writes=self.writes, policy=self.policy, now=now)
+
+
+def may_answer(role: Role, *, writes: bool, policy: Policy, now: int) -> bool:
+    """Decide whether a member of ``role`` may write a message: carers always, others as the policy says (rule 3)."""
+    return writes and (role in CARING or policy.allows_answers(now))
+
+
+def read_reply(choice: object) -> Policy:
+    """Read ``"open"``, ``"none"`` or ``{"until": ms}`` as a submission carries it; ``None`` is the default, open.
+
+    Raises:
+        BadRequestError: anything else.
+
+    """
+    match choice:
+        case None | "open":
+            return Policy(Reply.OPEN)
+        case "none":
+            return Policy(Reply.NONE)
+        case {"until": int(until), **rest} if not rest and until >= 0:
+            return Policy(Reply.UNTIL, until)
+    raise BadRequestError('reply is "open", "none" or {"until": ms}')

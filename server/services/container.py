@@ -1,0 +1,22 @@
+"""Every service of a running server, as the transport finds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.clock import Clock
+from server.services.identity import ServerIdentity
+from server.services.ports import Store
+from server.services.sessions import SessionService
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One of each."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    identity: ServerIdentity
+    sessions: SessionService

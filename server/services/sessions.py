@@ -1,0 +1,166 @@
+"""Sessions: opened by a holder's signature over a challenge, kept by the hash of a token. Source: protocol.md 10."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from crypto import sign
+from server.clock import Clock
+from server.domain.errors import NotFoundError, SignatureRefusedError, UnauthenticatedError
+from server.domain.ids import AccountId, HolderId, SessionId, b64
+from server.domain.session import Principal, Session
+from server.services.identity import ServerIdentity
+from server.services.ports import Bus, Store, Transaction
+from server.services.stamps import Stamps
+
+DAY: Final = 24 * 3600 * 1000  # ms
+REFRESH: Final = 5 * 60 * 1000  # ms between two writes of "last used"
+CHALLENGE: Final = 60_000  # ms
+_REMEMBER: Final = 20_000  # sessions in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that has just been opened, and its token: the only time it is seen."""
+
+    token: str
+    account: AccountId
+    expires: int
+
+
+@dataclass(slots=True)
+class SessionService:
+    """Opens, recognises and ends sessions."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    identity: ServerIdentity
+    stamps: Stamps
+    lifetime: int
+    """Milliseconds without use after which a session ends."""
+    _known: dict[bytes, Principal] = field(default_factory=dict)
+    _touched: dict[bytes, int] = field(default_factory=dict)
+
+    def challenge(self, holder: HolderId) -> tuple[bytes, int]:
+        """Return a challenge of 32 bytes for any holder, existing or not, and when it ends."""
+        return self.stamps.issue(holder, CHALLENGE)
+
+    async def open(self, holder: HolderId, challenge: bytes, signature: bytes) -> Opened:
+        """Open a session for the account of ``holder``.
+
+        Raises:
+            SignatureRefusedError: the challenge, the holder or the signature is not right; never says which.
+
+        """
+        fresh = self.stamps.redeem(challenge, holder)
+        found = await self.store.read(lambda view: view.accounts.holder(holder))
+        key = found.sign if found else self.identity.registry.public  # the same work for a holder that does not exist
+        signed = sign.verify(key, "session", self.identity.id + challenge + holder, signature)
+        if not (fresh and signed and found and found.active):
+            raise SignatureRefusedError
+        return await self.store.write(lambda tx: self.begin(tx, found.account, holder))
+
+    def begin(self, tx: Transaction, account: AccountId, holder: HolderId) -> Opened:
+        """Store a new session inside a transaction.
+
+        Raises:
+            SignatureRefusedError: the holder has ended meanwhile.
+
+        """
+        known = tx.accounts.holder(holder)
+        if known is None or not known.active:
+            raise SignatureRefusedError
+        token, now = secrets.token_bytes(32), self.clock.now()
+        expires = now + self.lifetime
+        tx.sessions.add(
+            Session(
+                SessionId(secrets.token_bytes(16)),
+                hashlib.sha256(b64(token).encode()).digest(),
+                account,
+                holder,
+                now,
+                now,
+                expires,
+            )
+        )
+        return Opened(b64(token), account, expires)
+
+    async def recognise(self, token: str) -> Principal:
+        """Return who holds ``token``.
+
+        Raises:
+            UnauthenticatedError: nobody, or not any more.
+
+        """
+        token_hash = hashlib.sha256(token.encode()).digest()
+        now = self.clock.now()
+        principal = self._known.get(token_hash)
+        if principal is None:
+            principal = await self.store.read(lambda view: _principal(view, token_hash))
+            if principal is None:
+                raise UnauthenticatedError
+            self._remember(token_hash, principal)
+        if principal.expires < now:
+            raise UnauthenticatedError
+        if now - self._touched.get(token_hash, 0) > REFRESH:
+            principal = self._touch(token_hash, principal, now)
+        return principal
+
+    def _remember(self, token_hash: bytes, principal: Principal) -> None:
+        if len(self._known) > _REMEMBER:
+            self._known.clear()
+            self._touched.clear()
+        self._known[token_hash] = principal
+
+    def _touch(self, token_hash: bytes, principal: Principal, now: int) -> Principal:
+        """Move the end of a used session, at most every ``REFRESH``; nobody waits for it."""
+        renewed = replace(principal, expires=now + self.lifetime)
+        self._touched[token_hash] = now
+        self._known[token_hash] = renewed
+        session = principal.session
+        self.store.submit(lambda tx: tx.sessions.touch(session, now, renewed.expires), lambda _result, _error: None)
+        return renewed
+
+    async def list(self, account: AccountId) -> list[tuple[Session, str]]:
+        """Return the open sessions of an account with the names of their holders, newest first."""
+        now = self.clock.now()
+
+        def query(view: Transaction) -> list[tuple[Session, str]]:
+            names = {holder.id: holder.name for holder in view.accounts.holders(account)}
+            return [
+                (each, names.get(each.holder, "")) for each in view.sessions.of_account(account) if each.expires > now
+            ]
+
+        return await self.store.read(query)
+
+    async def end(self, account: AccountId, session: SessionId) -> None:
+        """End a session of the account at once.
+
+        Raises:
+            NotFoundError: there is no such session of this account.
+
+        """
+        if not await self.store.write(lambda tx: tx.sessions.end(session, account)):
+            raise NotFoundError
+        self.ended([session])
+
+    def ended(self, sessions: Sequence[SessionId]) -> None:
+        """After a commit that ended sessions: forget them, and tell whoever serves them."""
+        gone = set(sessions)
+        for token_hash in [key for key, principal in self._known.items() if principal.session in gone]:
+            del self._known[token_hash]
+        self.bus.end_sessions(list(sessions))
+
+
+def _principal(view: Transaction, token_hash: bytes) -> Principal | None:
+    session = view.sessions.by_token(token_hash)
+    if session is None:
+        return None
+    account = view.accounts.get(session.account)
+    professional = account is not None and account.professional is not None
+    return Principal(session.account, session.holder, session.id, professional, session.expires)

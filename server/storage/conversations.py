@@ -1,0 +1,231 @@
+"""Conversations: heads, members, epochs, key boxes and the rights between a patient and a professional."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from server.domain.conversation import Conversation, History, Member, Place, Policy, Reply, Role
+from server.domain.ids import AccountId, ConversationId
+from server.storage.engine import Row
+from server.storage.rows import Rows
+
+_REMEMBER: Final = 50_000  # heads that the writer keeps in memory
+
+
+_PLACE: Final = (
+    "SELECT c.id, c.epoch, p.record, b.box, c.last_seq, c.last_at, c.reply, c.until, c.policy_by, m.role, m.writes,"
+    " m.read_seq, (SELECT COUNT(*) FROM event e WHERE e.conversation = c.id AND e.seq > m.read_seq"
+    " AND e.seq >= CASE WHEN m.history = 'none' THEN m.since ELSE 0 END"
+    " AND e.kind = 'message' AND e.author <> m.account AND e.body IS NOT NULL)"
+    " FROM member m JOIN conversation c ON c.id = m.conversation"
+    " JOIN epoch p ON p.conversation = c.id AND p.epoch = c.epoch"
+    " LEFT JOIN epoch_box b ON b.conversation = c.id AND b.member = m.account AND b.epoch = c.epoch"
+    " WHERE m.account = ? AND m.left IS NULL"
+)
+
+
+class SqlConversations:
+    """Everything of a conversation but its log. With ``remembers``, heads stay in memory: for the only writer."""
+
+    def __init__(self, rows: Rows, *, remembers: bool = False) -> None:
+        self._rows = rows
+        self._heads: dict[bytes, Conversation] | None = {} if remembers else None
+        self._rights: dict[tuple[AccountId, AccountId], bool] = {}
+
+    # --- heads ------------------------------------------------------------------------------------------------------
+
+    def head(self, conversation: ConversationId) -> Conversation | None:
+        """Return the head of a conversation; the writer gets its own copy, to change."""
+        if self._heads is None:
+            return self._load(conversation)
+        found = self._heads.get(conversation)
+        if found is None and (found := self._load(conversation)) is not None:
+            self._heads[conversation] = found
+        return found
+
+    def add(self, head: Conversation) -> None:
+        """Store a new conversation and its members."""
+        policy = head.policy
+        self._rows.run(
+            "INSERT INTO conversation (id, epoch, head, last_seq, last_at, reply, until, policy_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            head.id, head.epoch, head.head, head.last_seq, head.last_at, policy.reply.value, policy.until, policy.by,
+        )  # fmt: skip
+        for member in head.members.values():
+            self.save_member(head.id, member)
+        if self._heads is not None:
+            self._heads[head.id] = head
+
+    def settle(self) -> None:
+        """After a commit: keep the memory bounded."""
+        if len(self._heads or ()) > _REMEMBER or len(self._rights) > _REMEMBER:
+            self.forget()
+
+    def forget(self) -> None:
+        """After a rollback, or a change of members: what was remembered is not true any more."""
+        if self._heads is not None:
+            self._heads.clear()
+        self._rights.clear()
+
+    def _load(self, conversation: ConversationId) -> Conversation | None:
+        row = self._rows.one(
+            "SELECT id, epoch, head, last_seq, last_at, reply, until, policy_by FROM conversation WHERE id = ?",
+            conversation,
+        )
+        if row is None:
+            return None
+        members = self._rows.all(
+            "SELECT account, role, history, since, writes FROM member WHERE conversation = ? AND left IS NULL"
+            " ORDER BY account",
+            conversation,
+        )
+        head = Conversation(row[0], row[1], row[2], row[3], row[4], _policy(row[5:8]))
+        head.members = {m[0]: _member(m) for m in members}
+        return head
+
+    # --- members ----------------------------------------------------------------------------------------------------
+
+    def member(self, conversation: ConversationId, account: AccountId) -> Member | None:
+        """Return an account's place in a conversation."""
+        row = self._rows.one(
+            "SELECT account, role, history, since, writes FROM member"
+            " WHERE conversation = ? AND account = ? AND left IS NULL",
+            conversation, account,
+        )  # fmt: skip
+        return _member(row) if row else None
+
+    def save_member(self, conversation: ConversationId, member: Member) -> None:
+        """Store a new member, or one that comes back. What was before it does not count as unread."""
+        self._rows.run(
+            "INSERT INTO member (conversation, account, role, history, since, writes, read_seq, delivered_seq)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (conversation, account) DO UPDATE SET"
+            " role = ?, history = ?, since = ?, writes = ?, left = NULL",
+            conversation, member.account, member.role.value, member.history.value, member.since, int(member.writes),
+            member.role.value, member.history.value, member.since, int(member.writes),
+        )  # fmt: skip
+
+    def end_member(self, conversation: ConversationId, account: AccountId, seq: int) -> None:
+        """Store that a member has gone."""
+        self._rows.run("UPDATE member SET left = ? WHERE conversation = ? AND account = ?", seq, conversation, account)
+
+    def marks(self, conversation: ConversationId) -> list[tuple[AccountId, int, int]]:
+        """Return (account, read seq, delivered seq) of each member."""
+        rows = self._rows.all(
+            "SELECT account, read_seq, delivered_seq FROM member WHERE conversation = ? AND left IS NULL"
+            " ORDER BY account",
+            conversation,
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def deliver(self, account: AccountId, after: int, upto: int) -> list[tuple[ConversationId, int]]:
+        """Mark what lies in a span of an account's feed as delivered; return the marks that moved."""
+        rows = self._rows.all(
+            "SELECT f.conversation, MAX(f.seq) FROM feed f WHERE f.account = ? AND f.position > ? AND f.position <= ?"
+            " GROUP BY f.conversation",
+            account, after, upto,
+        )  # fmt: skip
+        sql = "UPDATE member SET delivered_seq = ? WHERE conversation = ? AND account = ? AND delivered_seq < ?"
+        return [(row[0], row[1]) for row in rows if self._rows.run(sql, row[1], row[0], account, row[1])]
+
+    # --- epochs -----------------------------------------------------------------------------------------------------
+
+    def add_epoch(self, head: Conversation, seq: int, record: bytes, boxes: dict[bytes, bytes]) -> None:
+        """Store the record and the boxes of the head's epoch."""
+        self._rows.run(
+            "INSERT INTO epoch (conversation, epoch, seq, hash, record) VALUES (?, ?, ?, ?, ?)",
+            head.id, head.epoch, seq, head.head, record,
+        )  # fmt: skip
+        self._rows.many(
+            "INSERT INTO epoch_box (conversation, member, epoch, box) VALUES (?, ?, ?, ?)",
+            [(head.id, member, head.epoch, box) for member, box in boxes.items()],
+        )
+
+    def epoch_seq(self, conversation: ConversationId, epoch: int, record_hash: bytes) -> int | None:
+        """Return the seq of an epoch if its record is the one with this hash."""
+        row = self._rows.one(
+            "SELECT seq FROM epoch WHERE conversation = ? AND epoch = ? AND hash = ?", conversation, epoch, record_hash
+        )
+        return int(row[0]) if row else None
+
+    def epochs(
+        self, conversation: ConversationId, reader: bytes, after: int, limit: int
+    ) -> list[tuple[int, int, bytes, bytes | None]]:
+        """Return (epoch, seq, record, the reader's box) after an epoch, ascending."""
+        rows = self._rows.all(
+            "SELECT p.epoch, p.seq, p.record, b.box FROM epoch p LEFT JOIN epoch_box b"
+            " ON b.conversation = p.conversation AND b.epoch = p.epoch AND b.member = ?"
+            " WHERE p.conversation = ? AND p.epoch > ? ORDER BY p.epoch LIMIT ?",
+            reader, conversation, after, limit,
+        )  # fmt: skip
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    # --- what one account sees --------------------------------------------------------------------------------------
+
+    def place(self, conversation: ConversationId, account: AccountId) -> Place | None:
+        """Return a conversation as ``account`` finds it."""
+        row = self._rows.one(f"{_PLACE} AND c.id = ?", account, conversation)
+        return _place(row) if row else None
+
+    def places(self, account: AccountId, before: tuple[int, bytes] | None, limit: int) -> list[Place]:
+        """Return an account's conversations, newest first, from a cursor (last_at, id) on."""
+        order = "ORDER BY c.last_at DESC, c.id DESC LIMIT ?"
+        if before is None:
+            return [_place(row) for row in self._rows.all(f"{_PLACE} {order}", account, limit)]
+        at, last = before
+        sql = f"{_PLACE} AND (c.last_at < ? OR (c.last_at = ? AND c.id < ?)) {order}"
+        return [_place(row) for row in self._rows.all(sql, account, at, at, last, limit)]
+
+    # --- rights (product rule 1) ------------------------------------------------------------------------------------
+
+    def right(self, patient: AccountId, professional: AccountId) -> bool:
+        """Tell whether a patient may open a subject with a professional."""
+        pair = patient, professional
+        if self._heads is not None and pair in self._rights:
+            return self._rights[pair]
+        row = self._rows.one("SELECT is_open FROM reply_right WHERE patient = ? AND professional = ?", *pair)
+        self._rights[pair] = found = bool(row and row[0])
+        return found
+
+    def save_right(self, patient: AccountId, professional: AccountId, *, is_open: bool) -> None:
+        """Grant or end the right of a patient towards a professional."""
+        self._rows.run(
+            "INSERT INTO reply_right (patient, professional, is_open) VALUES (?, ?, ?)"
+            " ON CONFLICT (patient, professional) DO UPDATE SET is_open = ?",
+            patient, professional, int(is_open), int(is_open),
+        )  # fmt: skip
+        self._rights[patient, professional] = is_open
+
+    def carers_who_wrote(self, conversation: ConversationId) -> list[AccountId]:
+        """Return the members whose messages open a right for the patient: owners and professionals who wrote."""
+        rows = self._rows.all(
+            "SELECT m.account FROM member m WHERE m.conversation = ? AND m.left IS NULL"
+            " AND m.role IN ('owner', 'professional') AND EXISTS"
+            " (SELECT 1 FROM event e WHERE e.conversation = m.conversation AND e.author = m.account"
+            " AND e.kind = 'message')",
+            conversation,
+        )
+        return [row[0] for row in rows]
+
+
+def _policy(row: tuple[Any, ...]) -> Policy:
+    return Policy(Reply(row[0]), row[1], row[2])
+
+
+def _member(row: Row) -> Member:
+    return Member(row[0], Role(row[1]), History(row[2]), row[3], bool(row[4]))
+
+
+def _place(row: Row) -> Place:
+    return Place(
+        conversation=row[0],
+        epoch=row[1],
+        record=row[2],
+        box=row[3],
+        last_seq=row[4],
+        last_at=row[5],
+        policy=_policy(row[6:9]),
+        role=Role(row[9]),
+        writes=bool(row[10]),
+        read_seq=row[11],
+        unread=row[12],
+    )

@@ -1,0 +1,190 @@
+"""The log of each conversation and the feed of each account. Source: docs/spec/api.md 4 and 8."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from server.domain.conversation import Conversation
+from server.domain.events import Announcement, Event, FeedEntry
+from server.domain.ids import AccountId, ConversationId, EnvelopeId
+from server.storage.engine import Row
+from server.storage.rows import Rows, marks
+
+_EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
+_ADD_EVENT: Final = (
+    "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ADD_FEED: Final = "INSERT INTO feed (account, position, conversation, seq) VALUES (?, ?, ?, ?)"
+_SAVE_HEAD: Final = (
+    "UPDATE conversation SET epoch = ?, head = ?, last_seq = ?, last_at = ?, reply = ?, until = ?, policy_by = ?"
+    " WHERE id = ?"
+)
+_SAVE_READ: Final = "UPDATE member SET read_seq = ? WHERE conversation = ? AND account = ? AND read_seq < ?"
+_REMEMBER: Final = 200_000  # feed positions that the writer keeps in memory
+
+
+class SqlLog:
+    """Appends to logs and feeds, and reads them back."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._events: list[tuple[Any, ...]] = []
+        self._feeds: list[tuple[Any, ...]] = []
+        self._reads: list[tuple[Any, ...]] = []
+        self._dirty: dict[bytes, Conversation] = {}
+        self._announcements: list[Announcement] = []
+        self._known: dict[bytes, Event | None] = {}
+        self._positions: dict[bytes, int] = {}
+        self.touched = False
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def append(self, to: Conversation, event: Event, *, also: tuple[AccountId, ...] = ()) -> Event:
+        """Give ``event`` the next seq of its conversation, and a position in the feed of every member and ``also``."""
+        self.touched = True
+        to.last_seq = event.seq = to.last_seq + 1
+        to.last_at = event.at
+        self._dirty[to.id] = to
+        detail = None if event.detail is None else json.dumps(event.detail, separators=(",", ":"))
+        body = None if event.type == "epoch" else event.body
+        self._events.append((
+            to.id, event.seq, event.type, event.at, event.author, event.epoch, event.kind, event.envelope_id,
+            body, detail,
+        ))  # fmt: skip
+        if event.envelope_id is not None:
+            self._known[event.envelope_id] = event
+        positions = [(account, self._next(account)) for account in to.members]
+        positions += [(account, self._next(account)) for account in also if account not in to.members]
+        self._feeds.extend((account, position, to.id, event.seq) for account, position in positions)
+        self._announcements.append(Announcement(event, positions))
+        return event
+
+    def _next(self, account: AccountId) -> int:
+        position = self._positions.get(account)
+        if position is None:
+            position = self.last_position(account)
+        self._positions[account] = position + 1
+        return position + 1
+
+    def mark_read(self, conversation: ConversationId, account: AccountId, seq: int) -> None:
+        """Move the account's own reading mark forward; it never goes back."""
+        self.touched = True
+        self._reads.append((seq, conversation, account, seq))
+
+    def touch(self, conversation: Conversation) -> None:
+        """Remember that the head has changed."""
+        self.touched = True
+        self._dirty[conversation.id] = conversation
+
+    def flush(self) -> None:
+        """Write what is buffered, each table once."""
+        if self._dirty:
+            heads = [_head_values(head) for head in self._dirty.values()]
+            self._dirty = {}
+            self._many(_SAVE_HEAD, heads)
+        if self._events:
+            events, self._events = self._events, []
+            self._many(_ADD_EVENT, events)
+        if self._feeds:
+            feeds, self._feeds = self._feeds, []
+            self._many(_ADD_FEED, feeds)
+        if self._reads:
+            reads, self._reads = self._reads, []
+            self._many(_SAVE_READ, reads)
+
+    def _many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        self._rows.many(sql, rows)
+
+    def settle(self) -> None:
+        """After a commit: forget what was only of use to the batch."""
+        self._known.clear()
+        if len(self._positions) > _REMEMBER:
+            self._positions.clear()
+
+    def forget(self) -> None:
+        """After a rollback: nothing that was buffered or remembered is true any more."""
+        for buffer in (self._events, self._feeds, self._reads, self._announcements):
+            buffer.clear()
+        for memory in (self._dirty, self._known, self._positions):
+            memory.clear()
+
+    def take_announcements(self) -> list[Announcement]:
+        """Return what was appended since the last call."""
+        taken, self._announcements = self._announcements, []
+        return taken
+
+    def preload(self, envelopes: list[bytes]) -> None:
+        """Load which of ``envelopes`` are already in the log."""
+        self._known = dict.fromkeys(envelopes)
+        if envelopes:
+            sql = f"SELECT {_EVENT} FROM event e WHERE e.envelope_id IN ({marks(len(envelopes))})"  # noqa: S608
+            for row in self._rows.all(sql, *envelopes):
+                self._known[row[7]] = _event(row)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def envelope(self, envelope_id: EnvelopeId) -> Event | None:
+        """Return the event that carries an envelope."""
+        if envelope_id in self._known:
+            return self._known[envelope_id]
+        row = self._rows.one(f"SELECT {_EVENT} FROM event e WHERE e.envelope_id = ?", envelope_id)  # noqa: S608
+        return _event(row) if row else None
+
+    def retract(self, event: Event) -> None:
+        """Remove the body of an envelope; its place in the log stays."""
+        self._rows.run("UPDATE event SET body = NULL WHERE conversation = ? AND seq = ?", event.conversation, event.seq)
+
+    def last_position(self, account: AccountId) -> int:
+        """Return the newest position of an account's feed; 0 for an empty one."""
+        row = self._rows.one("SELECT MAX(position) FROM feed WHERE account = ?", account)
+        return int(row[0] or 0) if row else 0
+
+    def after(self, conversation: ConversationId, seq: int, limit: int) -> list[Event]:
+        """Return up to ``limit`` events with a higher seq, ascending."""
+        return self._events_where("e.conversation = ? AND e.seq > ? ORDER BY e.seq LIMIT ?", conversation, seq, limit)
+
+    def before(self, conversation: ConversationId, seq: int, floor: int, limit: int) -> list[Event]:
+        """Return the ``limit`` newest events with ``floor`` ≤ seq < ``seq``, ascending."""
+        where = "e.conversation = ? AND e.seq < ? AND e.seq >= ? ORDER BY e.seq DESC LIMIT ?"
+        return self._events_where(where, conversation, seq, floor, limit)[::-1]
+
+    def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
+        """Return up to ``limit`` entries of an account's feed after a position, ascending."""
+        rows = self._rows.all(
+            f"SELECT {_EVENT}, f.position FROM feed f"  # noqa: S608
+            " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
+            " WHERE f.account = ? AND f.position > ? ORDER BY f.position LIMIT ?",
+            account, after, limit,
+        )  # fmt: skip
+        return [FeedEntry(row[10], self._whole(_event(row), account)) for row in rows]
+
+    def with_boxes(self, events: list[Event], reader: bytes) -> list[Event]:
+        """Fill in the epoch records, and the key boxes that are ``reader``'s."""
+        return [self._whole(event, reader) for event in events]
+
+    def _whole(self, event: Event, reader: bytes) -> Event:
+        if event.type == "epoch":
+            row = self._rows.one(
+                "SELECT p.record, b.box FROM epoch p LEFT JOIN epoch_box b ON b.conversation = p.conversation"
+                " AND b.epoch = p.epoch AND b.member = ? WHERE p.conversation = ? AND p.epoch = ?",
+                reader, event.conversation, event.epoch,
+            )  # fmt: skip
+            if row:
+                event.body = row[0]
+                event.boxes = {reader: row[1]} if row[1] else {}
+        return event
+
+    def _events_where(self, where: str, *values: Any) -> list[Event]:
+        return [_event(row) for row in self._rows.all(f"SELECT {_EVENT} FROM event e WHERE {where}", *values)]  # noqa: S608
+
+
+def _head_values(head: Conversation) -> tuple[Any, ...]:
+    policy = head.policy
+    return head.epoch, head.head, head.last_seq, head.last_at, policy.reply.value, policy.until, policy.by, head.id
+
+
+def _event(row: Row) -> Event:
+    detail = json.loads(row[9]) if row[9] else None
+    return Event(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], detail)

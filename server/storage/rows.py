@@ -1,0 +1,45 @@
+"""The narrow door to SQL: every repository asks for rows through it, inside a transaction or on a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from server.storage.engine import Connection, Row
+
+
+class Rows(Protocol):
+    """Statements are plain portable SQL with ``?``; an engine with other marks translates them."""
+
+    def one(self, sql: str, *values: Any) -> Row | None: ...
+    def all(self, sql: str, *values: Any) -> list[Row]: ...
+    def run(self, sql: str, *values: Any) -> int: ...
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
+
+
+class ReaderRows:
+    """Rows of a read-only connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def one(self, sql: str, *values: Any) -> Row | None:
+        """Return the first row, or none."""
+        return self._connection.execute(sql, values).fetchone()
+
+    def all(self, sql: str, *values: Any) -> list[Row]:
+        """Return every row."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: Any) -> int:
+        """Change something; the connection of a reader refuses."""
+        return self._connection.execute(sql, values).rowcount
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Change many rows; the connection of a reader refuses."""
+        self._connection.executemany(sql, rows)
+
+
+def marks(count: int) -> str:
+    """Return ``?,?,…`` for ``count`` values."""
+    return ",".join("?" * count)

@@ -1,0 +1,77 @@
+"""The store of a data folder on SQLite: one writer, one reader on the event loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from server.domain.errors import UnavailableError
+from server.services.ports import Transaction
+from server.storage import engine
+from server.storage.committer import Committer, Counts
+from server.storage.unit_of_work import UnitOfWork, View
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """Everything that is kept, behind ``services.ports.Store``.
+
+    Reads run on the loop's own thread: a point read takes 20 to 200 us, less than handing it to another thread, and in
+    WAL mode it never waits for the writer.
+    """
+
+    def __init__(self, database: Path, announce: Callable[[list[Any]], None]) -> None:
+        self._database = database
+        self._committer = Committer(lambda: UnitOfWork(engine.writer(database)), announce)
+        self._view: View | None = None
+
+    async def start(self) -> None:
+        """Open the connections and start the writer."""
+        self._committer.start()
+        self._view = View(engine.reader(self._database))
+
+    async def stop(self) -> None:
+        """Commit what is queued and close."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+        await self._committer.stop()
+
+    @property
+    def counts(self) -> Counts:
+        """How many intents and commits there were."""
+        return self._committer.counts
+
+    async def ready(self) -> bool:
+        """Tell whether reads and writes work."""
+        if self._committer.broken or self._view is None:
+            return False
+        try:
+            async with asyncio.timeout(2):
+                await self.write(lambda _: None)
+        except (UnavailableError, TimeoutError):
+            return False
+        return True
+
+    async def write(self, intent: Callable[[Transaction], T], *, envelope: bytes | None = None) -> T:
+        """Run ``intent`` in a transaction; return its result after the commit."""
+        return await self._committer.write(intent, envelope=envelope)
+
+    def submit(
+        self,
+        intent: Callable[[Transaction], T],
+        done: Callable[[T | None, BaseException | None], None],
+        *,
+        envelope: bytes | None = None,
+    ) -> None:
+        """Do the same without a task."""
+        self._committer.submit(intent, done, envelope=envelope)
+
+    async def read(self, query: Callable[[Transaction], T]) -> T:
+        """Run a short query on a snapshot."""
+        if self._view is None:
+            raise UnavailableError("the store is not open")
+        return query(self._view)

@@ -1,0 +1,54 @@
+"""JSON in: small, strict, in time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from server.domain.errors import BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError
+
+LIMIT: Final = 1024 * 1024  # bytes of a JSON body
+PATIENCE: Final = 20  # seconds for a body to arrive
+
+_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
+
+
+async def read_body(request: web.Request, schema: type[msgspec.Struct]) -> Any:
+    """Read a JSON body of exactly this form.
+
+    Raises:
+        BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError, TimeoutError.
+
+    """
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise UnsupportedMediaTypeError("send application/json without Content-Encoding")
+    if (request.content_length or 0) > LIMIT:
+        raise RequestTooLargeError(f"at most {LIMIT} bytes")
+    async with asyncio.timeout(PATIENCE):
+        body = await request.read()
+    decoder = _decoders.get(schema)
+    if decoder is None:
+        decoder = _decoders[schema] = msgspec.json.Decoder(schema)
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise BadRequestError(str(exc)) from None
+
+
+def read_query(request: web.Request, schema: type[msgspec.Struct]) -> Any:
+    """Read the query of an address: each name once, none unknown.
+
+    Raises:
+        BadRequestError: anything else.
+
+    """
+    query = request.query
+    if len(set(query)) != len(query):
+        raise BadRequestError("each name at most once")
+    try:
+        return msgspec.convert(dict(query), schema, strict=False)
+    except msgspec.ValidationError as exc:
+        raise BadRequestError(str(exc)) from None
