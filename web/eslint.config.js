@@ -7,7 +7,7 @@ const NO_ENUM = {
 };
 
 const HOUSE_RULES = {
-  complexity: ["error", 8],
+  complexity: ["error", 10], // 8 by the measure of the Python side: ESLint also counts `?.`, `??` and default values
   "max-lines": ["error", { max: 400 }],
   "max-lines-per-function": ["error", { max: 50, skipBlankLines: true, skipComments: true }],
   "max-params": ["error", 5],

@@ -22,7 +22,14 @@ export type HolderState = {
 /** A generation of the user key: what others encrypt to (b64, 1,216 bytes). */
 export type UserKeyState = { readonly generation: number; readonly enc: B64; readonly addedAt: number };
 
-export type Delegate = { readonly scope: "read" | "write"; readonly until: Time | null };
+/** One term of a delegate: an account may be named, removed and named again. */
+export type Delegate = {
+  readonly account: AccountId;
+  readonly scope: "read" | "write";
+  readonly until: Time | null;
+  readonly addedAt: number;
+  readonly endedAt: number | null;
+};
 
 /** Immutable. Keep the newest one of each account, and go on from it with `extendChain`. */
 export type ChainState = {
@@ -39,7 +46,8 @@ export type ChainState = {
   readonly generation: number;
   /** Wire bytes of the newest certificate, not yet verified under a registry key. */
   readonly certificate: Bytes | null;
-  readonly delegates: ReadonlyMap<AccountId, Delegate>;
+  /** Every term there was, oldest first. */
+  readonly delegates: readonly Delegate[];
   /** A holder was revoked, and the user secret has not been changed since. */
   readonly rotationDue: boolean;
 };
@@ -51,8 +59,16 @@ export function activeHolders(state: ChainState): readonly HolderState[] {
 /** The holder, if it was valid at this position: added at or before it, not ended at or before it. */
 export function holderAt(state: ChainState, id: HolderId, position: number): HolderState | undefined {
   const holder = state.holders.get(id);
-  if (holder === undefined || holder.addedAt > position) return undefined;
-  return holder.endedAt === null || position < holder.endedAt ? holder : undefined;
+  return holder !== undefined && covers(holder, position) ? holder : undefined;
+}
+
+/** The delegate, if it was one at this position. Whether `until` has passed is for who knows the time. */
+export function delegateAt(state: ChainState, account: AccountId, position: number): Delegate | undefined {
+  return state.delegates.find((delegate) => delegate.account === account && covers(delegate, position));
+}
+
+function covers(term: { readonly addedAt: number; readonly endedAt: number | null }, position: number): boolean {
+  return term.addedAt <= position && (term.endedAt === null || position < term.endedAt);
 }
 
 /** The newest user key at this position. */

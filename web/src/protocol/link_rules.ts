@@ -3,7 +3,7 @@
  */
 
 import { readCertificate } from "./certificate.ts";
-import { activeHolders, newestUserKey, type ChainState, type HolderState } from "./chain_state.ts";
+import { activeHolders, delegateAt, newestUserKey, type ChainState, type HolderState } from "./chain_state.ts";
 import { unb64 } from "./codec.ts";
 import { demand, ProtocolError } from "./errors.ts";
 import { addedHolderId, type AddedHolder, type AddedUserKey, type Link, type LinkBodies, type LinkContent } from "./link.ts";
@@ -26,7 +26,7 @@ export async function begin(link: Link, body: Genesis): Promise<ChainState> {
     userKeys: [{ ...body.uk, addedAt: 0 }],
     generation: 1,
     certificate: null,
-    delegates: new Map(),
+    delegates: [],
     rotationDue: false,
   };
 }
@@ -57,9 +57,9 @@ async function changeOf(state: ChainState, link: Link, { type, body }: Change): 
     case "attest":
       return attest(state, body);
     case "delegate_add":
-      return addDelegate(state, body);
+      return addDelegate(state, body, link.position);
     case "delegate_remove":
-      return removeDelegate(state, body);
+      return removeDelegate(state, body, link.position);
   }
 }
 
@@ -92,18 +92,16 @@ function attest(state: ChainState, body: LinkBodies["attest"]): Partial<ChainSta
   return { certificate };
 }
 
-function addDelegate(state: ChainState, body: LinkBodies["delegate_add"]): Partial<ChainState> {
-  const { account, scope, until } = body;
-  demand(account !== state.account, "rule", "nobody delegates to itself");
-  demand(!state.delegates.has(account), "rule", "already a delegate");
-  return { delegates: new Map(state.delegates).set(account, { scope, until }) };
+function addDelegate(state: ChainState, body: LinkBodies["delegate_add"], addedAt: number): Partial<ChainState> {
+  demand(body.account !== state.account, "rule", "nobody delegates to itself");
+  demand(delegateAt(state, body.account, state.position) === undefined, "rule", "already a delegate");
+  return { delegates: [...state.delegates, { ...body, addedAt, endedAt: null }] };
 }
 
-function removeDelegate(state: ChainState, body: LinkBodies["delegate_remove"]): Partial<ChainState> {
-  demand(state.delegates.has(body.account), "rule", "not a delegate");
-  const delegates = new Map(state.delegates);
-  delegates.delete(body.account);
-  return { delegates };
+function removeDelegate(state: ChainState, body: LinkBodies["delegate_remove"], endedAt: number): Partial<ChainState> {
+  const ending = delegateAt(state, body.account, state.position);
+  demand(ending !== undefined, "rule", "not a delegate");
+  return { delegates: state.delegates.map((one) => (one === ending ? { ...one, endedAt } : one)) };
 }
 
 async function addedState(added: AddedHolder, position: number): Promise<HolderState> {
