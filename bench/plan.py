@@ -1,0 +1,24 @@
+"""How long and how much: the quick run answers "is it slower than yesterday?", the full one fills the table."""
+
+from dataclasses import dataclass
+
+SENDERS = (1, 16, 64, 256)
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    pairs: int
+    seconds: float
+    """Of each closed loop and of each offered load."""
+    rounds: int
+    """Repeats of each closed loop; the median counts."""
+    offered: tuple[int, ...]
+    idle: int
+    """Connections whose memory is measured."""
+    file: int
+    """Bytes of the attachment."""
+
+
+QUICK = Plan(pairs=64, seconds=1.5, rounds=1, offered=(200, 500), idle=250, file=8 * MIB)
+FULL = Plan(pairs=256, seconds=4.0, rounds=3, offered=(20, 200, 500, 1000), idle=1000, file=25 * MIB)
