@@ -100,11 +100,12 @@ def verify_claim(claim: Claim, place: Member, *, account: bytes, conversation: b
     """Verify that the claim was made with the keys of ``place``, for this account at this point of this conversation.
 
     Raises:
-        ProtocolError: ``not_permitted``: keys of another invitation; ``bad_signature``.
+        ProtocolError: ``not_permitted``: keys of another invitation; ``weak_key``; ``bad_signature``.
 
     """
     require(same(member_id(claim.sign, claim.enc), place.id), "not_permitted", "keys of another invitation")
     require(same(sha256(claim.enc), place.key), "not_permitted", "keys of another invitation")
+    signing.require_strong(claim.sign)
     data = account + conversation + previous + place.id
     require(signing.verify(claim.sign, "claim", data, claim.signature), "bad_signature", "claim")
 

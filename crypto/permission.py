@@ -44,7 +44,7 @@ def require_permitted(change: Change) -> None:
     """Refuse a change that 6.3 does not list.
 
     Raises:
-        ProtocolError: ``not_permitted``; ``bad_signature`` for a claim whose proof is wrong.
+        ProtocolError: ``not_permitted``; ``weak_key`` and ``bad_signature`` for a claim whose proof is wrong.
 
     """
     reason = change.record.draft.reason
@@ -53,6 +53,8 @@ def require_permitted(change: Change) -> None:
         old, new = change.before[key], change.after[key]
         _need(all(getattr(old, name) == getattr(new, name) for name in _UNCHANGED), "kept members keep their place")
         _need(new.position >= old.position, "a position decreases")
+        if old.kind == "invite":
+            _need((new.key, new.expires) == (old.key, old.expires), "an invite stays as it is")
     _RULES[reason](change)
 
 
