@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from typing_extensions import override
+
 from server import settings
 from server.admin import terminal
 from server.admin.terminal import CommandError
@@ -23,6 +25,7 @@ SETTINGS: Final = ("data", "host", "port", "public_url", "web", "demo", "access_
 class _Parser(argparse.ArgumentParser):
     """Raises instead of printing and leaving, so that ``--json`` holds for wrong usage too."""
 
+    @override
     def error(self, message: str) -> NoReturn:
         raise CommandError("usage", message, hint=self.format_usage().strip(), status=terminal.USAGE)
 

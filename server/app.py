@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
+from server import telemetry
 from server.bus.memory import MemoryBus
 from server.clock import Clock, SystemClock
+from server.domain.errors import DomainError
+from server.services.attachments import AttachmentService
 from server.services.container import Services
 from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
 from server.settings import Settings
+from server.storage.blobs import Blobs
 from server.storage.identity import load_identity
 from server.storage.store import SqliteStore
 from server.transport.rest import health, problems
@@ -21,6 +26,7 @@ from server.transport.rest.routes import routes
 
 SERVICES: Final = web.AppKey("services", Services)
 STORE: Final = web.AppKey("store", SqliteStore)
+SWEEP: Final = 15 * 60  # seconds between two sweeps
 
 
 def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
@@ -32,6 +38,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app = web.Application(middlewares=[problems.edge(access_log=settings.access_log)], client_max_size=LIMIT)
     app[SERVICES], app[STORE] = services, store
     app.cleanup_ctx.append(_storage)
+    app.cleanup_ctx.append(_sweeping)
     app.add_routes(routes(services))
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz([("store", store.ready)]))
@@ -46,6 +53,9 @@ def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryB
         clock=clock,
         store=store,
         identity=identity,
+        attachments=AttachmentService(
+            store, Blobs.open(settings.data), clock, limit=settings.attachment_limit, quota=settings.attachment_quota
+        ),
         sessions=SessionService(store, bus, clock, identity, stamps, lifetime=settings.session_days * DAY),
     )
 
@@ -54,3 +64,23 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     await app[STORE].start()
     yield
     await app[STORE].stop()
+
+
+async def _sweeping(app: web.Application) -> AsyncIterator[None]:
+    """Remove, now and then, the uploads that no message names."""
+    services = app[SERVICES]
+
+    async def sweep() -> None:
+        while True:
+            try:
+                swept = await services.attachments.sweep(services.settings.upload_hours)
+            except (DomainError, OSError) as exc:
+                telemetry.warning("sweep_failed", job="uploads", exc_type=type(exc).__name__)
+            else:
+                telemetry.info("swept", job="uploads", count=swept)
+            await asyncio.sleep(SWEEP)
+
+    sweeping = asyncio.create_task(sweep())
+    yield
+    sweeping.cancel()
+    await asyncio.wait([sweeping])

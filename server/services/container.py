@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.clock import Clock
+from server.services.attachments import AttachmentService
 from server.services.identity import ServerIdentity
 from server.services.ports import Store
 from server.services.sessions import SessionService
@@ -20,3 +21,4 @@ class Services:
     store: Store
     identity: ServerIdentity
     sessions: SessionService
+    attachments: AttachmentService

@@ -8,19 +8,24 @@ from __future__ import annotations
 import errno
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from server import telemetry
-from server.domain.errors import BadRequestError, DomainError, ProtocolRefusalError, StorageFullError, TooManyTriesError
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from server.domain.errors import (
+    BadRequestError,
+    DomainError,
+    ProtocolRefusalError,
+    StorageFullError,
+    TooManyTriesError,
+    UnsupportedMediaTypeError,
+)
 
 
 class Meaning(NamedTuple):
@@ -106,13 +111,15 @@ def refusal(exc: DomainError) -> web.Response:
     return response
 
 
-def edge(*, access_log: bool) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def edge(*, access_log: bool) -> Middleware:
     """Build the outermost middleware: errors become problems, every answer is told to the log by its route."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         try:
+            if hdrs.CONTENT_ENCODING in request.headers:
+                raise UnsupportedMediaTypeError("send it without Content-Encoding")  # noqa: TRY301
             response = await handler(request)
         except Exception as exc:  # noqa: BLE001  # an edge: nothing of ours may pass it as a traceback
             response = _answer(exc)

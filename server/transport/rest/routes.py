@@ -17,11 +17,11 @@ from server.domain.errors import (
 )
 from server.domain.ids import unb64
 from server.services.container import Services
-from server.transport.rest import auth, server_info
+from server.transport.rest import auth, server_info, uploads
 from server.transport.rest.json import read_body, read_query
 from server.transport.rest.operations import Call, Operation
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*server_info.OPERATIONS,)
+OPERATIONS: Final[tuple[Operation, ...]] = (*server_info.OPERATIONS, *uploads.OPERATIONS)
 """Every operation of the interface."""
 
 PARAMETERS: Final[Mapping[str, tuple[int | None, type[DomainError]]]] = {

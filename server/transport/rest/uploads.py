@@ -9,22 +9,16 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import StreamReader, hdrs, web
 
 from server.domain.attachment import sealed_size
-from server.domain.errors import (
-    BadRequestError,
-    OffsetConflictError,
-    RangeNotSatisfiableError,
-    UnsupportedMediaTypeError,
-)
-from server.domain.ids import SHORT, AccountId, AttachmentId, ConversationId, b64, unb64
-from server.services.attachments import AttachmentService
+from server.domain.errors import BadRequestError, DomainError, RangeNotSatisfiableError, UnsupportedMediaTypeError
+from server.domain.ids import SHORT, AttachmentId, ConversationId, b64, unb64
 from server.transport.rest import problems
+from server.transport.rest.operations import Call, Operation, Role
 
 TUS: Final = "1.0.0"
 CHUNKS: Final = "application/offset+octet-stream"
@@ -33,77 +27,71 @@ SLOWEST: Final = 4 * 1024  # bytes a second, beyond the first minute; slower tha
 _HEADERS: Final = {"Tus-Resumable": TUS, hdrs.CACHE_CONTROL: "no-store"}
 
 
-@dataclass(frozen=True, slots=True)
-class Uploads:
-    """The handlers. Each is given the account whose session it is."""
+async def options(call: Call) -> web.Response:
+    """Tell what of tus is spoken here."""
+    told = {
+        "Tus-Version": TUS,
+        "Tus-Extension": "creation,termination",
+        "Tus-Max-Size": str(sealed_size(call.services.attachments.limit)),
+    }
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS | told)
 
-    service: AttachmentService
 
-    async def options(self, _: web.Request) -> web.Response:
-        """Tell what of tus is spoken here."""
-        told = {
-            "Tus-Version": TUS,
-            "Tus-Extension": "creation,termination",
-            "Tus-Max-Size": str(sealed_size(self.service.limit)),
-        }
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS | told)
+async def create(call: Call) -> web.Response:
+    """Announce a document."""
+    _check_version(call.request)
+    attachment = _named(call.request.headers.get("Upload-Metadata", ""))
+    size = _number(call.request, "Upload-Length")
+    fresh = await call.services.attachments.begin(call.who.account, attachment, size)
+    status = HTTPStatus.CREATED if fresh else HTTPStatus.OK
+    return web.Response(status=status, headers=_HEADERS | {hdrs.LOCATION: f"/v1/uploads/{b64(attachment)}"})
 
-    async def create(self, request: web.Request, account: AccountId) -> web.Response:
-        """Announce a document."""
-        _check_version(request)
-        attachment = _named(request.headers.get("Upload-Metadata", ""))
-        size = _number(request, "Upload-Length")
-        fresh = await self.service.begin(account, attachment, size)
-        status = HTTPStatus.CREATED if fresh else HTTPStatus.OK
-        return web.Response(status=status, headers=_HEADERS | {hdrs.LOCATION: f"/v1/uploads/{b64(attachment)}"})
 
-    async def head(self, request: web.Request, account: AccountId) -> web.Response:
-        """Tell how much of an upload is safe."""
-        upload = await self.service.upload(account, _attachment(request))
-        told = {"Upload-Offset": str(upload.received), "Upload-Length": str(upload.size)}
-        return web.Response(status=HTTPStatus.OK, headers=_HEADERS | told)
+async def head(call: Call) -> web.Response:
+    """Tell how much of an upload is safe."""
+    upload = await call.services.attachments.upload(call.who.account, _attachment(call))
+    told = {"Upload-Offset": str(upload.received), "Upload-Length": str(upload.size)}
+    return web.Response(status=HTTPStatus.OK, headers=_HEADERS | told)
 
-    async def patch(self, request: web.Request, account: AccountId) -> web.Response:
-        """Take in more of a document; answered when it is on the disk."""
-        _check_version(request)
-        if request.content_type != CHUNKS:
-            raise UnsupportedMediaTypeError(f"send {CHUNKS}")
-        offset = _number(request, "Upload-Offset")
-        try:
-            reached = await self.service.append(account, _attachment(request), offset, steady(request.content))
-        except OffsetConflictError as exc:
-            response = problems.refusal(exc)
-            response.headers["Tus-Resumable"] = TUS
-            response.force_close()  # the rest of the body is not worth reading
-            return response
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS | {"Upload-Offset": str(reached)})
 
-    async def delete(self, request: web.Request, account: AccountId) -> web.Response:
-        """Forget an upload that no message names."""
-        _check_version(request)
-        await self.service.discard(account, _attachment(request))
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS)
+async def patch(call: Call) -> web.Response:
+    """Take in more of a document; answered when it is on the disk."""
+    _check_version(call.request)
+    if call.request.content_type != CHUNKS:
+        raise UnsupportedMediaTypeError(f"send {CHUNKS}")
+    offset = _number(call.request, "Upload-Offset")
+    chunks = steady(call.request.content)
+    try:
+        reached = await call.services.attachments.append(call.who.account, _attachment(call), offset, chunks)
+    except DomainError as exc:
+        response = problems.refusal(exc)
+        response.force_close()  # the rest of the body is not worth reading
+        return response
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS | {"Upload-Offset": str(reached)})
 
-    async def download(
-        self, request: web.Request, account: AccountId, conversation: ConversationId
-    ) -> web.StreamResponse:
-        """Hand out the sealed bytes, or one range of them."""
-        path = await self.service.locate(account, conversation, _attachment(request))
-        size = (await asyncio.to_thread(path.stat)).st_size
-        if not _satisfiable(request, size):
-            refused = problems.refusal(RangeNotSatisfiableError(f"the document has {size} bytes"))
-            refused.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
-            return refused
-        return web.FileResponse(
-            path,
-            chunk_size=1024 * 1024,
-            headers={
-                hdrs.CONTENT_TYPE: "application/octet-stream",
-                hdrs.CONTENT_DISPOSITION: "attachment",
-                hdrs.CACHE_CONTROL: "private, no-store",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+
+async def delete(call: Call) -> web.Response:
+    """Forget an upload that no message names."""
+    _check_version(call.request)
+    await call.services.attachments.discard(call.who.account, _attachment(call))
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS)
+
+
+async def download(call: Call) -> web.StreamResponse:
+    """Hand out the sealed bytes, or one range of them."""
+    conversation = ConversationId(call.ids["conversation"])
+    path = await call.services.attachments.locate(call.who.account, conversation, _attachment(call))
+    size = (await asyncio.to_thread(path.stat)).st_size
+    if not _satisfiable(call.request, size):
+        refused = problems.refusal(RangeNotSatisfiableError(f"the document has {size} bytes"))
+        refused.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
+        return refused
+    headers = {
+        hdrs.CONTENT_TYPE: "application/octet-stream",
+        hdrs.CONTENT_DISPOSITION: "attachment",
+        hdrs.CACHE_CONTROL: "private, no-store",
+    }
+    return web.FileResponse(path, chunk_size=1024 * 1024, headers=headers)
 
 
 async def steady(content: StreamReader) -> AsyncIterator[bytes]:
@@ -124,8 +112,8 @@ async def steady(content: StreamReader) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _attachment(request: web.Request) -> AttachmentId:
-    return AttachmentId(unb64(request.match_info["attachment"], SHORT))
+def _attachment(call: Call) -> AttachmentId:
+    return AttachmentId(call.ids["attachment"])
 
 
 def _check_version(request: web.Request) -> None:
@@ -160,3 +148,66 @@ def _satisfiable(request: web.Request, size: int) -> bool:
     except ValueError:
         return False
     return asked.start is None or asked.start < size
+
+
+_UPLOAD: Final = "/v1/uploads/{attachment}"
+
+OPERATIONS: Final = (
+    Operation(
+        name="showUploads",
+        method="OPTIONS",
+        path="/v1/uploads",
+        role=Role.ANYONE,
+        summary="What of tus 1.0 is spoken here",
+        handler=options,
+        status=204,
+    ),
+    Operation(
+        name="beginUpload",
+        method="POST",
+        path="/v1/uploads",
+        role=Role.SESSION,
+        summary="Announce a sealed document",
+        handler=create,
+        status=201,
+        refuses=("attachment_exists", "attachment_empty", "attachment_too_large", "quota_exceeded", "storage_full"),
+    ),
+    Operation(
+        name="showUpload",
+        method="HEAD",
+        path=_UPLOAD,
+        role=Role.SESSION,
+        summary="How much of an upload is safe",
+        handler=head,
+        refuses=("not_found",),
+    ),
+    Operation(
+        name="appendUpload",
+        method="PATCH",
+        path=_UPLOAD,
+        role=Role.SESSION,
+        summary="Send more of a sealed document",
+        handler=patch,
+        status=204,
+        refuses=("not_found", "offset_conflict", "unsupported_media_type", "storage_full"),
+    ),
+    Operation(
+        name="discardUpload",
+        method="DELETE",
+        path=_UPLOAD,
+        role=Role.SESSION,
+        summary="Forget an upload that no message names",
+        handler=delete,
+        status=204,
+        refuses=("not_found", "not_permitted"),
+    ),
+    Operation(
+        name="readAttachment",
+        method="GET",
+        path="/v1/conversations/{conversation}/attachments/{attachment}",
+        role=Role.MEMBER,
+        summary="The sealed bytes of a document, or one range of them",
+        handler=download,
+        refuses=("not_found", "range_not_satisfiable"),
+    ),
+)
