@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8420
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PATH := $(CURDIR)/.venv/node/bin:$(PATH)# Node.js from its wheel, when the machine has none
 
 ##@ First steps
 .PHONY: help setup run test

