@@ -1,12 +1,14 @@
 /** This browser as a device of an account: what must be there before anything else can be opened. */
 
-import type { Platform, Storage } from "../platform/platform.ts";
+import type { Change, Platform, Storage } from "../platform/platform.ts";
 import { DeviceKeys, selfTest, type StoredDevice } from "../protocol/holder.ts";
 import type { AccountId, B64 } from "../protocol/suite.ts";
 import { LocalRefusal } from "./refusals.ts";
 import { Vault } from "./vault.ts";
 
 const KEY = "device";
+const DRAWERS = ["own", "accounts", "conversations", "events", "outbox", "uploads"] as const;
+const CLEARED: readonly Change[] = DRAWERS.map((drawer) => ({ drawer, clear: true }));
 
 /** Lies in the drawer `device`; its keys cannot be read out. */
 export type DeviceRecord = {
@@ -36,11 +38,18 @@ export async function keepDevice(
   storage: Storage,
   fresh: { readonly account: AccountId; readonly keys: DeviceKeys; readonly server: B64; readonly registryKey: B64 },
 ): Promise<Device> {
-  const record: DeviceRecord = { ...fresh, keys: fresh.keys.stored, vaultKey: await Vault.newKey() };
-  await storage.write([{ drawer: "device", key: KEY, put: record }]);
+  const before = await storage.read<DeviceRecord>("device", KEY);
+  // The same person unlocks again: what waits to be sent stays readable. Anybody else begins on an empty device.
+  const same = before?.account === fresh.account && before.server === fresh.server;
+  const record: DeviceRecord = {
+    ...fresh,
+    keys: fresh.keys.stored,
+    vaultKey: same ? before.vaultKey : await Vault.newKey(),
+  };
+  await storage.write([...(same ? [] : CLEARED), { drawer: "device", key: KEY, put: record }]);
   const device = await loadDevice(platform, storage);
   if (device === null || !(await selfTest(device.keys))) {
-    await storage.write([{ drawer: "device", key: KEY, remove: true }]);
+    await forgetDevice(storage);
     throw new LocalRefusal("storage_unavailable");
   }
   return device;

@@ -53,7 +53,8 @@ export type Stored<T> = { readonly key: Key; readonly value: T };
 export type Change =
   | { readonly drawer: Drawer; readonly key: Key; readonly put: unknown }
   | { readonly drawer: Drawer; readonly key: Key; readonly remove: true }
-  | { readonly drawer: Drawer; readonly from: Key; readonly to: Key; readonly remove: true };
+  | { readonly drawer: Drawer; readonly from: Key; readonly to: Key; readonly remove: true }
+  | { readonly drawer: Drawer; readonly clear: true };
 
 export interface Tabs {
   /** Run `work` while no other tab (nor this one) runs work of the same name. */
@@ -104,12 +105,15 @@ export interface Visibility {
   watch(changed: () => void): Cancel;
 }
 
-/** Argon2id away from the page's thread (docs/spec/protocol.md 9.2). `code`: 12 characters; `salt`: 16 bytes. */
+/** A typed code after Argon2id: what finds its box (b64) and what opens it. Source: docs/spec/protocol.md 9.2. */
+export type StretchedCode = { readonly locator: string; readonly opener: Uint8Array<ArrayBuffer> };
+
+/** Argon2id away from the page's thread. `code`: as typed, already checked; `salt`: 16 bytes; `progress`: 0 to 1. */
 export type Stretch = (
   code: string,
   salt: Uint8Array<ArrayBuffer>,
   progress: (share: number) => void,
-) => Promise<Uint8Array<ArrayBuffer>>;
+) => Promise<StretchedCode>;
 
 export interface Platform {
   readonly clock: Clock;

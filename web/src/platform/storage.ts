@@ -67,6 +67,7 @@ type Transaction = IDBPTransaction<unknown, Drawer[], "readwrite">;
 async function apply(transaction: Transaction, change: Change): Promise<void> {
   const store = transaction.objectStore(change.drawer);
   if ("put" in change) await store.put(change.put, own(change.key));
+  else if ("clear" in change) await store.clear();
   else if ("from" in change) await store.delete(IDBKeyRange.bound(own(change.from), own(change.to)));
   else await store.delete(own(change.key));
 }

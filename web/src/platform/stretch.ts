@@ -1,11 +1,13 @@
 /** Argon2id in a worker (docs/spec/protocol.md 9.2): the page stays alive while the code of a letter is stretched. */
 
-import type { Stretch } from "./platform.ts";
+import type { Stretch, StretchedCode } from "./platform.ts";
 
-/** What the worker answers (model/stretch.worker.ts). */
+/** What the worker (model/stretch.worker.ts) is asked, and what it answers. */
+export type StretchQuestion = { readonly code: string; readonly salt: Uint8Array<ArrayBuffer> };
+
 export type StretchAnswer =
   | { readonly progress: number }
-  | { readonly stretched: Uint8Array<ArrayBuffer> }
+  | { readonly stretched: StretchedCode }
   | { readonly failed: true };
 
 type Policy = { createScriptURL(url: string): unknown };

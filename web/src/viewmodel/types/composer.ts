@@ -8,7 +8,7 @@ export type ChosenFile = {
   readonly name: string;
   readonly type: string;
   readonly size: number;
-  arrayBuffer(): Promise<ArrayBuffer>;
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
 };
 
 export type DraftDocument = {

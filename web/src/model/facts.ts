@@ -1,0 +1,145 @@
+/**
+ * What is known of a conversation without opening its log: enough for the list, for the next message and to find gaps.
+ * Every function is pure: facts and an entry in, facts out.
+ */
+
+import type { InvitationRow, Policy } from "../api/types.ts";
+import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "../protocol/suite.ts";
+import { attachmentCount, textOf, uptoOf, type EnvelopeEntry, type LogEntry } from "./log_entry.ts";
+
+const RECENT = 64;
+const PREVIEW = 160; // characters
+
+export type Role = "owner" | "professional" | "member" | "patient" | "delegate" | "service";
+
+/** A member as this device knows it. `verified`: the certificate was checked here. */
+export type PersonFact = {
+  readonly id: MemberId;
+  readonly kind: "user" | "practice" | "service" | "invite";
+  readonly name: string;
+  readonly role: Role;
+  readonly history: "none" | "partial" | "full";
+  readonly profession: string | null;
+  readonly identifier: string | null;
+  readonly verified: boolean;
+  readonly standing: "member" | "invited" | "left";
+};
+
+export type Newest = {
+  readonly author: AccountId;
+  readonly what: "text" | "documents" | "ended" | "retracted" | "unreadable";
+  readonly text: string;
+  readonly documents: number;
+};
+
+export type Facts = {
+  readonly conversation: ConversationId;
+  /** Records and my boxes by epoch, from 1: the pinned history of who is in. */
+  readonly records: readonly { readonly record: B64; readonly box: B64 | null }[];
+  readonly invitations: readonly InvitationRow[];
+  readonly subject: string;
+  /** Of all epochs: who left stays known by name. */
+  readonly people: readonly PersonFact[];
+  /** The log on this device is complete from `from` to `last`; 0: nothing yet. */
+  readonly from: number;
+  readonly last: number;
+  readonly lastAt: Time;
+  /** There is nothing before `from` (that this account may see). */
+  readonly complete: boolean;
+  /** Newest envelopes that no other one names: the parents of the next. In order of seq. */
+  readonly heads: readonly MessageId[];
+  readonly recent: readonly { readonly id: MessageId; readonly seq: number }[];
+  readonly policy: Policy;
+  readonly delivered: Readonly<Record<AccountId, number>>;
+  readonly readSeq: number;
+  readonly unread: number;
+  /** Newest thing worth a line in the list. */
+  readonly newest: Newest | null;
+  /** My newest message, when nobody wrote after it. */
+  readonly mine: { readonly id: MessageId; readonly seq: number } | null;
+  /** How far each member's receipts reach, and since when. */
+  readonly reads: Readonly<Record<AccountId, { readonly seq: number; readonly at: Time }>>;
+  /** Something here lies or is broken: nothing more is taken in or sent until a person has looked. */
+  readonly alarm: string | null;
+};
+
+/** Facts after one more entry. `me`: the own account. */
+export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
+  const next: Facts = { ...facts, from: facts.from === 0 ? entry.seq : facts.from, last: entry.seq, lastAt: entry.at };
+  switch (entry.type) {
+    case "envelope":
+      return withEnvelope(next, entry, me);
+    case "policy":
+      return { ...next, policy: entry.policy };
+    case "retracted":
+      return withRetracted(next, entry.id, entry.by);
+    case "left":
+      return { ...next, people: standing(next.people, entry.account) };
+    case "epoch":
+      return next;
+  }
+}
+
+function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
+  const named = new Set(entry.content?.parents ?? []);
+  const known: Facts = {
+    ...facts,
+    heads: [...facts.heads.filter((id) => !named.has(id)), entry.id].slice(-RECENT),
+    recent: [...facts.recent, { id: entry.id, seq: entry.seq }].slice(-RECENT),
+  };
+  if (entry.kind === "receipt") return withReceipt(known, entry, me);
+  const mine = entry.author === me;
+  return {
+    ...known,
+    newest: newestOf(entry) ?? known.newest,
+    mine: mine && entry.kind === "message" ? { id: entry.id, seq: entry.seq } : null,
+    unread: !mine && entry.kind === "message" && !entry.retracted && entry.seq > known.readSeq ? known.unread + 1 : known.unread,
+  };
+}
+
+function withReceipt(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
+  const upto = uptoOf(entry.content);
+  const seq = facts.recent.find(({ id }) => id === upto)?.seq;
+  if (seq === undefined || entry.content === null) return facts;
+  const before = facts.reads[entry.author]?.seq ?? 0;
+  const reads = seq > before ? { ...facts.reads, [entry.author]: { seq, at: entry.content.at } } : facts.reads;
+  return entry.author === me ? read({ ...facts, reads }, seq) : { ...facts, reads };
+}
+
+/** I have read up to `seq` (here or on another device of mine). */
+export function read(facts: Facts, seq: number): Facts {
+  if (seq <= facts.readSeq) return facts;
+  // Exact when all is read, which is how a conversation is read; else the server's count comes with the next list.
+  return { ...facts, readSeq: seq, unread: seq >= (facts.recent.at(-1)?.seq ?? 0) ? 0 : facts.unread };
+}
+
+function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
+  const wasNewest = facts.mine?.id === id || facts.recent.at(-1)?.id === id;
+  const seq = facts.recent.find((one) => one.id === id)?.seq ?? 0;
+  return {
+    ...facts,
+    newest: wasNewest ? { author: by, what: "retracted", text: "", documents: 0 } : facts.newest,
+    mine: facts.mine?.id === id ? null : facts.mine,
+    unread: seq > facts.readSeq ? Math.max(0, facts.unread - 1) : facts.unread,
+  };
+}
+
+function newestOf(entry: EnvelopeEntry): Newest | null {
+  const nothing = { author: entry.author, text: "", documents: 0 };
+  if (entry.retracted) return { ...nothing, what: "retracted" };
+  if (entry.content === null) return { ...nothing, what: "unreadable" };
+  if (entry.content.type === "end") return { ...nothing, what: "ended" };
+  if (entry.content.type !== "text") return null;
+  const text = textOf(entry.content).replace(/\s+/g, " ").trim().slice(0, PREVIEW);
+  const documents = attachmentCount(entry.content);
+  return { ...nothing, text, documents, what: text === "" && documents > 0 ? "documents" : "text" };
+}
+
+function standing(people: readonly PersonFact[], gone: AccountId): readonly PersonFact[] {
+  return people.map((person) => (person.id === gone ? { ...person, standing: "left" } : person));
+}
+
+/** The parents of the next message: at most eight, sorted (docs/spec/protocol.md 7.3). */
+export function parentsOf(facts: Facts): readonly MessageId[] {
+  return facts.heads.slice(-8).sort();
+}

@@ -1,0 +1,197 @@
+/**
+ * The ways in: a device that is already here, the recovery code, a passkey. The latter two enrol this browser as a new
+ * device of the account, so that their secrets are needed once only. Source: docs/spec/protocol.md 3, 10, 11.
+ */
+
+import type { Api } from "../api/client.ts";
+import { Refused } from "../api/refusal.ts";
+import type { Me, ServerInfo } from "../api/types.ts";
+import type { Platform, Storage } from "../platform/platform.ts";
+import type { ChainState } from "../protocol/account_chain.ts";
+import { addHolder, unlock, type ChainUpdate, type UserSecrets } from "../protocol/account.ts";
+import { b64, unb64 } from "../protocol/codec.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { DeviceKeys, holderFromSeed, type Holder } from "../protocol/holder.ts";
+import { openPasskey, passkeyPrfInput, type Wrapped } from "../protocol/passkey.ts";
+import { readRecoveryCode, recoverySeed } from "../protocol/recovery.ts";
+import { signSession } from "../protocol/session.ts";
+import type { Bytes } from "../protocol/suite.ts";
+import { Accounts } from "./accounts.ts";
+import type { Changes } from "./changes.ts";
+import { forgetDevice, keepDevice, loadDevice, type Device } from "./device.ts";
+import { LocalRefusal } from "./refusals.ts";
+
+/** What everything needs that happens before an account is open. */
+export type Ground = {
+  readonly platform: Platform;
+  readonly api: Api;
+  readonly storage: Storage;
+  readonly changes: Changes;
+};
+
+/** An account that is open on this device. */
+export type Opened = {
+  readonly device: Device;
+  readonly accounts: Accounts;
+  readonly secrets: UserSecrets;
+  readonly me: Me;
+};
+
+/** Take the device that lies here; null when there is none. Works offline from what was kept. */
+export async function restore(ground: Ground): Promise<Opened | null> {
+  const device = await loadDevice(ground.platform, ground.storage);
+  if (device === null) return null;
+  ground.api.renewSessionBy(() => renewSession(ground, device));
+  const accounts = accountsOf(ground, device);
+  const me = await currentMe(ground, device);
+  return { device, accounts, me, secrets: await ownSecrets(device.keys, me, await ownChain(accounts, me)) };
+}
+
+/** Unlock with the 28 letters. @throws ProtocolError `bad_code`, `bad_check`; Refused `signature_refused`, `too_many_tries` */
+export async function unlockByCode(ground: Ground, typed: string): Promise<Opened> {
+  const seed = await recoverySeed(await readRecoveryCode(typed));
+  return enrol(ground, await holderFromSeed(seed), null);
+}
+
+/** Unlock with a passkey. @throws LocalRefusal `passkey_unsuitable`, `passkey_unknown`; PasskeyError */
+export async function unlockByPasskey(ground: Ground): Promise<Opened> {
+  const { credential, prf } = await ground.platform.passkeys.get(await passkeyPrfInput());
+  if (prf === null) throw new LocalRefusal("passkey_unsuitable");
+  const blob = await ground.api.passkey(b64(credential)).catch((error: unknown) => {
+    throw error instanceof Refused && error.code === "not_found" ? new LocalRefusal("passkey_unknown") : error;
+  });
+  const wrapped = await openPasskey(prf, credential, unb64(blob));
+  return enrol(ground, await holderFromSeed(unb64(wrapped.seed)), wrapped);
+}
+
+/** A session for `holder`, in the cookie. */
+export async function openSession(api: Api, server: string, holder: Holder): Promise<void> {
+  const { challenge } = await api.challenge(holder.id);
+  const signature = b64(await signSession(holder, { server, challenge }));
+  await api.openSession({ holder: holder.id, challenge, signature, cookie: true });
+}
+
+/** Make this browser a device of the account that `holder` opens. `pin`: the newest chain a passkey remembers. */
+async function enrol(ground: Ground, holder: Holder, pin: Wrapped | null): Promise<Opened> {
+  const { api, platform, storage } = ground;
+  const server = await api.server();
+  await openSession(api, server.id, holder);
+  const me = await api.me();
+  const keys = await DeviceKeys.create((length) => platform.random(length));
+  const device = await keepDevice(platform, storage, {
+    account: me.account,
+    keys,
+    server: server.id,
+    registryKey: server.registry_key,
+  });
+  try {
+    const accounts = accountsOf(ground, device);
+    const chain = await accounts.refresh(me.account);
+    if (pin !== null) demandPinned(chain, pin);
+    const secrets = await ownSecrets(holder, me, chain);
+    await extendOwnChain({ api, accounts }, chain, await deviceLink(ground, { chain, holder, secrets, keys: device.keys }));
+    await api.endThisSession();
+    await openSession(api, server.id, device.keys);
+    ground.api.renewSessionBy(() => renewSession(ground, device));
+    await keepServer(device, server);
+    return { device, accounts, secrets, me: await currentMe(ground, device) };
+  } catch (error) {
+    await forgetDevice(storage);
+    throw error;
+  }
+}
+
+function deviceLink(
+  ground: Ground,
+  by: { readonly chain: ChainState; readonly holder: Holder; readonly secrets: UserSecrets; readonly keys: DeviceKeys },
+): Promise<ChainUpdate> {
+  return addHolder({
+    chain: by.chain,
+    signer: by.holder,
+    secret: by.secrets.newest,
+    added: by.keys,
+    kind: "device",
+    name: ground.platform.deviceName,
+    at: ground.platform.clock.now(),
+  });
+}
+
+/** Send links of the own chain and pin them once the server has them. */
+export async function extendOwnChain(
+  through: { readonly api: Api; readonly accounts: Accounts },
+  chain: ChainState,
+  update: ChainUpdate,
+): Promise<ChainState> {
+  await through.api.extendChain({
+    links: update.links.map((link) => b64(link)),
+    boxes: update.boxes.map((box) => ({ ...box, box: b64(box.box) })),
+    previous: update.previous.map((one) => ({ ...one, sealed: b64(one.sealed) })),
+  });
+  return through.accounts.accept(chain.account, update.links, chain.position + 1);
+}
+
+export function accountsOf(ground: Ground, device: Device): Accounts {
+  return new Accounts(device.vault, ground.api, ground.changes, unb64(device.record.registryKey));
+}
+
+/** What the server last said about this account; from the network if it answers, else what was kept. */
+export async function currentMe(ground: Ground, device: Device): Promise<Me> {
+  try {
+    const me = await ground.api.me();
+    await device.vault.keep("own", "me", me);
+    return me;
+  } catch (error) {
+    if (error instanceof Refused && error.code !== "unauthenticated" && !error.passing) throw error;
+    const kept = await device.vault.read<Me>("own", "me");
+    if (kept === undefined) throw error;
+    return kept;
+  }
+}
+
+/** What the server says about itself; offline, what it last said. @throws LocalRefusal `registry_changed` */
+export async function knownServer(ground: Ground, device: Device): Promise<ServerInfo> {
+  try {
+    const server = await ground.api.server();
+    const same = server.registry_key === device.record.registryKey && server.id === device.record.server;
+    if (!same) throw new LocalRefusal("registry_changed");
+    await keepServer(device, server);
+    return server;
+  } catch (error) {
+    const kept = error instanceof LocalRefusal ? undefined : await device.vault.read<ServerInfo>("own", "server");
+    if (kept === undefined) throw error;
+    return kept;
+  }
+}
+
+export async function keepServer(device: Device, server: ServerInfo): Promise<void> {
+  await device.vault.keep("own", "server", server);
+}
+
+/** True: the server has taken this device's signature. A device that was removed stays outside. */
+export async function renewSession(ground: Ground, device: Device): Promise<boolean> {
+  try {
+    await openSession(ground.api, device.record.server, device.keys);
+    return true;
+  } catch (error) {
+    if (error instanceof Refused) return false;
+    throw error;
+  }
+}
+
+async function ownChain(accounts: Accounts, me: Me): Promise<ChainState> {
+  return accounts.chain(me.account, me.position);
+}
+
+/** Open the user secret for `holder`, every generation of it. */
+export async function ownSecrets(holder: Holder, me: Me, chain: ChainState): Promise<UserSecrets> {
+  if (me.box === null) throw new LocalRefusal("device_removed");
+  const previous = me.previous.map((one) => ({ generation: one.generation, sealed: unb64(one.sealed) }));
+  const box: Bytes = unb64(me.box);
+  return unlock({ chain, holder, box, generation: me.box_generation ?? me.generation, previous });
+}
+
+function demandPinned(chain: ChainState, pin: Wrapped): void {
+  if (chain.account !== pin.account) throw new ProtocolError("wrong_account", "the passkey is of another account");
+  if (chain.position < pin.position) throw new ProtocolError("rollback", "older than when the passkey was made");
+  if (chain.heads[pin.position] !== pin.head) throw new ProtocolError("fork", "another chain than the passkey's");
+}
