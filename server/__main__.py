@@ -63,6 +63,7 @@ def _parser() -> _Parser:
     professional = admin.add_parser("professional", help="professionals").add_subparsers(required=True)
     add = _command(professional, "add", _professional, "make an activation link for a professional you have checked")
     add.add_argument("--data", metavar="DIR")
+    add.add_argument("--public-url", metavar="URL", help="where people reach the server, if it does not run now")
     add.add_argument("--name", required=True, help="as on the card: `Dr Claire Martin`")
     add.add_argument("--profession", required=True, metavar="CODE", help="TRE_G15: 10 doctor, 21 pharmacist, 60 nurse")
     add.add_argument("--rpps", required=True, metavar="NUMBER", help="11 digits")

@@ -37,7 +37,12 @@ class CommandError(Exception):
     @classmethod
     def of(cls, exc: DomainError) -> CommandError:
         """Translate a refusal of the server's own rules."""
-        return cls(exc.code, exc.detail or exc.code, status=_EXITS.get(exc.code, REFUSED))
+        return cls.of_code(exc.code, exc.detail)
+
+    @classmethod
+    def of_code(cls, code: str, detail: str) -> CommandError:
+        """Translate a refusal that another process of ours tells."""
+        return cls(code, detail or code, status=_EXITS.get(code, REFUSED))
 
 
 def progress(line: str) -> None:

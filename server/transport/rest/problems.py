@@ -126,6 +126,7 @@ def edge(*, access_log: bool) -> Middleware:
         if not response.prepared:
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
             response.headers.setdefault("Cache-Control", "no-store")
+            response.headers.setdefault("Server", "Pli")
         if access_log:
             _tell(request, response.status, began)
         return response
