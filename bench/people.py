@@ -117,7 +117,7 @@ def identifiers() -> Iterator[str]:
 
 
 def activations(data: Path, count: int) -> list[str]:
-    """Make activation links as the operator does, before the server starts; returns their tokens."""
+    """Make activation links as the operator of the running server does; returns their tokens."""
     tokens = []
     for index, rpps in zip(range(count), identifiers(), strict=False):
         said = io.StringIO()

@@ -244,9 +244,8 @@ def run(plan: Plan, folder: Path) -> dict[str, Any]:
     data = folder / "data"
     if pli(["init", "--data", str(data)]):
         raise RuntimeError("pli init failed")
-    tokens = activations(data, plan.pairs)
     server = start(data, folder / "server.log")
     try:
-        return asyncio.run(measure(server, tokens, plan))
+        return asyncio.run(measure(server, activations(data, plan.pairs), plan))
     finally:
         server.stop()
