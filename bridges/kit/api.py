@@ -4,6 +4,7 @@ import base64
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from bridges.kit import wire
 from bridges.kit.errors import UnreachableError
@@ -166,7 +167,7 @@ class Api:
         name = base64.b64encode(to_text(attachment).encode()).decode()
         headers = TUS | {"Upload-Length": str(size), "Upload-Metadata": f"attachment {name}"}
         answer = await self.transport.ask("POST", "/v1/uploads", headers=headers, again=True)
-        return answer.headers.get("Location") or f"/v1/uploads/{to_text(attachment)}"
+        return urlsplit(answer.headers.get("Location", "")).path or f"/v1/uploads/{to_text(attachment)}"
 
     async def upload_offset(self, path: str) -> int:
         """Ask how many bytes the server has."""

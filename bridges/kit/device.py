@@ -1,5 +1,7 @@
 """A device: an unlocked home, connected to its server."""
 
+import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +19,7 @@ from bridges.kit.wire import from_text, to_text
 from crypto import account, holder
 from crypto.account import Growth, HolderBox, OwnAccount
 from crypto.account_chain import AccountChain
+from crypto.attachment import MAX_SIZE
 from crypto.errors import ProtocolError
 from crypto.holder import Holder
 from crypto.secret import Secret
@@ -45,6 +48,16 @@ class Device:
     def id(self) -> bytes:
         """The account id."""
         return self.own.id
+
+    @property
+    def attachment_limit(self) -> int:
+        """The most bytes that a document may have here."""
+        return int(self.store.fact("attachment_limit") or MAX_SIZE)
+
+    def likeness(self, *said: str) -> bytes:
+        """Give 16 bytes that tell a repeated command from another one, and nothing to who reads the disk."""
+        seed = self.keys.get_bytes("seed") or b""
+        return hashlib.blake2b(json.dumps(said).encode(), key=seed, digest_size=16, person=b"likeness").digest()
 
     async def catch_up_own(self) -> None:
         """Learn what other devices did to this account: links, and a newer user secret.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bridges.kit.api import Api
 from bridges.kit.errors import UnreachableError
+from crypto import session
 from crypto.holder import Holder
 
 
@@ -20,8 +21,7 @@ class Session:
         """Give a token; raises RefusedError (``signature_refused``) when the holder is not active."""
         if fresh or self.token is None:
             challenge = await api.challenge(self.holder.id)
-            signed = self.server_id + challenge.challenge + self.holder.id
-            signature = self.holder.sign.sign("session", signed)
+            signature = session.answer(self.holder, server=self.server_id, challenge=challenge.challenge)
             grant = await api.open_session(self.holder.id, challenge.challenge, signature)
             if grant.token is None:
                 raise UnreachableError("bad_answer", "no token in the answer")

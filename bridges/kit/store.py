@@ -17,11 +17,11 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WI
 CREATE TABLE IF NOT EXISTS links (account BLOB, position INTEGER, link BLOB NOT NULL,
   PRIMARY KEY (account, position)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS epochs (conversation BLOB, epoch INTEGER, record BLOB NOT NULL, box BLOB,
-  PRIMARY KEY (conversation, epoch)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (conversation BLOB, seq INTEGER, event BLOB NOT NULL, own_id BLOB,
+  seq INTEGER NOT NULL, PRIMARY KEY (conversation, epoch)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (conversation BLOB, seq INTEGER, event BLOB NOT NULL,
   PRIMARY KEY (conversation, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, conversation BLOB, likeness BLOB NOT NULL,
-  body BLOB NOT NULL, sealed BLOB NOT NULL);
+  body BLOB NOT NULL, sealed BLOB NOT NULL, at INTEGER NOT NULL, result BLOB);
 CREATE TABLE IF NOT EXISTS invitations (conversation BLOB, member BLOB, sealed BLOB NOT NULL,
   PRIMARY KEY (conversation, member)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uploads (likeness BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
@@ -98,12 +98,20 @@ class Store:
 
     def epochs(self, conversation: bytes) -> list[tuple[bytes, bytes | None]]:
         """Read the pinned records with this account's box, from epoch 1."""
-        rows = self._db.execute("SELECT record, box FROM epochs WHERE conversation = ? ORDER BY epoch", (conversation,))
+        query = "SELECT record, box FROM epochs WHERE conversation = ? ORDER BY epoch"
+        rows = self._db.execute(query, (conversation,))
         return [(bytes(record), None if box is None else bytes(box)) for record, box in rows]
 
-    def pin_epoch(self, conversation: bytes, epoch: int, record: bytes, box: bytes | None) -> None:
-        """Append an accepted record. A pinned epoch never changes."""
-        self._db.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", (conversation, epoch, record, box))
+    def pin_epochs(self, conversation: bytes, entries: Iterable[wire.EpochEntry]) -> None:
+        """Append accepted records. A pinned epoch never changes."""
+        rows = [(conversation, e.epoch, e.record, e.box, e.seq) for e in entries]
+        self._db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def messages_in_epoch(self, conversation: bytes) -> int:
+        """Count the events after the newest pinned record."""
+        query = """SELECT COUNT(*) FROM events WHERE conversation = :c
+          AND seq > (SELECT seq FROM epochs WHERE conversation = :c ORDER BY epoch DESC LIMIT 1)"""
+        return int(self._db.execute(query, {"c": conversation}).fetchone()[0])
 
     def last_seq(self, conversation: bytes) -> int:
         """Give the last stored seq, 0 for none."""
@@ -112,8 +120,8 @@ class Store:
 
     def add_events(self, conversation: bytes, events: Iterable[wire.Event]) -> None:
         """Keep events of the log as the server gave them; a known seq keeps its first content."""
-        rows = [(conversation, e.seq, wire.dumps(e), e.id) for e in events]
-        self._db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+        rows = [(conversation, e.seq, wire.dumps(e)) for e in events]
+        self._db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?)", rows)
 
     def events(self, conversation: bytes, after: int = 0) -> list[wire.Event]:
         """Read the stored log after a seq."""
@@ -124,13 +132,14 @@ class Store:
 
     def waiting(self) -> list[Waiting]:
         """List what has not been acknowledged, oldest first."""
-        rows = self._db.execute("SELECT id, conversation, likeness, body, sealed FROM outbox ORDER BY id")
+        query = "SELECT id, conversation, likeness, body, sealed FROM outbox WHERE result IS NULL ORDER BY id"
+        rows = self._db.execute(query)
         return [Waiting(*row) for row in rows]
 
-    def put_out(self, conversation: bytes | None, likeness: bytes, body: bytes, sealed: bytes) -> Waiting:
+    def put_out(self, conversation: bytes | None, likeness: bytes, body: bytes, sealed: bytes, *, at: int) -> Waiting:
         """Keep something sealed before its first try."""
-        query = "INSERT INTO outbox (conversation, likeness, body, sealed) VALUES (?, ?, ?, ?)"
-        row = self._db.execute(query, (conversation, likeness, body, sealed)).lastrowid
+        query = "INSERT INTO outbox (conversation, likeness, body, sealed, at) VALUES (?, ?, ?, ?, ?)"
+        row = self._db.execute(query, (conversation, likeness, body, sealed, at)).lastrowid
         assert row is not None
         return Waiting(row, conversation, likeness, body, sealed)
 
@@ -143,15 +152,29 @@ class Store:
         """Forget something acknowledged or refused."""
         self._db.execute("DELETE FROM outbox WHERE id = ?", (waiting.id,))
 
+    def keep_result(self, waiting: Waiting, result: bytes) -> None:
+        """Keep the answer to something that another command delivered, for the repeat of the command that began it."""
+        self._db.execute("UPDATE outbox SET result = ? WHERE id = ?", (result, waiting.id))
+
+    def take_result(self, likeness: bytes, *, since: int) -> bytes | None:
+        """Hand out a kept answer, once; forget those of before ``since``."""
+        self._db.execute("DELETE FROM outbox WHERE result IS NOT NULL AND at < ?", (since,))
+        query = "SELECT id, result FROM outbox WHERE likeness = ? AND result IS NOT NULL ORDER BY id"
+        row = self._db.execute(query, (likeness,)).fetchone()
+        if row is None:
+            return None
+        self._db.execute("DELETE FROM outbox WHERE id = ?", (row[0],))
+        return bytes(row[1])
+
     # --- invitations and uploads, sealed by the keystore ----------------------------------------------------------
 
     def keep_invitation(self, conversation: bytes, member: bytes, sealed: bytes) -> None:
         """Keep an invitation's link and code so that they can be shown again."""
         self._db.execute("INSERT OR REPLACE INTO invitations VALUES (?, ?, ?)", (conversation, member, sealed))
 
-    def invitation(self, conversation: bytes, member: bytes) -> bytes | None:
-        """Read what ``keep_invitation`` kept."""
-        query = "SELECT sealed FROM invitations WHERE conversation = ? AND member = ?"
+    def invitation(self, conversation: bytes, member: bytes | None = None) -> bytes | None:
+        """Read what ``keep_invitation`` kept for a member, or for any one of the conversation."""
+        query = "SELECT sealed FROM invitations WHERE conversation = ? AND member = COALESCE(?, member)"
         row = self._db.execute(query, (conversation, member)).fetchone()
         return None if row is None else bytes(row[0])
 

@@ -177,6 +177,8 @@ class Delivered(msgspec.Struct, frozen=True):
 class OpenInvitation(msgspec.Struct, frozen=True):
     id: B64
     member: B64
+    sign: B64
+    enc: B64
     expires: int
     state: str
 

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from bridges.kit.errors import KitError, exit_code
 from bridges.kit.wire import to_text
@@ -20,15 +20,15 @@ class Output:
 
     def answer(self, answer: Mapping[str, Any], text: str) -> None:
         """Give the answer of a command, once."""
-        print(_dumps(answer) if self.json else text, flush=True)
+        _write(sys.stdout, _dumps(answer) if self.json else text)
 
     def line(self, event: Mapping[str, Any]) -> None:
         """Give one event of a stream, one JSON object a line in both modes."""
-        print(_dumps(event), flush=True)
+        _write(sys.stdout, _dumps(event))
 
     def tell(self, progress: str) -> None:
         """Say how it goes, to a person who watches."""
-        print(progress, file=sys.stderr, flush=True)
+        _write(sys.stderr, progress)
 
     def refuse(self, code: str, *, of_protocol: bool, detail: str, more: Mapping[str, Any]) -> int:
         """Say what went wrong and what to do; gives the exit code."""
@@ -36,7 +36,7 @@ class Output:
         if self.json:
             known = {"code": code, "message": sentence.message, "hint": sentence.hint}
             extra = {"detail": detail} if detail else {}
-            print(_dumps({"error": {**more, **extra, **known}}), flush=True)
+            _write(sys.stdout, _dumps({"error": {**more, **extra, **known}}))
         else:
             shown = f" [{code}: {detail}]" if detail else f" [{code}]"
             self.tell(f"{sentence.message}{shown}\n{sentence.hint}")
@@ -51,6 +51,11 @@ class Output:
 
 def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(line + "\n")
+    stream.flush()
 
 
 def _plain(value: Any) -> str:

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from bridges.kit.store import Store
-from bridges.kit.wire import B64, Event
+from bridges.kit.wire import B64, EpochEntry, Event
 
 C = b"c" * 32
 
@@ -41,15 +41,15 @@ def test_a_pinned_link_never_changes(store):
 
 
 def test_a_pinned_epoch_never_changes(store):
-    store.pin_epoch(C, 1, b"record", None)
+    store.pin_epochs(C, [EpochEntry(epoch=1, record=B64(b"record"))])
     with pytest.raises(sqlite3.IntegrityError):
-        store.pin_epoch(C, 1, b"other", None)
+        store.pin_epochs(C, [EpochEntry(epoch=1, record=B64(b"other"))])
     assert store.epochs(C) == [(b"record", None)]
 
 
 def test_the_outbox_keeps_order_and_bytes_until_acknowledged(store):
-    first = store.put_out(C, b"l1", b"body 1", b"s1")
-    second = store.put_out(None, b"l2", b"body 2", b"s2")
+    first = store.put_out(C, b"l1", b"body 1", b"s1", at=1)
+    second = store.put_out(None, b"l2", b"body 2", b"s2", at=1)
     assert store.waiting() == [first, second]
     store.take_out(first)
     third = store.replace_out(second, b"body 3")
@@ -62,7 +62,7 @@ def test_what_was_put_out_survives_a_kill(tmp_path):
         import os, signal
         from pathlib import Path
         from bridges.kit.store import Store
-        Store(Path({str(tmp_path)!r}) / "memory.sqlite").put_out(b"c", b"likeness", b"sealed bytes", b"")
+        Store(Path({str(tmp_path)!r}) / "memory.sqlite").put_out(b"c", b"likeness", b"sealed bytes", b"", at=1)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, env=os.environ)
@@ -77,3 +77,12 @@ def test_all_or_none(store):
         store.learn("a", b"1")
         raise ValueError
     assert store.fact("a") is None
+
+
+def test_a_kept_answer_is_handed_out_once_and_not_for_ever(store):
+    for at in (5, 50):
+        store.keep_result(store.put_out(C, b"like", b"body", b"s", at=at), b"answer of %d" % at)
+    assert store.waiting() == []
+    assert store.take_result(b"other", since=10) is None
+    assert store.take_result(b"like", since=10) == b"answer of 50"
+    assert store.take_result(b"like", since=10) is None

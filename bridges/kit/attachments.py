@@ -1,0 +1,198 @@
+"""Documents: sealed on disk, sent in parts, fetched, checked whole, then written. Source: docs/spec/protocol.md 8."""
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from bridges.kit.device import Device
+from bridges.kit.errors import KitError, RefusedError, UnreachableError, UsageError
+from bridges.kit.files import create_new, media_type, safe_name
+from bridges.kit.wire import from_text, to_text
+from crypto import attachment
+from crypto.content import Attachment
+from crypto.errors import ProtocolError, require
+
+BLOCK: Final = 1024 * 1024  # bytes read at once
+PART: Final = 4 * 1024 * 1024  # bytes of one PATCH
+PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds before an interrupted transfer goes on
+FOLDER: Final = "transfer"
+_BINARY: Final = frozenset({"id", "key", "sha256", "sealed_sha256"})
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that is going to be sent."""
+
+    path: Path
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    document: str | None
+
+
+def inspect(path: Path, document: str | None, limit: int) -> Document:
+    """Look at a file before anything is sent.
+
+    Raises:
+        UsageError: ``file_unreadable``, ``file_empty``. RefusedError: ``attachment_too_large``.
+
+    """
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise UsageError("file_unreadable", "not a file", path=str(path))
+        if size == 0:
+            raise UsageError("file_empty", path=str(path))
+        if size > limit:
+            raise RefusedError("attachment_too_large", path=str(path), size=size, limit=limit)
+        digest, start = hashlib.sha256(), b""
+        for block in _blocks(path):
+            start = start or block[:16]
+            digest.update(block)
+    except OSError as error:
+        raise UsageError("file_unreadable", type(error).__name__, path=str(path)) from error
+    kind = media_type(path.name, start)
+    meant = document or ("image" if kind.startswith("image/") else None)
+    return Document(path, safe_name(path.name), kind, size, digest.digest(), meant)
+
+
+async def upload(device: Device, document: Document) -> Attachment:
+    """Seal a file and hand it to the server, resuming where an earlier try was cut; gives the signed reference.
+
+    The sealed form lies in the home until a message names it, so the same bytes go out each time.
+
+    Raises:
+        RefusedError, UnreachableError.
+
+    """
+    likeness = device.likeness("upload", to_text(document.sha256), document.name, document.document or "")
+    kept = device.store.upload(likeness)
+    reference = _known(device, kept) if kept else None
+    if reference is None:
+        reference = _seal(device, document)
+        device.store.keep_upload(likeness, device.keys.seal(json.dumps(reference.plain()).encode()))
+    await _send(device, sealed_path(device, reference.id), reference)
+    return reference
+
+
+def uploaded(device: Device, document: Document) -> None:
+    """Forget the sealed form of a document that a message has taken along."""
+    likeness = device.likeness("upload", to_text(document.sha256), document.name, document.document or "")
+    if kept := device.store.upload(likeness):
+        if reference := _known(device, kept):
+            sealed_path(device, reference.id).unlink(missing_ok=True)
+        device.store.forget_upload(likeness)
+
+
+def sealed_path(device: Device, attachment_id: bytes) -> Path:
+    """Where the sealed form of a document lies while it travels."""
+    folder = device.home.folder / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{to_text(attachment_id)}.sealed"
+
+
+def _known(device: Device, kept: bytes) -> Attachment | None:
+    plain = json.loads(device.keys.open(kept))
+    fields: dict[str, Any] = {name: from_text(value) if name in _BINARY else value for name, value in plain.items()}
+    reference = Attachment(**fields)
+    path = sealed_path(device, reference.id)
+    return reference if path.exists() and path.stat().st_size == reference.sealed_size else None
+
+
+def _seal(device: Device, document: Document) -> Attachment:
+    file = attachment.draw()
+    sealer = attachment.Sealer(file, _blocks(document.path))
+    with sealed_path(device, file.id).open("wb") as out:
+        for piece in sealer:
+            out.write(piece)
+    if sealer.seals.sha256 != document.sha256:
+        sealed_path(device, file.id).unlink()
+        raise UsageError("file_unreadable", "it changed while it was read", path=str(document.path))
+    return sealer.seals.reference(file, name=document.name, media_type=document.media_type, document=document.document)
+
+
+async def _send(device: Device, sealed: Path, reference: Attachment) -> None:
+    where = await device.api.begin_upload(reference.id, reference.sealed_size)
+    offset = await device.api.upload_offset(where)
+    pauses = iter(PAUSES)
+    with sealed.open("rb") as file:
+        while offset < reference.sealed_size:
+            file.seek(offset)
+            try:
+                offset = await device.api.upload_part(where, offset, file.read(PART))
+            except KitError as error:
+                pause = next(pauses, None)
+                if pause is None or not (isinstance(error, UnreachableError) or error.code == "offset_conflict"):
+                    raise
+                await asyncio.sleep(pause)
+                offset = await device.api.upload_offset(where)
+
+
+async def save(device: Device, conversation: bytes, reference: Attachment, folder: Path) -> Path:
+    """Fetch a document, check all of it, then write it under a safe and new name.
+
+    Raises:
+        ProtocolError: ``open_failed``: nothing was written. UsageError: ``file_unreadable``.
+        RefusedError, UnreachableError.
+
+    """
+    sealed = sealed_path(device, reference.id)
+    try:
+        await _fetch(device, conversation, reference, sealed)
+        return _write_checked(reference, sealed, folder)
+    except ProtocolError:
+        _discard(sealed)
+        raise
+
+
+def _write_checked(reference: Attachment, sealed: Path, folder: Path) -> Path:
+    for _ in attachment.open_stream(reference, _blocks(sealed)):
+        pass  # the whole is checked before a byte of it is written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path, file = create_new(folder, reference.name)
+        with file:
+            for piece in attachment.open_stream(reference, _blocks(sealed)):
+                file.write(piece)
+    except OSError as error:
+        raise UsageError("file_unreadable", type(error).__name__, path=str(folder)) from error
+    _discard(sealed)
+    return path
+
+
+async def _fetch(device: Device, conversation: bytes, reference: Attachment, sealed: Path) -> None:
+    pauses = iter(PAUSES)
+    with _appending(sealed) as out:
+        while out.tell() < reference.sealed_size:
+            try:
+                async for block in device.api.download(conversation, reference.id, out.tell()):
+                    out.write(block)
+                    require(out.tell() <= reference.sealed_size, "open_failed", "longer than the reference says")
+                require(out.tell() == reference.sealed_size, "open_failed", "shorter than the reference says")
+            except UnreachableError:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+
+
+def _appending(path: Path) -> BinaryIO:
+    file = path.open("ab")
+    file.seek(0, os.SEEK_END)
+    return file
+
+
+def _discard(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block

@@ -1,0 +1,177 @@
+"""Conversations as this device knows them: fetched, checked, pinned, opened. Source: docs/spec/protocol.md 6."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bridges.kit import wire
+from bridges.kit.device import Device, milliseconds
+from crypto import conversation as protocol
+from crypto import epoch, epoch_record
+from crypto.account_chain import AccountChain
+from crypto.conversation import NewEpoch, Opened
+from crypto.conversation_chain import ConversationChain
+from crypto.epoch import Roster
+from crypto.errors import ProtocolError
+from crypto.invitation import PublicInvitation
+
+EPOCH_DAYS: Final = 90
+EPOCH_MESSAGES: Final = 5_000
+DAY: Final = 86_400_000  # milliseconds
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One conversation, up to date as of the last ``sync``."""
+
+    opened: Opened
+    detail: wire.Detail
+    names: dict[bytes, str]
+    """What members are called who are not verified; former members included."""
+
+    @property
+    def id(self) -> bytes:
+        """The conversation id."""
+        return self.opened.id
+
+    @property
+    def roster(self) -> Roster:
+        """Subject and names in the newest epoch."""
+        return self.opened.roster
+
+
+@dataclass(slots=True)
+class Conversations:
+    """Keeps the conversations of a device."""
+
+    device: Device
+    lines: dict[bytes, dict[bytes, Any]] = field(default_factory=dict)
+    """Envelopes opened before, by conversation and id (``log``)."""
+
+    async def sync(self, conversation: bytes) -> Conversation:
+        """Bring a conversation up to date: its log, its records, the chains they pin.
+
+        Raises:
+            RefusedError: ``not_found``. ProtocolError: whatever is not as it was signed; the alarms of protocol.md 13.
+
+        """
+        detail = await self.device.api.conversation(conversation)
+        await self._fetch_events(conversation)
+        opened = await self._fetch_epochs(conversation, detail)
+        return Conversation(opened, detail, _names(opened))
+
+    async def _fetch_events(self, conversation: bytes) -> None:
+        store, api = self.device.store, self.device.api
+        last = store.last_seq(conversation)
+        while True:
+            page = await api.events(conversation, last)
+            if page.last_seq < last:
+                raise ProtocolError("rollback", "log of the conversation")
+            if not page.events:
+                return
+            expected = range(page.events[0].seq if last == 0 else last + 1, page.events[-1].seq + 1)
+            if [e.seq for e in page.events] != list(expected):
+                raise ProtocolError("withheld", "a gap in the log")
+            with store.together():
+                store.add_events(conversation, page.events)
+            last = page.events[-1].seq
+
+    async def _fetch_epochs(self, conversation: bytes, detail: wire.Detail) -> Opened:
+        known = self.device.store.epochs(conversation)
+        if detail.epoch < len(known):
+            raise ProtocolError("rollback", "records of the conversation")
+        added: list[wire.EpochEntry] = []
+        while page := await self.device.api.epochs(conversation, len(known) + len(added)):
+            added += page
+        await self._learn_members([entry.record for entry in added])
+        records = [record for record, _ in known] + [bytes(entry.record) for entry in added]
+        boxes = [box for _, box in known] + [entry.box for entry in added]
+        opened = self._open(conversation, records, boxes, _invitations(detail))
+        if opened.chain.record(detail.epoch).wire != detail.record:
+            raise ProtocolError("fork", "the newest record")
+        self.device.store.pin_epochs(conversation, added)
+        return opened
+
+    async def _learn_members(self, records: list[bytes]) -> None:
+        """Fetch account chains as far as records pin them."""
+        wanted: dict[bytes, int] = {}
+        for record in records:
+            for member in epoch_record.read(record).draft.members:
+                if member.kind != "invite":
+                    wanted[member.id] = max(member.position, wanted.get(member.id, 0))
+        for account, position in wanted.items():
+            await self.device.directory.chain(account, position=position)
+
+    def _open(
+        self,
+        conversation: bytes,
+        records: list[bytes],
+        boxes: list[bytes | None],
+        invitations: dict[bytes, PublicInvitation],
+    ) -> Opened:
+        own = self.device.own
+        accounts = self._accounts(records)
+        chain = ConversationChain.replay(records, accounts)
+        if chain.id != conversation:
+            raise ProtocolError("fork", "another conversation")
+        mine = {number: box for number, box in enumerate(boxes, 1) if box is not None}
+        opened = protocol.open_conversation(chain, accounts, own.id, own.opening_key, mine, invitations=invitations)
+        if own.id in chain.members and chain.epoch not in opened.keyring:
+            raise ProtocolError("forged_box", "no box for a member")
+        return opened
+
+    def _accounts(self, records: list[bytes]) -> dict[bytes, AccountChain]:
+        members = {m.id for record in records for m in epoch_record.read(record).draft.members if m.kind != "invite"}
+        found = ((each, self.device.directory.known(each)) for each in members)
+        return {each: chain for each, chain in found if chain is not None}
+
+    async def refresh_members(self, conversation: Conversation) -> Conversation:
+        """Learn the newest chains of the members: before sealing to them, or when one signed with a new device."""
+        directory = self.device.directory
+        accounts = [m.id for m in conversation.opened.chain.members.values() if m.kind != "invite"]
+        await directory.refresh_all([each for each in accounts if each != self.device.id])
+        return self.reopened(conversation)
+
+    def reopened(self, conversation: Conversation) -> Conversation:
+        """Open again with the account chains as they are known now."""
+        pinned = self.device.store.epochs(conversation.id)
+        records, boxes = [record for record, _ in pinned], [box for _, box in pinned]
+        opened = self._open(conversation.id, records, boxes, _invitations(conversation.detail))
+        return Conversation(opened, conversation.detail, conversation.names)
+
+    def rotation_due(self, conversation: Conversation) -> bool:
+        """Whether the next sender begins an epoch first: a renewed user key, 90 days, 5,000 messages (6.4)."""
+        opened = conversation.opened
+        me = opened.chain.members[self.device.id]
+        if me.history != "full" or me.role in {"delegate", "service"}:
+            return False
+        renewed = any(
+            opened.accounts[member.id].generation > member.generation
+            for member in opened.chain.members.values()
+            if member.kind != "invite"
+        )
+        old = milliseconds() - opened.chain.head.draft.at > EPOCH_DAYS * DAY
+        return renewed or old or self.device.store.messages_in_epoch(opened.id) >= EPOCH_MESSAGES
+
+    async def commit(self, conversation: bytes, new: NewEpoch, invitations: list[dict[str, object]]) -> int:
+        """Propose the next epoch; raises RefusedError (``stale_epoch``) when somebody was faster."""
+        body = {"record": wire.to_text(new.record), "boxes": boxes_body(new), "invitations": invitations}
+        return (await self.device.api.commit_epoch(conversation, body)).epoch
+
+
+def boxes_body(new: NewEpoch) -> list[dict[str, str]]:
+    """Write the boxes of an epoch as the server takes them."""
+    return [{"member": wire.to_text(m), "box": wire.to_text(box)} for m, box in new.boxes.items()]
+
+
+def _invitations(detail: wire.Detail) -> dict[bytes, PublicInvitation]:
+    found = (PublicInvitation(bytes(i.id), bytes(i.sign), bytes(i.enc)) for i in detail.invitations)
+    return {each.member: each for each in found}
+
+
+def _names(opened: Opened) -> dict[bytes, str]:
+    """Read the rosters from the newest epoch back."""
+    names: dict[bytes, str] = {}
+    for number in sorted(opened.keyring, reverse=True):
+        roster = epoch.open_roster(opened.keyring[number], opened.chain.record(number))
+        names = {**roster.people, **names}
+    return names
