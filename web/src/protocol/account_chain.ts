@@ -48,6 +48,7 @@ export async function acceptLink(state: ChainState | null, wire: Bytes): Promise
   demandNext(state, link);
   await demandSignatures(state, link);
   demandStrongKeys(link.content);
+  demand(link.position < MAX_LINKS, "rule", "a chain has an end");
   if (state !== null) return apply(state, link);
   demand(link.content.type === "genesis", "rule", "a chain begins with a genesis");
   return begin(link, link.content.body);
@@ -74,7 +75,7 @@ export async function writeLink(
 
 function demandNext(state: ChainState | null, link: Link): void {
   const position = state === null ? 0 : state.position + 1;
-  demand(link.position === position && position < MAX_LINKS, "not_next", "position of the link");
+  demand(link.position === position, "not_next", "position of the link");
   demand(link.previous === (state?.head ?? null), "not_next", "previous link");
   demand(link.account === (state?.account ?? null), "wrong_account", "account of the link");
 }

@@ -26,7 +26,7 @@ const UNSAFE_NAME = /[/\\\p{Cc}]/u;
 export const attachmentReference = shape.object({
   id: shape.bytes(ATTACHMENT_ID),
   key: shape.bytes(AES_KEY),
-  media_type: shape.text(255),
+  media_type: shape.text(255, 1),
   name: fileName,
   sealed_sha256: shape.bytes(HASH),
   sealed_size: shape.integer(0),

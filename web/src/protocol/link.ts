@@ -8,6 +8,8 @@ import { hash } from "./kdf.ts";
 import * as shape from "./shape.ts";
 import { ENC_PUBLIC, HASH, HOLDER_ID, SIGN_PUBLIC, SUITE, VERSION, type B64, type Bytes, type HolderId, type Time } from "./suite.ts";
 
+const MAX_U32 = 0xffff_ffff;
+
 const addedHolder = shape.object({
   enc: shape.bytes(ENC_PUBLIC),
   kind: shape.oneOf("device", "recovery", "passkey"),
@@ -15,7 +17,7 @@ const addedHolder = shape.object({
   sign: shape.bytes(SIGN_PUBLIC),
 });
 
-const addedUserKey = shape.object({ enc: shape.bytes(ENC_PUBLIC), generation: shape.integer(1) });
+const addedUserKey = shape.object({ enc: shape.bytes(ENC_PUBLIC), generation: shape.integer(1, MAX_U32) });
 
 const endedHolder = shape.object({ holder: shape.bytes(HOLDER_ID) });
 

@@ -13,21 +13,28 @@ type Shaped<F extends Fields> = { readonly [K in keyof F]: ReturnType<F[K]> };
 
 /** An object with exactly these keys. */
 export function object<F extends Fields>(fields: F): Shape<Shaped<F>> {
-  const names = Object.keys(fields);
+  const read = atLeast(fields);
+  const count = Object.keys(fields).length;
+  return (value) => {
+    demand(isObject(value) && Object.keys(value).length === count, "bad_format", "missing or unknown key");
+    return read(value);
+  };
+}
+
+/** An object with these keys; others are ignored (payloads only, docs/spec/protocol.md 7.3). */
+export function atLeast<F extends Fields>(fields: F): Shape<Shaped<F>> {
   return (value) => {
     demand(isObject(value), "bad_format", "not an object");
-    demand(Object.keys(value).length === names.length, "bad_format", "missing or unknown key");
-    const entries = names.map((name) => {
+    const entries = Object.entries(fields).map(([name, shape]) => {
       const field = value[name];
-      const shape = fields[name];
-      demand(field !== undefined && shape !== undefined, "bad_format", `missing ${name}`);
+      demand(field !== undefined, "bad_format", `missing ${name}`);
       return [name, shape(field)] as const;
     });
     return Object.fromEntries(entries) as Shaped<F>;
   };
 }
 
-/** Any object: keys beyond the known ones are ignored (payloads only, docs/spec/protocol.md 7.3). */
+/** Any object. */
 export const anyObject: Shape<JsonObject> = (value) => {
   demand(isObject(value), "bad_format", "not an object");
   return value;
