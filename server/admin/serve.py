@@ -87,7 +87,7 @@ def _mount(app: web.Application, settings: Settings) -> None:
 @asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
     """Answer on the port; yield where people reach it."""
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE, shutdown_timeout=GRACE)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE, shutdown_timeout=GRACE, lingering_time=2)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)

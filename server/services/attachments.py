@@ -7,8 +7,7 @@ crash can only leave *more* on the disk than is counted, and what is not counted
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -210,19 +209,29 @@ class AttachmentService:
         except FileNotFoundError:
             return await self._recover(upload)
         try:
-            async with contextlib.aclosing(_blocks(chunks, upload.size - part.end)) as blocks:
-                counted = part.end
-                async for block in blocks:
-                    await part.append(block)
-                    if part.end - counted >= PART:
-                        counted = await self._count(upload, part)
+            await self._take_in(upload, part, chunks)
         finally:
-            try:
-                if part.end > upload.received:
-                    await self._count(upload, part)
-            finally:
-                part.close()
+            part.close()
         return part.end
+
+    async def _take_in(self, upload: Attachment, part: Part, chunks: AsyncIterator[bytes]) -> None:
+        """Write ``chunks`` in blocks; whatever ends it, what has arrived is made safe and counted."""
+        block, counted = bytearray(), part.end
+        try:
+            async for chunk in chunks:
+                if part.end + len(block) + len(chunk) > upload.size:
+                    raise BadRequestError("more bytes than Upload-Length says")
+                block += chunk
+                if len(block) >= BLOCK:
+                    full, block = block, bytearray()
+                    await part.append(full)
+                if part.end - counted >= PART:
+                    counted = await self._count(upload, part)
+        finally:
+            if block:
+                await part.append(block)
+            if part.end > counted:
+                await self._count(upload, part)
 
     async def _count(self, upload: Attachment, part: Part) -> int:
         """Make what has been written safe, and only then count it; the last byte turns the part into a blob."""
@@ -238,24 +247,3 @@ class AttachmentService:
         received = upload.size if await self.files.has(upload.id, upload.size) else 0
         await self.store.write(lambda unit: unit.attachments.advance(upload.id, received))
         raise OffsetConflictError(f"the upload is at {received}", offset=received)
-
-
-async def _blocks(chunks: AsyncIterator[bytes], room: int) -> AsyncGenerator[bytearray, None]:
-    """Gather ``chunks`` into blocks for the disk. What arrived before a failure of ``chunks`` is yielded first."""
-    block = bytearray()
-    failure: Exception | None = None
-    try:
-        async for chunk in chunks:
-            room -= len(chunk)
-            if room < 0:
-                raise BadRequestError("more bytes than Upload-Length says")  # noqa: TRY301
-            block += chunk
-            if len(block) >= BLOCK:
-                full, block = block, bytearray()
-                yield full
-    except Exception as exc:  # noqa: BLE001  # told again below, after the bytes are safe
-        failure = exc
-    if block:
-        yield block
-    if failure is not None:
-        raise failure
