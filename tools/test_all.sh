@@ -43,7 +43,7 @@ machine() {
 }
 
 install() {
-  make --no-print-directory .make/dev .make/web .make/webroot
+  make --no-print-directory .make/dev .make/web
   local code=$?
   [ -d .venv/node/bin ] && export PATH="$PWD/.venv/node/bin:$PATH" # Node.js from its wheel, when the machine has none
   return $code
@@ -68,7 +68,7 @@ section "dependency-cruiser: rooms of the web client" npm --prefix web run --sil
 section "mypy strict" "$BIN/mypy"
 section "svelte-check" npm --prefix web run --silent check
 section "web client: unit tests" npm --prefix web run --silent test -- --reporter=default --reporter=junit --outputFile.junit="$PWD/$REPORTS/web.xml"
-section "web client: build" npm --prefix web run --silent build
+section "web client: build" make --no-print-directory .make/webroot
 python_tests "pytest: unit, contract, architecture" quick -n 2 tests --ignore=tests/integration --ignore=tests/journeys
 python_tests "pytest: integration" integration tests/integration
 python_tests "pytest: journeys" journeys tests/journeys
