@@ -50,6 +50,7 @@ export async function hpkeSeal(publicKey: Bytes, info: Uint8Array, plaintext: Ui
 
 /** The X-Wing key of a 32-byte seed. */
 export async function encKeyFromSeed(seed: Bytes): Promise<EncKey> {
+  demand(seed.length === SEED, "bad_format", "seed of the wrong length");
   const { publicOf } = await engine();
   return encKeyWithPublic(seed, await publicOf(seed));
 }

@@ -42,7 +42,7 @@ export async function newInvitation(random: Random = systemRandom): Promise<Invi
 export async function inviteFromSecret(secret: Bytes): Promise<Invite> {
   demand(secret.length === SECRET, "bad_format", "invitation secret of the wrong length");
   const [id, seed] = await Promise.all([
-    kdf("invite/id", secret, { length: INVITATION_ID }),
+    invitationId(secret),
     kdf("invite/seed", secret, { length: SEED }),
   ]);
   const { sign, enc } = await keysFromSeed(seed);
@@ -104,7 +104,11 @@ const STRETCHING = { m: 65_536, t: 3, p: 1, dkLen: STRETCHED } as const;
 
 /** 60 random bits as 12 letters and one check letter, shown `XXXX-XXXX-XXXX-X`. */
 export async function newInvitationCode(random: Random = systemRandom): Promise<string> {
-  const letters = spell(CODE_ALPHABET, random(8), CODE_LETTERS);
+  return formatInvitationCode(spell(CODE_ALPHABET, random(8), CODE_LETTERS));
+}
+
+/** Twelve letters as they are shown, with their check letter. */
+export async function formatInvitationCode(letters: string): Promise<string> {
   return grouped(letters + (await checkLetter(letters)), 4);
 }
 
@@ -151,12 +155,18 @@ export async function sealCodeBox(
   return aead.seal(await kdfKeyAndNonce("code/box", stretched.opener), content, unb64(invite.id, INVITATION_ID));
 }
 
-/** Open the box; refuses with `open_failed`. */
+/** Open the box of the invitation with this id. Refuses: `open_failed`, and `bad_format` for the secret of another. */
 export async function openCodeBox(stretched: StretchedCode, id: B64, box: Bytes): Promise<Carried> {
   const by = await kdfKeyAndNonce("code/box", stretched.opener);
   const content = await aead.open(by, box, unb64(id, INVITATION_ID));
   demand(content.length === SECRET + PREFIX, "open_failed", "the box of the code holds something else");
-  return { secret: content.slice(0, SECRET), inviterPrefix: b64(content.slice(SECRET)) };
+  const secret = content.slice(0, SECRET);
+  demand(b64(await invitationId(secret)) === id, "bad_format", "the secret of another invitation");
+  return { secret, inviterPrefix: b64(content.slice(SECRET)) };
+}
+
+async function invitationId(secret: Bytes): Promise<Bytes> {
+  return kdf("invite/id", secret, { length: INVITATION_ID });
 }
 
 async function checkLetter(code: string): Promise<string> {

@@ -28,8 +28,8 @@ const SMALL_ORDER_Y: readonly Bytes[] = [
   new Uint8Array(32),
   concat(Uint8Array.of(1), new Uint8Array(31)),
   concat(Uint8Array.of(0xec), FIELD.slice(1)),
-  unb64("xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o"),
-  unb64("JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU"),
+  unb64("xxdqcD092E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o"),
+  unb64("JuiVj8LCJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU"),
 ];
 
 /** The key pair of a 32-byte private seed; the private key cannot be read back. */

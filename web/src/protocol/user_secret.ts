@@ -4,7 +4,7 @@
 
 import * as aead from "./aead.ts";
 import { concat, equal, u32, unb64, utf8 } from "./codec.ts";
-import { demand, refuseAs } from "./errors.ts";
+import { demand } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import { encKeyFromSeed, hpkeSeal, type EncKey } from "./hpke.ts";
 import { kdf, kdfKeyAndNonce, label, type KeyAndNonce } from "./kdf.ts";
@@ -42,11 +42,9 @@ export async function sealUserSecret(
   return hpkeSeal(holder.enc, boxInfo({ account, generation: secret.generation }, holder.id), secret.secret);
 }
 
-/** Open a box; `expected` is UK_g's public key in the account chain. Refuses with `forged_box`. */
+/** Open a box; `expected` is UK_g's public key in the account chain. Refuses: `open_failed`, `forged_box`. */
 export async function openUserSecret(box: Bytes, place: SecretPlace, holder: Holder, expected: B64): Promise<UserSecret> {
-  const opened = await refuseAs("forged_box", "the box of the user secret does not open", () =>
-    holder.open(boxInfo(place, holder.id), box),
-  );
+  const opened = await holder.open(boxInfo(place, holder.id), box);
   return secretOfChain(opened, place.generation, expected);
 }
 
@@ -55,10 +53,9 @@ export async function sealPrevious(newer: UserSecret, older: UserSecret, account
   return aead.seal(await previousKey(newer, account), older.secret);
 }
 
-/** The generation before `newer`; `expected` is its public key in the chain. Refuses with `forged_box`. */
+/** The generation before `newer`; `expected` is its public key in the chain. Refuses: `open_failed`, `forged_box`. */
 export async function openPrevious(sealed: Bytes, newer: UserSecret, account: AccountId, expected: B64): Promise<UserSecret> {
-  const key = await previousKey(newer, account);
-  const opened = await refuseAs("forged_box", "the previous user secret does not open", () => aead.open(key, sealed));
+  const opened = await aead.open(await previousKey(newer, account), sealed);
   return secretOfChain(opened, newer.generation - 1, expected);
 }
 

@@ -1,0 +1,3 @@
+import type { Op } from "./vector.ts";
+
+export const conversationOps: { readonly [group: string]: { readonly [op: string]: Op } } = {};
