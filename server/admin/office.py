@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from server.admin.terminal import UNREACHABLE, CommandError
 from server.domain.errors import DomainError
+from server.domain.ids import b64
 from server.services.container import Services
 
 NAME: Final = "admin.sock"
@@ -65,8 +66,9 @@ async def open_to(data: Path, services: Services, url: str) -> AsyncIterator[Non
 
 async def add_professional(services: Services, asked: AddProfessional, url: str) -> str:
     """Make an activation and return the link that carries it."""
-    token = await services.accounts.invite_professional(asked.name, asked.profession, asked.identifier)
-    return f"{url}/a#{token}"
+    demo = services.settings.demo
+    token = await services.activations.create(asked.name, asked.profession, asked.identifier, demo=demo)
+    return f"{url}/a#{b64(token)}"
 
 
 def ask(data: Path, path: str, body: msgspec.Struct) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
 
 from server.clock import Clock
+from server.domain.errors import DomainError, TooManyTriesError
 from server.settings import Network
 
 QUARTER: Final = 15 * 60  # seconds
@@ -97,8 +99,36 @@ def make(clock: Clock) -> Limits:
         session_address=Failures(clock, 30),
         invitation_address=Failures(clock, 30),
         code_address=Failures(clock, 10),
-        knock=Buckets(clock, burst=600, rate=20),
+        knock=Buckets(clock, burst=3000, rate=50),
     )
+
+
+@contextmanager
+def tries(failures: Failures, key: str, *counted: type[DomainError]) -> Iterator[None]:
+    """Let one try happen, unless ``key`` has failed too often; a refusal of a ``counted`` kind is a failure.
+
+    Raises:
+        TooManyTriesError: with the seconds to wait.
+
+    """
+    if wait := failures.wait(key):
+        raise TooManyTriesError(wait)
+    try:
+        yield
+    except counted:
+        failures.count(key)
+        raise
+
+
+def knock(limits: Limits, key: str) -> None:
+    """Let one request without a session happen.
+
+    Raises:
+        TooManyTriesError: with the seconds to wait.
+
+    """
+    if wait := limits.knock.take(key):
+        raise TooManyTriesError(wait)
 
 
 def address(request: web.Request, trusted: Sequence[Network] = ()) -> str:

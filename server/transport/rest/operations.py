@@ -16,6 +16,8 @@ from aiohttp import web
 from server.domain.errors import UnauthenticatedError
 from server.domain.session import Principal
 from server.services.container import Services
+from server.transport.rest import limits
+from server.transport.rest.limits import Limits
 
 
 class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -41,6 +43,7 @@ class Call:
     principal: Principal | None
     ids: Mapping[str, bytes]
     """The ids of the path, decoded."""
+    limits: Limits
     body: Any = None
     query: Any = None
 
@@ -50,6 +53,11 @@ class Call:
         if self.principal is None:
             raise UnauthenticatedError
         return self.principal
+
+    @property
+    def address(self) -> str:
+        """Whom a limit counts."""
+        return limits.address(self.request, self.services.settings.trusted_proxies)
 
 
 Handler = Callable[[Call], Awaitable[msgspec.Struct | web.StreamResponse | None]]

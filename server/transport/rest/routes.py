@@ -17,8 +17,9 @@ from server.domain.errors import (
 )
 from server.domain.ids import unb64
 from server.services.container import Services
-from server.transport.rest import auth, server_info, uploads
+from server.transport.rest import auth, limits, server_info, uploads
 from server.transport.rest.json import read_body, read_query
+from server.transport.rest.limits import Limits
 from server.transport.rest.operations import Call, Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (*server_info.OPERATIONS, *uploads.OPERATIONS)
@@ -42,20 +43,23 @@ Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def routes(services: Services) -> list[web.RouteDef]:
     """Build every route of the table."""
+    counters = limits.make(services.clock)
     return [
-        web.route(operation.method, operation.path, endpoint(operation, services), allow_head=False)
+        web.route(operation.method, operation.path, endpoint(operation, services, counters), allow_head=False)
         if operation.method == "GET"
-        else web.route(operation.method, operation.path, endpoint(operation, services))
+        else web.route(operation.method, operation.path, endpoint(operation, services, counters))
         for operation in OPERATIONS
     ]
 
 
-def endpoint(operation: Operation, services: Services) -> Endpoint:
+def endpoint(operation: Operation, services: Services, counters: Limits) -> Endpoint:
     """Build what aiohttp calls for one operation."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         principal = await auth.require(request, operation.role, services.sessions)
-        call = Call(request, services, principal, _ids(request))
+        call = Call(request, services, principal, _ids(request), counters)
+        if principal is None and operation.request is not None:
+            limits.knock(counters, call.address)
         if operation.query is not None:
             call.query = read_query(request, operation.query)
         if operation.request is not None:
