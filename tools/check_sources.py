@@ -2,8 +2,8 @@
 
 Code says which section of the specification it implements: ``docs/spec/protocol.md 7.1`` (also "section 7.1",
 "7.1 and 7.2", "§ 7.1"). A section exists when a heading of that page begins with its number. Links between pages
-(``[text](path#anchor)``) are checked in the same run. ``python tools/check_sources.py`` prints what does not
-resolve and exits 1.
+(``[text](path#anchor)``) and names of code in pages (`` `server/app.py:build_app` ``) are checked in the same run.
+``python tools/check_sources.py`` prints what does not resolve and exits 1.
 """
 
 import re
@@ -22,6 +22,7 @@ ADR = re.compile(r"\bADR[ -](?P<number>\d{4})\b|docs/adr/(?P<path>\d{4})(?!-)")
 NUMBER = re.compile(r"\d+(?:\.\d+)*")
 HEADING = re.compile(r"^#+\s+(?P<number>\d+(?:\.\d+)*)?\s*(?P<text>.*)$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]\n]+\]\((?P<target>[^)\s]+)\)")
+NAMED = re.compile(r"`(?P<file>[\w./-]+\.(?:py|ts|svelte)):(?P<name>[\w.]+)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -71,6 +72,21 @@ def unresolved_links(page: Path) -> Iterator[str]:
             yield f"link to {target}#{anchor}: no such heading"
 
 
+def unresolved_names(page: Path, root: Path = ROOT) -> Iterator[str]:
+    """Yield each ``file:name`` of a page whose file does not define that name."""
+    for match in NAMED.finditer(page.read_text("utf-8")):
+        file = root / match["file"]
+        text = file.read_text("utf-8") if file.is_file() else ""
+        for part in match["name"].split("."):
+            if not re.search(
+                rf"(?:def|class|function|const|type|interface|async|readonly) {part}\b|^ *{part}[(:]",
+                text,
+                re.MULTILINE,
+            ):
+                yield f"{match['file']} does not define {match['name']}"
+                break
+
+
 def problems(files: list[Path], root: Path = ROOT) -> list[str]:
     """Return one line for each citation or link that does not resolve."""
     found = []
@@ -78,7 +94,7 @@ def problems(files: list[Path], root: Path = ROOT) -> list[str]:
         text = file.read_text("utf-8", errors="replace")
         wrong = list(unresolved_citations(text, root))
         if file.suffix == ".md":
-            wrong += unresolved_links(file)
+            wrong += [*unresolved_links(file), *unresolved_names(file, root)]
         found += [f"{file.relative_to(root)}: {what}" for what in wrong]
     return found
 

@@ -57,3 +57,12 @@ def test_a_dead_link_is_found(sources, tmp_path):
         "link to missing.md, which does not exist",
         "link to other.md#there: no such heading",
     ]
+
+
+def test_a_name_that_the_code_lost_is_found(sources, tmp_path, root):
+    page = tmp_path / "page.md"
+    page.write_text("`tools/check_sources.py:problems` `tools/check_sources.py:gone` `tools/gone.py:main`\n")
+    assert list(sources.unresolved_names(page, root)) == [
+        "tools/check_sources.py does not define gone",
+        "tools/gone.py does not define main",
+    ]
