@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 from server import settings
+from server.admin import describe
 
 ROOT = Path(__file__).parents[1]
 
@@ -12,6 +15,19 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     write(ROOT / ".env.example", settings.example())
     write(ROOT / "docs" / "operate" / "settings.md", settings.table())
+    openapi = ROOT / "docs" / "api" / "openapi.json"
+    write(openapi, describe.document())
+    write_client_types(openapi, ROOT / "web" / "src" / "api" / "schema.gen.ts")
+
+
+def write_client_types(openapi: Path, target: Path) -> None:
+    """Let openapi-typescript write the web client's types; without Node they stay as they are."""
+    if shutil.which("npx") is None or not (ROOT / "web" / "node_modules").is_dir():
+        print(f"no Node here: {target.relative_to(ROOT)} stays as it is")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = ["npx", "--no-install", "openapi-typescript", str(openapi), "--immutable", "--output", str(target)]
+    subprocess.run(command, cwd=ROOT / "web", check=True, stdout=subprocess.DEVNULL)
 
 
 def write(path: Path, text: str) -> None:
