@@ -87,16 +87,8 @@ export class Attachments {
     return true;
   }
 
-  /** The changes that remove what is kept of an upload. */
-  static removal(this: void, id: AttachmentId): readonly Change[] {
-    return [
-      { drawer: "uploads", from: [id, 0], to: [id, Number.MAX_SAFE_INTEGER], remove: true },
-      { drawer: "own", key: uploadKey(id), remove: true },
-    ];
-  }
-
   async forget(id: AttachmentId): Promise<void> {
-    await this.#vault.write(Attachments.removal(id));
+    await this.#vault.write(removalOf(id));
   }
 
   /**
@@ -198,6 +190,14 @@ export class Attachments {
 
 /** How many bytes a file becomes when sealed. */
 export const sealedLength = sealedSize;
+
+/** The changes that remove what is kept of an upload. */
+export function removalOf(id: AttachmentId): readonly Change[] {
+  return [
+    { drawer: "uploads", from: [id, 0], to: [id, Number.MAX_SAFE_INTEGER], remove: true },
+    { drawer: "own", key: uploadKey(id), remove: true },
+  ];
+}
 
 function uploadKey(id: AttachmentId): string {
   return `upload:${id}`;

@@ -5,7 +5,8 @@
 
 import type { InvitationRow, Policy } from "../api/types.ts";
 import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "../protocol/suite.ts";
-import { attachmentCount, textOf, uptoOf, type EnvelopeEntry, type LogEntry } from "./log_entry.ts";
+import { replyRight, type ReplyRight } from "../protocol/reply_right.ts";
+import type { EnvelopeEntry, LogEntry } from "./log_entry.ts";
 
 const RECENT = 64;
 const PREVIEW = 160; // characters
@@ -32,14 +33,18 @@ export type Newest = {
   readonly documents: number;
 };
 
+export type KeptRecord = { readonly record: B64; readonly box: B64 | null; readonly seq: number };
+
 export type Facts = {
   readonly conversation: ConversationId;
-  /** Records and my boxes by epoch, from 1: the pinned history of who is in. */
-  readonly records: readonly { readonly record: B64; readonly box: B64 | null }[];
+  /** Records and my boxes by epoch, from 1, with the place of each in the log: the pinned history of who is in. */
+  readonly records: readonly KeptRecord[];
   readonly invitations: readonly InvitationRow[];
   readonly subject: string;
   /** Of all epochs: who left stays known by name. */
   readonly people: readonly PersonFact[];
+  /** The epoch that `subject` and `people` were taken from. */
+  readonly named: number;
   /** The log on this device is complete from `from` to `last`; 0: nothing yet. */
   readonly from: number;
   readonly last: number;
@@ -49,7 +54,9 @@ export type Facts = {
   /** Newest envelopes that no other one names: the parents of the next. In order of seq. */
   readonly heads: readonly MessageId[];
   readonly recent: readonly { readonly id: MessageId; readonly seq: number }[];
+  /** What the server says of the reply right, and what the signed messages say (null: not seen yet). */
   readonly policy: Policy;
+  readonly right: ReplyRight | null;
   readonly delivered: Readonly<Record<AccountId, number>>;
   readonly readSeq: number;
   readonly unread: number;
@@ -81,11 +88,12 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
 }
 
 function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
-  const named = new Set(entry.content?.parents ?? []);
+  const named = new Set(entry.message?.content.parents ?? []);
   const known: Facts = {
     ...facts,
     heads: [...facts.heads.filter((id) => !named.has(id)), entry.id].slice(-RECENT),
     recent: [...facts.recent, { id: entry.id, seq: entry.seq }].slice(-RECENT),
+    right: rightAfter(facts.right, entry),
   };
   if (entry.kind === "receipt") return withReceipt(known, entry, me);
   const mine = entry.author === me;
@@ -93,16 +101,22 @@ function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts 
     ...known,
     newest: newestOf(entry) ?? known.newest,
     mine: mine && entry.kind === "message" ? { id: entry.id, seq: entry.seq } : null,
-    unread: !mine && entry.kind === "message" && !entry.retracted && entry.seq > known.readSeq ? known.unread + 1 : known.unread,
+    unread: known.unread + (!mine && isUnread(known, entry) ? 1 : 0),
   };
 }
 
+function isUnread(facts: Facts, entry: EnvelopeEntry): boolean {
+  return entry.kind === "message" && !entry.retracted && entry.seq > facts.readSeq;
+}
+
 function withReceipt(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
-  const upto = uptoOf(entry.content);
+  const content = entry.message?.content;
+  if (content?.said.type !== "receipt") return facts;
+  const { upto } = content.said.payload;
   const seq = facts.recent.find(({ id }) => id === upto)?.seq;
-  if (seq === undefined || entry.content === null) return facts;
+  if (seq === undefined) return facts;
   const before = facts.reads[entry.author]?.seq ?? 0;
-  const reads = seq > before ? { ...facts.reads, [entry.author]: { seq, at: entry.content.at } } : facts.reads;
+  const reads = seq > before ? { ...facts.reads, [entry.author]: { seq, at: content.at } } : facts.reads;
   return entry.author === me ? read({ ...facts, reads }, seq) : { ...facts, reads };
 }
 
@@ -127,12 +141,21 @@ function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
 function newestOf(entry: EnvelopeEntry): Newest | null {
   const nothing = { author: entry.author, text: "", documents: 0 };
   if (entry.retracted) return { ...nothing, what: "retracted" };
-  if (entry.content === null) return { ...nothing, what: "unreadable" };
-  if (entry.content.type === "end") return { ...nothing, what: "ended" };
-  if (entry.content.type !== "text") return null;
-  const text = textOf(entry.content).replace(/\s+/g, " ").trim().slice(0, PREVIEW);
-  const documents = attachmentCount(entry.content);
+  const said = entry.message?.content.said;
+  if (said === undefined) return { ...nothing, what: "unreadable" };
+  if (said.type === "end") return { ...nothing, what: "ended" };
+  if (said.type !== "text") return null;
+  const text = said.payload.text.replace(/\s+/g, " ").trim().slice(0, PREVIEW);
+  const documents = said.payload.attachments.length;
   return { ...nothing, text, documents, what: text === "" && documents > 0 ? "documents" : "text" };
+}
+
+/** Only a professional's word changes it (docs/spec/protocol.md 7.5). */
+function rightAfter(before: ReplyRight | null, { message, kind }: EnvelopeEntry): ReplyRight | null {
+  // What cannot be read here may have changed it.
+  if (message === null) return kind === "receipt" ? before : null;
+  const said = replyRight([message]);
+  return said.by === null ? before : said;
 }
 
 function standing(people: readonly PersonFact[], gone: AccountId): readonly PersonFact[] {

@@ -10,7 +10,7 @@ import type { Accepted } from "../api/types.ts";
 import type { Cancel, Change, Platform } from "../platform/platform.ts";
 import { b64 } from "../protocol/codec.ts";
 import type { ConversationId } from "../protocol/suite.ts";
-import { Attachments } from "./attachments.ts";
+import { removalOf, type Attachments } from "./attachments.ts";
 import type { Changes } from "./changes.ts";
 import { afterAttempt, dueAt, type Intent, type Outcome, type Pending, type SealedIntent } from "./pending.ts";
 import { codeOf, isPassing, retryAfterOf } from "./refusals.ts";
@@ -105,7 +105,7 @@ export class Outbox {
   /** Changes that forget what the log has now brought itself. */
   async settled(conversation: ConversationId, ids: ReadonlySet<string>): Promise<readonly Change[]> {
     const settled = (await this.of(conversation)).filter((one) => one.sealed !== null && ids.has(one.sealed.id));
-    return settled.flatMap((one) => [removal(one), ...one.intent.attachments.flatMap(Attachments.removal)]);
+    return settled.flatMap((one) => [removal(one), ...one.intent.attachments.flatMap(removalOf)]);
   }
 
   /** Send what is due; called when something was added, the network is back, or time has come. */
@@ -268,9 +268,10 @@ function removal(pending: Pending): Change {
 
 /** A newer receipt says all an older one says. */
 function superseded(before: readonly Pending[], intent: Intent): readonly Change[] {
-  if (intent.type !== "receipt") return [];
-  const opens = (one: Pending): boolean => Array.isArray(one.intent.payload["opened"]) && one.intent.payload["opened"].length > 0;
-  return before.filter((one) => one.intent.type === "receipt" && one.state.name !== "accepted" && !opens(one)).map(removal);
+  if (intent.said.type !== "receipt") return [];
+  const replaceable = ({ intent: { said }, state }: Pending): boolean =>
+    said.type === "receipt" && said.payload.opened.length === 0 && state.name !== "accepted";
+  return before.filter(replaceable).map(removal);
 }
 
 function sealedOf(pending: Pending): SealedIntent {

@@ -1,13 +1,12 @@
 /** What waits to be sent, and what becomes of it after an attempt. Values in, decision out. */
 
-import type { Kind, ReplyMirror, Submission } from "../api/types.ts";
-import type { JsonObject } from "../protocol/codec.ts";
+import type { ReplyMirror, Submission } from "../api/types.ts";
+import type { Sayable } from "../protocol/content.ts";
 import type { AttachmentId, ConversationId, MessageId } from "../protocol/suite.ts";
 
 /** What the person meant, not sealed yet: kept so that it can be sealed again under a newer epoch. */
 export type Intent = {
-  readonly type: "text" | "receipt" | "end" | "profile";
-  readonly payload: JsonObject;
+  readonly said: Sayable;
   readonly attachments: readonly AttachmentId[];
   /** What the server mirrors; null except for a professional's text. */
   readonly reply: ReplyMirror | null;
@@ -76,8 +75,4 @@ export function dueAt(pending: Pending): number | null {
   if (pending.state.name === "queued") return pending.heldUntil;
   if (pending.state.name === "waiting") return Math.max(pending.heldUntil, pending.state.notBefore);
   return null;
-}
-
-export function kindOf(intent: Intent): Kind {
-  return intent.type === "receipt" || intent.type === "end" ? intent.type : "message";
 }

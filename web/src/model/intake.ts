@@ -1,0 +1,192 @@
+/** Opening and verifying a portion of events, in order. Reads the log, never writes it; says what must be written. */
+
+import type { EnvelopeEvent, EpochEvent, Event } from "../api/types.ts";
+import type { Conversation } from "../protocol/conversation.ts";
+import { b64, unb64 } from "../protocol/codec.ts";
+import { messageId } from "../protocol/envelope.ts";
+import type { EpochRecord } from "../protocol/epoch_record.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { checkMirror } from "../protocol/reply_right.ts";
+import type { AccountId, ConversationId, MessageId } from "../protocol/suite.ts";
+import type { Accounts } from "./accounts.ts";
+import { advanced, type Facts, type PersonFact } from "./facts.ts";
+import type { EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry } from "./log_entry.ts";
+import type { Openings } from "./opening.ts";
+import { peopleOf } from "./people.ts";
+import type { Vault } from "./vault.ts";
+
+const SCAN = 200; // entries read at once when an old parent is looked for
+
+/** Facts after a portion, and the entries to keep (also older ones that changed). */
+export type Taken = { readonly facts: Facts; readonly entries: readonly LogEntry[] };
+
+export type IntakeParts = {
+  readonly vault: Vault;
+  readonly accounts: Accounts;
+  readonly openings: Openings;
+  readonly me: AccountId;
+};
+
+export class Intake {
+  readonly #parts: IntakeParts;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  /** Events that follow `facts.last`. Stops at the first thing that must not be accepted, and says so in `alarm`. */
+  async news(facts: Facts, conversation: Conversation, events: readonly Event[]): Promise<Taken> {
+    let taken: Taken = { facts, entries: [] };
+    let open = conversation;
+    try {
+      taken = await this.#named(taken, open);
+      for (const event of events) {
+        if (event.seq <= taken.facts.last) continue;
+        if (event.type === "epoch") {
+          open = await this.#record(open, event);
+          taken = await this.#named(withRecord(taken, event), open);
+        }
+        taken = await this.#one(taken, open, event);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return { ...taken, facts: { ...taken.facts, alarm: error.code } };
+    }
+    return this.#named(taken, open);
+  }
+
+  /** Events before `facts.from`: opened and checked, but the facts were told already. */
+  async history(facts: Facts, conversation: Conversation, events: readonly Event[]): Promise<Taken> {
+    const entries = await Promise.all(
+      events.filter(({ seq }) => seq < facts.from).map((event) => this.#entry(facts, conversation, event)),
+    );
+    return { facts, entries };
+  }
+
+  async #one(taken: Taken, open: Conversation, event: Event): Promise<Taken> {
+    const entry = await this.#entry(taken.facts, open, event);
+    if (entry.type === "envelope") await this.#demandParents(taken, entry);
+    if (entry.type === "policy" && taken.facts.right !== null) checkMirror(taken.facts.right, entry.policy);
+    const target = entry.type === "retracted" ? await this.#retracted(taken, entry) : [];
+    return { facts: advanced(taken.facts, entry, this.#parts.me), entries: [...taken.entries, ...target, entry] };
+  }
+
+  /** Accept the record of an epoch event; one that is known already must be the same. */
+  async #record(open: Conversation, event: EpochEvent): Promise<Conversation> {
+    const known = open.chain.records[event.epoch - 1];
+    if (known === undefined) return this.#parts.openings.extend(open, event);
+    if (b64(known.wire) !== event.record) throw new ProtocolError("fork", "another record of a known epoch");
+    return open;
+  }
+
+  /** People and subject as the newest epoch tells them. */
+  async #named({ facts, entries }: Taken, open: Conversation): Promise<Taken> {
+    const { epoch } = open.chain.head;
+    if (facts.named === epoch) return { facts, entries };
+    const people = await peopleOf(open, this.#parts.accounts, facts.people);
+    return { facts: { ...facts, people, subject: open.roster?.subject ?? facts.subject, named: epoch }, entries };
+  }
+
+  async #entry(facts: Facts, open: Conversation, event: Event): Promise<LogEntry> {
+    const placed = { seq: event.seq, at: event.at };
+    switch (event.type) {
+      case "envelope":
+        return this.#envelope(facts, open, event);
+      case "epoch":
+        return epochEntry(facts.people, open, event);
+      case "policy":
+        return { ...placed, type: "policy", policy: event.policy };
+      case "left":
+        return { ...placed, type: "left", account: event.account, name: nameOf(facts.people, event.account) };
+      case "retracted":
+        return { ...placed, type: "retracted", id: event.id, by: event.by, target: event.target_seq };
+    }
+  }
+
+  async #envelope(facts: Facts, open: Conversation, event: EnvelopeEvent): Promise<EnvelopeEntry> {
+    const { seq, at, id, kind, author, epoch } = event;
+    const closed = { seq, at, type: "envelope", id, kind, author, epoch, message: null } as const;
+    if (event.envelope === null) return { ...closed, code: null, retracted: true };
+    if (!open.keys.has(epoch) && open.chain.records.length >= epoch) return { ...closed, code: "before_joining", retracted: false };
+    try {
+      const bytes = unb64(event.envelope);
+      if ((await messageId(bytes)) !== id) throw new ProtocolError("bad_format", "another envelope under this id");
+      const newest = epochAt(facts, seq);
+      const message = await this.#parts.openings.message(open, { bytes, kind, newest });
+      if (message.content.author !== author) throw new ProtocolError("bad_device", "the server names another author");
+      return { ...closed, message, code: null, retracted: false };
+    } catch (error) {
+      if (!(error instanceof ProtocolError) || error.alarm) throw error;
+      return { ...closed, code: error.code, retracted: false };
+    }
+  }
+
+  /** A message names what its author had seen: when all before it is here, a parent that is not here was withheld. */
+  async #demandParents(taken: Taken, entry: EnvelopeEntry): Promise<void> {
+    const { facts, entries } = taken;
+    for (const parent of entry.message?.content.parents ?? []) {
+      const recent = facts.recent.some(({ id }) => id === parent) || entries.some((one) => isThis(one, parent));
+      if (recent || !facts.complete) continue;
+      if (!(await this.#kept(facts.conversation, parent))) throw new ProtocolError("withheld", "a message named by another is missing");
+    }
+  }
+
+  async #kept(conversation: ConversationId, id: MessageId): Promise<boolean> {
+    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+      const page = await this.#parts.vault.range<LogEntry>("events", [conversation, 0], [conversation, before - 1], SCAN);
+      if (page.some((entry) => isThis(entry, id))) return true;
+      const [oldest] = page;
+      if (oldest === undefined) return false;
+      before = oldest.seq;
+    }
+  }
+
+  /** What was retracted is wiped here too; that it was there stays visible. */
+  async #retracted({ facts, entries }: Taken, entry: RetractedEntry): Promise<readonly LogEntry[]> {
+    const kept =
+      entries.find((one) => one.seq === entry.target) ??
+      (await this.#parts.vault.read<LogEntry>("events", [facts.conversation, entry.target]));
+    return kept?.type === "envelope" ? [{ ...kept, message: null, code: null, retracted: true }] : [];
+  }
+}
+
+function withRecord({ facts, entries }: Taken, event: EpochEvent): Taken {
+  if (facts.records.length >= event.epoch) return { facts, entries };
+  const { record, box, seq } = event;
+  return { facts: { ...facts, records: [...facts.records, { record, box, seq }] }, entries };
+}
+
+function epochEntry(people: readonly PersonFact[], open: Conversation, event: EpochEvent): EpochEntry {
+  const record = open.chain.records[event.epoch - 1];
+  const before = open.chain.records[event.epoch - 2];
+  if (record === undefined) throw new ProtocolError("unknown_epoch", "no record of this epoch");
+  return {
+    seq: event.seq,
+    at: event.at,
+    type: "epoch",
+    epoch: event.epoch,
+    author: record.author,
+    reason: record.reason,
+    added: without(record, before).map(({ id, history }) => ({ id, name: nameOf(people, id), history })),
+    removed: before === undefined ? [] : without(before, record).map(({ id }) => ({ id, name: nameOf(people, id) })),
+  };
+}
+
+/** Members of `one` that are not in `other`. */
+function without(one: EpochRecord, other: EpochRecord | undefined): EpochRecord["members"] {
+  const known = new Set(other?.members.map(({ id }) => id));
+  return one.members.filter(({ id }) => !known.has(id));
+}
+
+/** The epoch in force when the server gave out `seq`. */
+function epochAt(facts: Facts, seq: number): number {
+  return facts.records.findLastIndex((record) => record.seq < seq) + 1;
+}
+
+function nameOf(people: readonly PersonFact[], id: string): string {
+  return people.find((person) => person.id === id)?.name ?? "";
+}
+
+function isThis(entry: LogEntry, id: MessageId): boolean {
+  return entry.type === "envelope" && entry.id === id;
+}

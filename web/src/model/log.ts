@@ -1,0 +1,306 @@
+/**
+ * The logs of all conversations on this device. Events come in any portion (feed, socket, history); each portion goes
+ * through the same phases: read what is known, fetch what is missing, open and verify, write once, tell. One writer at a
+ * time over all tabs. A conversation that alarms is caged: it takes nothing in, the others go on.
+ */
+
+import type { Api } from "../api/client.ts";
+import type { ConversationDetail, DeliveryMark, Event, FeedEntry } from "../api/types.ts";
+import type { Change, Platform } from "../platform/platform.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { Conversation } from "../protocol/conversation.ts";
+import type { AccountId, ConversationId } from "../protocol/suite.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Changes } from "./changes.ts";
+import { read as readUpTo, type Facts } from "./facts.ts";
+import { Intake, type Taken } from "./intake.ts";
+import { isEnvelope, type LogEntry } from "./log_entry.ts";
+import type { Openings } from "./opening.ts";
+import { isAlarm } from "./refusals.ts";
+import type { Sink } from "./sync.ts";
+import type { Vault } from "./vault.ts";
+
+const PAGE = 50; // events of a first look at a conversation
+const CATCH_UP = 200;
+const SUMMARIES = 100;
+const AT_ONCE = 4;
+
+export type LogParts = {
+  readonly platform: Platform;
+  readonly api: Api;
+  readonly vault: Vault;
+  readonly changes: Changes;
+  readonly accounts: Accounts;
+  readonly openings: Openings;
+  readonly me: AccountId;
+  /** Changes that forget what was pending and has now arrived. */
+  readonly settled: (conversation: ConversationId, ids: ReadonlySet<string>) => Promise<readonly Change[]>;
+};
+
+export class Log implements Sink {
+  readonly #parts: LogParts;
+  readonly #intake: Intake;
+
+  constructor(parts: LogParts) {
+    this.#parts = parts;
+    this.#intake = new Intake(parts);
+    parts.changes.watch((changed, here) => {
+      if (changed.what === "conversation" && !here) parts.openings.forget(changed.conversation);
+    });
+  }
+
+  // ---- reading
+
+  facts(id: ConversationId): Promise<Facts | undefined> {
+    return this.#parts.vault.read<Facts>("conversations", id);
+  }
+
+  /** All conversations known here. */
+  all(): Promise<readonly Facts[]> {
+    return this.#parts.vault.range<Facts>("conversations", "", "~");
+  }
+
+  /** The newest `count` entries before `before` (exclusive), ascending. */
+  entries(id: ConversationId, before: number, count: number): Promise<readonly LogEntry[]> {
+    return this.#parts.vault.range<LogEntry>("events", [id, 0], [id, before - 1], count);
+  }
+
+  async opened(id: ConversationId): Promise<Conversation> {
+    const facts = await this.facts(id);
+    if (facts === undefined) throw new ProtocolError("not_next", "a conversation that is not here");
+    return this.#parts.openings.of(id, facts.records);
+  }
+
+  // ---- taking in
+
+  async cursor(): Promise<number | null> {
+    return (await this.#parts.vault.read<number>("own", "cursor")) ?? null;
+  }
+
+  /** Newest first; each is shown as soon as it is here. Safe to break off and begin again. */
+  async begin(): Promise<number> {
+    const { api, vault } = this.#parts;
+    const { last } = await api.feed(0, 0, 1);
+    let before: string | null = null;
+    do {
+      const page = await api.conversations(SUMMARIES, before);
+      await inTurns(page.conversations, AT_ONCE, async ({ conversation, last_seq }) => {
+        const facts = await this.facts(conversation);
+        if (facts === undefined) await this.load(conversation);
+        else if (facts.last < last_seq) await this.catchUp(conversation);
+      });
+      before = page.next ?? null;
+    } while (before !== null);
+    await vault.keep("own", "cursor", last);
+    return last;
+  }
+
+  async absorb(entries: readonly FeedEntry[]): Promise<number> {
+    const position = entries.at(-1)?.position ?? (await this.cursor()) ?? 0;
+    const byConversation = new Map<ConversationId, Event[]>();
+    for (const { conversation, event } of entries) {
+      byConversation.set(conversation, [...(byConversation.get(conversation) ?? []), event]);
+    }
+    return this.#writing(async () => {
+      const changes: Change[] = [];
+      for (const [id, events] of byConversation) changes.push(...(await this.#take(id, events)));
+      changes.push(await this.#parts.vault.put("own", "cursor", position));
+      await this.#commit(changes, [...byConversation.keys()]);
+      return position;
+    });
+  }
+
+  /** A conversation that is new to this device: its records, its newest page. */
+  async load(id: ConversationId): Promise<void> {
+    const changes = await this.#fresh(id);
+    await this.#writing(async () => {
+      // Another tab, or the feed, may have been quicker.
+      if ((await this.facts(id)) === undefined) await this.#commit(changes, [id]);
+    });
+  }
+
+  /** What happened since the last entry here; also how a refused epoch or a gap is healed. */
+  async catchUp(id: ConversationId): Promise<void> {
+    await this.#writing(async () => {
+      await this.#commit(await this.#take(id, []), [id]);
+    });
+  }
+
+  /** One page of history before what is here; false when there is none. */
+  async older(id: ConversationId): Promise<boolean> {
+    return this.#writing(async () => {
+      const facts = await this.facts(id);
+      if (facts === undefined || facts.complete || facts.from <= 1) return false;
+      const { events } = await this.#parts.api.eventsBefore(id, facts.from, PAGE);
+      const conversation = await this.#parts.openings.of(id, facts.records);
+      const { entries } = await this.#intake.history(facts, conversation, events);
+      const from = entries[0]?.seq ?? facts.from;
+      const next: Facts = { ...facts, from, complete: from <= 1 || events.length < PAGE };
+      await this.#commit(await this.#changes(next, entries), [id]);
+      return entries.length > 0;
+    });
+  }
+
+  /** Somebody has looked at the alarm (or the server was mended): try once more from where we stopped. */
+  async retry(id: ConversationId): Promise<void> {
+    await this.#writing(async () => {
+      const facts = await this.facts(id);
+      this.#parts.openings.forget(id);
+      const changes = facts === undefined ? await this.#fresh(id) : await this.#advance({ ...facts, alarm: null }, []);
+      await this.#commit(changes, [id]);
+    });
+  }
+
+  async mark({ conversation, account, delivered }: DeliveryMark): Promise<void> {
+    await this.amend(conversation, (facts) =>
+      (facts.delivered[account] ?? 0) >= delivered
+        ? facts
+        : { ...facts, delivered: { ...facts.delivered, [account]: delivered } },
+    );
+  }
+
+  async readUpTo(id: ConversationId, seq: number): Promise<void> {
+    await this.amend(id, (facts) => readUpTo(facts, seq));
+  }
+
+  /** Invitations and delivery as the server tells them now: hints and public keys, no history. */
+  async refreshDetail(id: ConversationId): Promise<void> {
+    const detail = await this.#parts.api.conversation(id);
+    await this.amend(id, (facts) => withDetail(facts, detail));
+  }
+
+  async amend(id: ConversationId, change: (facts: Facts) => Facts): Promise<void> {
+    await this.#writing(async () => {
+      const facts = await this.facts(id);
+      const next = facts === undefined ? undefined : change(facts);
+      if (next === undefined || next === facts) return;
+      await this.#commit([await this.#parts.vault.put("conversations", id, next)], [id]);
+    });
+  }
+
+  // ---- phases
+
+  #writing<T>(work: () => Promise<T>): Promise<T> {
+    return this.#parts.platform.tabs.exclusive("log", work);
+  }
+
+  async #commit(changes: readonly Change[], conversations: readonly ConversationId[]): Promise<void> {
+    await this.#parts.vault.write(changes);
+    this.#parts.changes.tell(...conversations.map((conversation) => ({ what: "conversation", conversation }) as const));
+  }
+
+  async #take(id: ConversationId, events: readonly Event[]): Promise<readonly Change[]> {
+    const facts = await this.facts(id);
+    if (facts === undefined) return this.#fresh(id);
+    return facts.alarm === null ? this.#advance(facts, events) : [];
+  }
+
+  async #advance(facts: Facts, events: readonly Event[]): Promise<readonly Change[]> {
+    const before: Taken = { facts, entries: [] };
+    const conversation = await this.#caged(before, () => this.#parts.openings.of(facts.conversation, facts.records));
+    if ("facts" in conversation) return this.#changes(conversation.facts, []);
+    let fresh: readonly Event[] = events.filter(({ seq }) => seq > facts.last);
+    if (fresh.length === 0 || fresh[0]?.seq !== facts.last + 1) fresh = await this.#missing(facts);
+    const taken = await this.#intake.news(facts, conversation, fresh);
+    return this.#changes(taken.facts, taken.entries);
+  }
+
+  /** Everything after what is here. */
+  async #missing(facts: Facts): Promise<readonly Event[]> {
+    const all: Event[] = [];
+    for (let after = facts.last; ; ) {
+      const page = await this.#parts.api.eventsAfter(facts.conversation, after, CATCH_UP);
+      all.push(...page.events);
+      after = page.events.at(-1)?.seq ?? page.last_seq;
+      if (page.events.length === 0 || after >= page.last_seq) return all;
+    }
+  }
+
+  async #fresh(id: ConversationId): Promise<readonly Change[]> {
+    const { api } = this.#parts;
+    const detail = await api.conversation(id);
+    const { events } = await api.eventsBefore(id, detail.last_seq + 1, PAGE);
+    const records = await this.#records(id, events);
+    const all = emptyFacts(detail, records);
+    const before: Taken = { facts: all, entries: [] };
+    const conversation = await this.#caged(before, () => this.#parts.openings.of(id, records));
+    if ("facts" in conversation) return this.#changes(conversation.facts, []);
+    const { facts, entries } = await this.#intake.news(all, conversation, events);
+    const complete = facts.from <= 1 || events.length < PAGE;
+    // The server counts what is unread before this page too.
+    return this.#changes({ ...facts, complete, unread: detail.unread, readSeq: detail.read_seq }, entries);
+  }
+
+  async #records(id: ConversationId, events: readonly Event[]): Promise<Facts["records"]> {
+    const newest = Math.max(0, ...events.map((event) => (event.type === "epoch" ? event.epoch : 0)));
+    const records: Facts["records"][number][] = [];
+    for (;;) {
+      const page = await this.#parts.api.epochs(id, records.length);
+      records.push(...page.map(({ record, box, seq }) => ({ record, box, seq })));
+      if (page.length === 0 || records.length >= newest) return records;
+    }
+  }
+
+  /** An alarm stays inside its conversation; a network failure is everybody's. */
+  async #caged<T extends object>(taken: Taken, attempt: () => Promise<T>): Promise<T | Taken> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof ProtocolError) && !isAlarm(error)) throw error;
+      return { ...taken, facts: { ...taken.facts, alarm: error instanceof ProtocolError ? error.code : "fork" } };
+    }
+  }
+
+  async #changes(facts: Facts, entries: readonly LogEntry[]): Promise<readonly Change[]> {
+    const { vault, settled } = this.#parts;
+    const id = facts.conversation;
+    return [
+      await vault.put("conversations", id, facts),
+      ...(await Promise.all(entries.map((entry) => vault.put("events", [id, entry.seq], entry)))),
+      ...(await settled(id, new Set(entries.filter(isEnvelope).map((entry) => entry.id)))),
+    ];
+  }
+}
+
+function emptyFacts(detail: ConversationDetail, records: Facts["records"]): Facts {
+  return withDetail(
+    {
+      conversation: detail.conversation,
+      records,
+      invitations: [],
+      subject: "",
+      people: [],
+      named: 0,
+      from: 0,
+      last: 0,
+      lastAt: detail.last_at,
+      complete: false,
+      heads: [],
+      recent: [],
+      policy: detail.policy,
+      right: null,
+      delivered: {},
+      readSeq: detail.read_seq,
+      unread: detail.unread,
+      newest: null,
+      mine: null,
+      reads: {},
+      alarm: null,
+    },
+    detail,
+  );
+}
+
+function withDetail(facts: Facts, detail: ConversationDetail): Facts {
+  const delivered = Object.fromEntries(detail.delivered.map(({ account, seq }) => [account, seq]));
+  return { ...facts, invitations: detail.invitations, delivered: { ...facts.delivered, ...delivered } };
+}
+
+/** `work` on each, a few at a time. */
+async function inTurns<T>(all: readonly T[], width: number, work: (one: T) => Promise<void>): Promise<void> {
+  const rest = [...all];
+  const lane = async (): Promise<void> => {
+    for (let one = rest.shift(); one !== undefined; one = rest.shift()) await work(one);
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+}
