@@ -51,7 +51,7 @@ def walk(root, readme, tmp_path_factory) -> tuple[Path, list[dict]]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}"],
         cwd=folder,
-        env={**os.environ, "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+        env={**os.environ, "HOME": str(folder), "LC_ALL": "C.UTF-8", "PLI_WEB": "no"},
         capture_output=True,
         text=True,
         timeout=120,
