@@ -1,5 +1,6 @@
 """``pli-bridge``: a device at a terminal. ``python -m bridges`` is the same."""
 
+import argparse
 import asyncio
 import os
 import sys
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 
 from bridges.kit.errors import KitError, UsageError
 from bridges.terminal.arguments import parse
-from bridges.terminal.commands import COMMANDS
+from bridges.terminal.commands import COMMANDS, Command
 from bridges.terminal.output import Output
 from crypto.errors import ProtocolError
 
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Output(json="--json" in arguments)
     try:
         args = parse(arguments)
-        return asyncio.run(COMMANDS[args.command](args, out)) or 0
+        return asyncio.run(_run(COMMANDS[args.command], args, out))
     except (KitError, ProtocolError) as error:
         return out.fail(error)
     except KeyboardInterrupt:
@@ -33,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return out.fail(UsageError("file_unreadable", type(error).__name__, path=str(error.filename or "")))
     except Exception as error:  # noqa: BLE001  the edge of the program: --json holds for our own faults too
         return out.refuse(UNEXPECTED, of_protocol=False, detail=type(error).__name__, more={})
+
+
+async def _run(command: Command, args: argparse.Namespace, out: Output) -> int:
+    return await command(args, out) or 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from crypto.account import Growth, HolderBox, OwnAccount
 from crypto.account_chain import AccountChain
 from crypto.errors import ProtocolError
 from crypto.holder import Holder
+from crypto.recovery import RecoveryCode
 
 TOKEN: Final = 32  # bytes of an activation token
 
@@ -87,6 +88,11 @@ async def _attest(api: Api, directory: Directory, own: OwnAccount, certificate: 
     directory.adopt(growth.own.chain, growth.links)
 
 
+def read_recovery(code: str) -> RecoveryCode:
+    """Read a recovery code; raises ProtocolError (``bad_code``, ``bad_check``) for a typing error."""
+    return recovery.read(code)
+
+
 async def recover(begin: Beginning, code: str) -> bytes:
     """Get an account back with its recovery code: this home's device becomes a new holder. Gives the account id.
 
@@ -95,7 +101,7 @@ async def recover(begin: Beginning, code: str) -> bytes:
         RefusedError: ``signature_refused`` for a code of no account here. UsageError: ``home_taken``.
 
     """
-    way_in = recovery.read(code).holder()
+    way_in = read_recovery(code).holder()
     with begin.opened() as filling:
         async with connected(begin.server) as api:
             await pin_server(api, filling.store)

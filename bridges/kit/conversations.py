@@ -57,7 +57,7 @@ class Conversations:
         detail = await self.device.api.conversation(conversation)
         await self._fetch_events(conversation)
         opened = await self._fetch_epochs(conversation, detail)
-        return Conversation(opened, detail, _names(opened))
+        return Conversation(opened, detail, names_of(opened))
 
     async def _fetch_events(self, conversation: bytes) -> None:
         store, api = self.device.store, self.device.api
@@ -168,8 +168,8 @@ def _invitations(detail: wire.Detail) -> dict[bytes, PublicInvitation]:
     return {each.member: each for each in found}
 
 
-def _names(opened: Opened) -> dict[bytes, str]:
-    """Read the rosters from the newest epoch back."""
+def names_of(opened: Opened) -> dict[bytes, str]:
+    """Read what the rosters call people, from the newest epoch back."""
     names: dict[bytes, str] = {}
     for number in sorted(opened.keyring, reverse=True):
         roster = epoch.open_roster(opened.keyring[number], opened.chain.record(number))

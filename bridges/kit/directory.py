@@ -85,13 +85,17 @@ class Directory:
 
     def certificate(self, account: bytes) -> Certificate | None:
         """Give what the registry key vouches for, or nothing: only this may draw a "verified" mark."""
-        chain = self.known(account)
-        if chain is None or chain.certificate is None:
-            return None
-        try:
-            return certificate.verify(chain.certificate, registry=self.registry, account=account)
-        except ProtocolError:
-            return None  # a self-made certificate is no reason to stop reading: it just does not count
+        return certified(self.known(account), self.registry)
+
+
+def certified(chain: AccountChain | None, registry: bytes) -> Certificate | None:
+    """Give the certificate that a chain carries if it counts under this registry key."""
+    if chain is None or chain.certificate is None:
+        return None
+    try:
+        return certificate.verify(chain.certificate, registry=registry, account=chain.id)
+    except ProtocolError:
+        return None  # a self-made certificate is no reason to stop reading: it just does not count
 
 
 def _extend(known: AccountChain, added: list[bytes]) -> AccountChain:

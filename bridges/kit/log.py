@@ -100,7 +100,7 @@ def _open(opened: Opened, events: Sequence[wire.Event], before: Mapping[bytes, L
             taken = event.id in taken_back
             known = None if taken or event.id is None else before.get(event.id)
             lines.append(known or _line(opened, event, newest, taken_back=taken))
-    return Log(lines, _receipts(lines))
+    return Log(lines, receipts_of(lines))
 
 
 def _same_record(opened: Opened, event: wire.Event) -> int:
@@ -125,7 +125,8 @@ def _line(opened: Opened, event: wire.Event, newest: int, *, taken_back: bool) -
     return Line(event.seq, event.at, event.id, message)
 
 
-def _receipts(lines: Sequence[Line]) -> dict[bytes, list[tuple[int, int]]]:
+def receipts_of(lines: Sequence[Line]) -> dict[bytes, list[tuple[int, int]]]:
+    """Read who has read up to where."""
     places = {line.id: line.seq for line in lines}
     found: dict[bytes, list[tuple[int, int]]] = {}
     for line in lines:

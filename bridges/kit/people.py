@@ -1,12 +1,13 @@
 """What people are called, and who is verified."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridges.kit.conversations import Conversation
-from bridges.kit.directory import Directory
 from bridges.kit.log import Log
 from bridges.kit.wire import to_text
+from crypto.certificate import Certificate
+from crypto.conversation import Opened
 from crypto.epoch_record import Member
 
 
@@ -14,16 +15,19 @@ from crypto.epoch_record import Member
 class People:
     """The people of one conversation."""
 
-    directory: Directory
-    conversation: Conversation
+    certificate: Callable[[bytes], Certificate | None]
+    """Gives what the registry key vouches for, by account."""
+    opened: Opened
+    names: Mapping[bytes, str]
+    """What the rosters call members who are not verified."""
     log: Log | None = None
 
     def name(self, member: bytes) -> str:
         """The certified name, else what the person asked to be called, else the roster's, else the start of the id."""
-        certificate = self.directory.certificate(member)
+        certificate = self.certificate(member)
         if certificate:
             return certificate.name
-        return self._profiles().get(member) or self.conversation.names.get(member) or to_text(member)[:8]
+        return self._profiles().get(member) or self.names.get(member) or to_text(member)[:8]
 
     def _profiles(self) -> dict[bytes, str]:
         messages = self.log.messages if self.log else []
@@ -31,15 +35,15 @@ class People:
 
     def author(self, member: Member) -> dict[str, Any]:
         """Describe who wrote, with the role held at that time."""
-        verified = self.directory.certificate(member.id) is not None
+        verified = self.certificate(member.id) is not None
         return {"account": to_text(member.id), "name": self.name(member.id), "role": member.role, "verified": verified}
 
     def members(self) -> list[dict[str, Any]]:
         """Describe everybody who is in the newest epoch. Nobody is left out."""
-        return [self._member(member) for member in self.conversation.opened.chain.members.values()]
+        return [self._member(member) for member in self.opened.chain.members.values()]
 
     def _member(self, member: Member) -> dict[str, Any]:
-        certificate = self.directory.certificate(member.id)
+        certificate = self.certificate(member.id)
         return {
             "account": None if member.kind == "invite" else to_text(member.id),
             "name": self.name(member.id),

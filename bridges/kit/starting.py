@@ -83,7 +83,7 @@ class Starting:
         }
 
     async def start(self, account: bytes, subject: str, draft: Draft) -> Started:
-        """Write to an account: a professional to anybody found, a patient where the rules allow. Raises as ``invite``."""
+        """Write to an account; a patient may where the rules allow it. Raises as ``invite``."""
         draft.check()
         _require_length(subject, MAX_SUBJECT, "subject")
         likeness = self.device.likeness("start", to_text(account), subject, *draft.marks)

@@ -65,7 +65,7 @@ def _account(account: argparse.ArgumentParser, common: argparse.ArgumentParser) 
 
     def add(name: str, fr: str, en: str) -> argparse.ArgumentParser:
         made = actions.add_parser(name, parents=[common], help=say(fr, en), description=say(fr, en))
-        if name != "show":
+        if name in {"create", "claim", "recover"}:
             made.add_argument("--name", default="pli-bridge", help=say("nom de l'appareil", "name of the device"))
             ask = say(
                 "demander une phrase secrète (sinon PLI_PASSPHRASE)", "ask for a passphrase (else PLI_PASSPHRASE)"
@@ -82,6 +82,9 @@ def _account(account: argparse.ArgumentParser, common: argparse.ArgumentParser) 
     recover = add("recover", "retrouver un compte avec le code", "get an account back with the code")
     recover.add_argument("--code", required=True, help=say("code de récupération", "recovery code"))
     add("show", "montrer le compte", "show the account")
+    settings = add("settings", "changer un réglage", "change a setting")
+    accepts = say("une pharmacie que les patients peuvent aborder", "a pharmacy that patients may write to first")
+    settings.add_argument("--accepts-patients", choices=("yes", "no"), required=True, help=accepts)
 
 
 def _people(add: Any) -> None:
@@ -90,6 +93,7 @@ def _people(add: Any) -> None:
     contacts.add_argument("--pharmacies", action="store_true", help=say("pharmacies ouvertes", "open pharmacies"))
     invite = add("invite", "écrire à un patient sans compte", "write to a patient without an account")
     invite.add_argument("--name", required=True, help=say("nom du patient", "name of the patient"))
+    invite.add_argument("--days", type=_days, default=30, help=say("validité de l'invitation", "days it stays valid"))
     _message(invite, subject=True)
     start = add("start", "écrire à un compte existant", "write to an existing account")
     start.add_argument("account", metavar="ACCOUNT")
@@ -146,6 +150,13 @@ def _message(parser: argparse.ArgumentParser, *, subject: bool) -> None:
     reply = parser.add_mutually_exclusive_group()
     reply.add_argument("--no-reply", action="store_true", help=say("sans réponse possible", "no answer allowed"))
     reply.add_argument("--reply-until", metavar="DATE", help=say("AAAA-MM-JJ ou ISO 8601", "YYYY-MM-DD or ISO 8601"))
+
+
+def _days(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 365:
+        raise argparse.ArgumentTypeError(say("de 1 à 365 jours", "1 to 365 days"))
+    return value
 
 
 def _positive(text: str) -> float:

@@ -1,0 +1,96 @@
+"""Messages as scripts, exports and people see them: plain values, nothing left out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridges.kit.log import Line, Log
+from bridges.kit.people import People
+from bridges.kit.wire import to_text
+from crypto import reply_right
+from crypto.content import Attachment
+
+
+def attachment_view(attachment: Attachment, path: str | None) -> dict[str, Any]:
+    """Describe a document; ``path`` is where it was saved."""
+    return {
+        "id": to_text(attachment.id),
+        "name": attachment.name,
+        "title": attachment.title,
+        "document": attachment.document,
+        "media_type": attachment.media_type,
+        "size": attachment.size,
+        "sha256": attachment.sha256.hex(),
+        "path": path,
+    }
+
+
+def attachments_of(line: Line) -> list[Attachment]:
+    """List the documents of a message."""
+    if line.message is None or line.message.content.type != "text":
+        return []
+    return list(line.message.content.payload["attachments"])
+
+
+def message_views(
+    log: Log, people: People, *, delivered: Mapping[bytes, int] | None = None, paths: Mapping[bytes, str] | None = None
+) -> list[dict[str, Any]]:
+    """Describe every message of a log, in order. Receipts show in ``read_by`` and ``opened_by`` of what they are about.
+
+    Args:
+        log: opened.
+        people: of the conversation.
+        delivered: the last seq on a device of each member, as the server says; ``None`` leaves the state out.
+        paths: where documents were saved, by attachment id.
+
+    """
+    replaced = reply_right.replaced(log.messages)
+    shown = [line for line in log.lines if not (line.message and line.message.content.type == "receipt")]
+    return [_message(line, log, people, replaced, delivered=delivered, paths=paths or {}) for line in shown]
+
+
+def message_view(line: Line, log: Log, people: People, *, delivered: Mapping[bytes, int]) -> dict[str, Any]:
+    """Describe one message of a log."""
+    return _message(line, log, people, reply_right.replaced(log.messages), delivered=delivered, paths={})
+
+
+def _message(
+    line: Line,
+    log: Log,
+    people: People,
+    replaced: Mapping[bytes, bytes],
+    *,
+    delivered: Mapping[bytes, int] | None,
+    paths: Mapping[bytes, str],
+) -> dict[str, Any]:
+    readers = log.readers(line)
+    view: dict[str, Any] = {
+        "id": to_text(line.id),
+        "seq": line.seq,
+        "at": line.at,
+        "author": None,
+        "type": "retracted" if line.retracted else "invalid",
+        "text": "",
+        "reply": None,
+        "replaced_by": to_text(replaced[line.id]) if line.id in replaced else None,
+        "read_by": [{"name": people.name(m), "account": to_text(m), "at": at} for m, at in sorted(readers.items())],
+        "attachments": [attachment_view(a, paths.get(a.id)) for a in attachments_of(line)],
+        "warning": line.error,
+    }
+    if delivered is not None:
+        view["state"] = _state(line, readers, delivered)
+    if line.message:
+        content = line.message.content
+        view |= {"author": people.author(line.message.author), "type": content.type, "written_at": content.at}
+        view |= {"text": str(content.payload.get("text", "")), "reply": content.payload.get("reply")}
+        view["warning"] = "old_epoch" if line.message.old_epoch else None if content.known else "unknown_version"
+    return view
+
+
+def _state(line: Line, readers: Mapping[bytes, int], delivered: Mapping[bytes, int]) -> str:
+    """Give accepted, delivered or read: what has happened to it at anybody else than its author."""
+    if line.retracted:
+        return "retracted"
+    if readers:
+        return "read"
+    author = line.message.author.id if line.message else None
+    return "delivered" if any(seq >= line.seq for who, seq in delivered.items() if who != author) else "accepted"

@@ -1,0 +1,26 @@
+"""Which function runs which command."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bridges.terminal import accounts, talk
+from bridges.terminal.output import Output
+
+Command = Callable[[argparse.Namespace, Output], Awaitable[int | None]]
+
+COMMANDS: Final[dict[str, Command]] = {
+    "account": accounts.account,
+    "contacts": accounts.contacts,
+    "conversations": talk.conversations,
+    "end": talk.end,
+    "export": talk.export,
+    "invite": talk.invite,
+    "members": talk.members,
+    "read": talk.read,
+    "retract": talk.retract,
+    "send": talk.send,
+    "start": talk.start,
+    "verify": talk.verify,
+    "watch": talk.watch,
+}

@@ -1,0 +1,80 @@
+"""Answers as readable text."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bridges.kit.words import PROFESSIONS, REPLIES, ROLES, STATES, say, word
+
+
+def moment(milliseconds: int) -> str:
+    """Write a time as the person's clock shows it."""
+    return (
+        datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone().strftime(say("%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M"))
+    )
+
+
+def person(member: dict[str, Any]) -> str:
+    """Write a name with its role, profession and mark."""
+    mark = " ✓" if member.get("verified") else ""
+    what = word(PROFESSIONS, member["profession"]) if member.get("profession") else word(ROLES, member["role"])
+    waiting = say(", pas encore venu", ", not here yet") if member.get("invited") else ""
+    return f"{member['name']}{mark} ({what}{waiting})"
+
+
+def members(found: Sequence[dict[str, Any]]) -> str:
+    """Write who is in a conversation."""
+    lines = []
+    for member in found:
+        lines.append(f"{person(member)}  {member['account'] or ''}".rstrip())
+        if member.get("invitation_link"):
+            lines.append(f"  {member['invitation_link']}\n  {member['invitation_code']}")
+    return "\n".join(lines)
+
+
+def conversations(found: Sequence[dict[str, Any]]) -> str:
+    """Write the list of conversations."""
+    if not found:
+        return say("Aucune conversation.", "No conversation.")
+    lines = []
+    for each in found:
+        new = say(f"{each['unread']} non lu(s)", f"{each['unread']} unread")
+        lines.append(f"{each['subject']} · {new} · {word(REPLIES, each['reply'])}\n  {each['id']}")
+        lines += [f"  {person(member)}" for member in each["members"]]
+    return "\n".join(lines)
+
+
+def messages(subject: str, views: Sequence[dict[str, Any]]) -> str:
+    """Write a conversation."""
+    return "\n\n".join([subject, *(message(view) for view in views)])
+
+
+def message(view: dict[str, Any]) -> str:
+    """Write one message."""
+    author = person(view["author"]) if view["author"] else "?"
+    state = word(STATES, view["state"])
+    readers = ", ".join(f"{each['name']} {moment(each['at'])}" for each in view["read_by"])
+    lines = [f"{author}, {moment(view['at'])} · {state}" + (f" ({readers})" if readers else "")]
+    if view["warning"]:
+        lines.append(say("! À lire avec prudence : ", "! Read with caution: ") + view["warning"])
+    kind = {"end": say("[Conversation terminée]", "[Conversation ended]"), "retracted": say("[Retiré]", "[Taken back]")}
+    lines += [each for each in (kind.get(view["type"], ""), view["text"]) if each]
+    lines += [
+        f"  - {a['name']} ({a['size']} {say('octets', 'bytes')}) {a['path'] or ''}".rstrip()
+        for a in view["attachments"]
+    ]
+    return "\n".join(lines)
+
+
+def invitation(answer: dict[str, Any]) -> str:
+    """Write what to hand over."""
+    fr = "Le message est parti. Remettez au patient ce lien, ou ce code à taper :"
+    en = "The message has left. Hand this link to the patient, or this code to type:"
+    return f"{say(fr, en)}\n\n  {answer['invitation_link']}\n  {answer['invitation_code']}"
+
+
+def verified(answer: dict[str, Any]) -> str:
+    """Write what holds."""
+    fr = f"Tout est vérifié : {answer['messages']} message(s), {answer['documents']} document(s)."
+    en = f"Everything holds: {answer['messages']} message(s), {answer['documents']} document(s)."
+    return f"{say(fr, en)}\n{answer['subject']}\n{answer['server']}\n{answer['registry_key']}"
