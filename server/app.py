@@ -12,8 +12,14 @@ from server import telemetry
 from server.bus.memory import MemoryBus
 from server.clock import Clock, SystemClock
 from server.domain.errors import DomainError
+from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
+from server.services.chains import Chains
 from server.services.container import Services
+from server.services.conversations import ConversationService
+from server.services.envelopes import EnvelopeService
+from server.services.feed import FeedService
+from server.services.invitations import InvitationService
 from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
 from server.settings import Settings
@@ -46,8 +52,10 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
 
 
 def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryBus) -> Services:
-    identity = load_identity(settings.data)
-    stamps = Stamps(clock)
+    identity, chains = load_identity(settings.data), Chains()
+    sessions = SessionService(store, bus, clock, identity, Stamps(clock), lifetime=settings.session_days * DAY)
+    envelopes, feed = EnvelopeService(store, clock), FeedService(store, bus)
+    bus.listen(feed)
     return Services(
         settings=settings,
         clock=clock,
@@ -56,7 +64,13 @@ def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryB
         attachments=AttachmentService(
             store, Blobs.open(settings.data), clock, limit=settings.attachment_limit, quota=settings.attachment_quota
         ),
-        sessions=SessionService(store, bus, clock, identity, stamps, lifetime=settings.session_days * DAY),
+        activations=ActivationService(store, clock),
+        accounts=AccountService(store, clock, identity, chains, sessions),
+        sessions=sessions,
+        conversations=ConversationService(store, clock, chains, envelopes),
+        envelopes=envelopes,
+        invitations=InvitationService(store, clock, chains, sessions),
+        feed=feed,
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from server.domain.events import Announcement
-from server.domain.ids import AccountId, ConversationId, SessionId
+from server.domain.events import Announcement, Mark
+from server.domain.ids import SessionId
 
 
 class Listener(Protocol):
     """Somebody who wants to hear what was committed."""
 
     def on_events(self, announcements: list[Announcement]) -> None: ...
-    def on_marks(self, account: AccountId, marks: list[tuple[ConversationId, int]]) -> None: ...
+    def on_marks(self, marks: list[Mark]) -> None: ...
     def on_sessions_ended(self, sessions: list[SessionId]) -> None: ...
 
 
@@ -31,10 +31,10 @@ class MemoryBus:
         for listener in self._listeners:
             listener.on_events(announcements)
 
-    def mark(self, account: AccountId, marks: list[tuple[ConversationId, int]]) -> None:
-        """Tell what has been delivered to ``account``."""
+    def mark(self, marks: list[Mark]) -> None:
+        """Tell what has been delivered."""
         for listener in self._listeners:
-            listener.on_marks(account, marks)
+            listener.on_marks(marks)
 
     def end_sessions(self, sessions: list[SessionId]) -> None:
         """Tell that sessions have ended."""

@@ -41,6 +41,11 @@ class Account:
     language: str | None = None
     acked: int = 0
 
+    @classmethod
+    def arriving(cls, account: AccountId, kind: str) -> Account:
+        """Return an account that is about to be stored: of nobody that an operator has checked."""
+        return cls(account, kind, position=0, head=b"", generation=1, unlocker=True, created_at=0)
+
     @property
     def open_pharmacy(self) -> bool:
         """Whether patients may write first (rule 2)."""

@@ -84,6 +84,11 @@ class Conversation:
     policy: Policy
     members: dict[AccountId, Member] = field(default_factory=dict)
 
+    @classmethod
+    def begun(cls, conversation: ConversationId, head: bytes, now: int) -> Conversation:
+        """Return the head of a conversation that begins with its first epoch."""
+        return cls(conversation, epoch=1, head=head, last_seq=0, last_at=now, policy=Policy())
+
     def member(self, account: AccountId) -> Member:
         """Return the place of ``account``.
 

@@ -59,9 +59,7 @@ def epoch_of(envelope: bytes, conversation: ConversationId) -> int:
     return int.from_bytes(envelope[18:22], "big")
 
 
-def admit(
-    into: Conversation, sender: Member, kind: Kind, *, epoch: int, reply: Policy | None, now: int
-) -> Admitted:
+def admit(into: Conversation, sender: Member, kind: Kind, *, epoch: int, reply: Policy | None, now: int) -> Admitted:
     """Decide whether ``sender`` may put an envelope of ``kind`` into the conversation.
 
     ``reply`` is what the sender said about answers, ``None`` when nothing was said.

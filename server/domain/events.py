@@ -46,3 +46,13 @@ class FeedEntry:
 
     position: int
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Everything up to ``seq`` is on a device of ``account``; ``tell`` are the others in the conversation."""
+
+    conversation: ConversationId
+    account: AccountId
+    seq: int
+    tell: tuple[AccountId, ...]

@@ -35,7 +35,7 @@ class Invitation:
 
     def state_at(self, now: int) -> InvitationState:
         """Return the state, expiry included."""
-        if self.state is InvitationState.OPEN and now > self.expires:
+        if self.state is InvitationState.OPEN and now >= self.expires:
             return InvitationState.EXPIRED
         return self.state
 

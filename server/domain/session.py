@@ -28,4 +28,6 @@ class Principal:
     holder: HolderId
     session: SessionId
     professional: bool
+    unlocker: bool
+    """Whether the account has a second way in; without one it does not write."""
     expires: int

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.clock import Clock
+from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
+from server.services.conversations import ConversationService
+from server.services.envelopes import EnvelopeService
+from server.services.feed import FeedService
 from server.services.identity import ServerIdentity
+from server.services.invitations import InvitationService
 from server.services.ports import Store
 from server.services.sessions import SessionService
 from server.settings import Settings
@@ -20,5 +25,11 @@ class Services:
     clock: Clock
     store: Store
     identity: ServerIdentity
+    activations: ActivationService
+    accounts: AccountService
     sessions: SessionService
+    conversations: ConversationService
+    envelopes: EnvelopeService
+    invitations: InvitationService
+    feed: FeedService
     attachments: AttachmentService

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from server.domain.account import Account, Activation, Holder
 from server.domain.attachment import Attachment
 from server.domain.conversation import Conversation, Member, Place
-from server.domain.events import Announcement, Event, FeedEntry
+from server.domain.events import Announcement, Event, FeedEntry, Mark
 from server.domain.ids import (
     AccountId,
     AttachmentId,
@@ -106,6 +106,9 @@ class Sessions(Protocol):
     def by_token(self, token_hash: bytes) -> Session | None:
         """Return the session of a token, expired ones included."""
 
+    def get(self, session: SessionId) -> Session | None:
+        """Return a session by its id, expired ones included."""
+
     def of_account(self, account: AccountId) -> list[Session]:
         """Return the sessions of an account, newest first."""
 
@@ -143,7 +146,7 @@ class Conversations(Protocol):
     def marks(self, conversation: ConversationId) -> list[tuple[AccountId, int, int]]:
         """Return (account, read seq, delivered seq) of each member."""
 
-    def deliver(self, account: AccountId, after: int, upto: int) -> list[tuple[ConversationId, int]]:
+    def deliver(self, account: AccountId, after: int, upto: int) -> list[Mark]:
         """Mark what lies in a span of an account's feed as delivered; return the marks that moved."""
 
     def add_epoch(self, head: Conversation, seq: int, record: bytes, boxes: dict[bytes, bytes]) -> None:
@@ -312,8 +315,8 @@ class Bus(Protocol):
     def announce(self, announcements: list[Announcement]) -> None:
         """Tell the listeners of each account about new events."""
 
-    def mark(self, account: AccountId, marks: list[tuple[ConversationId, int]]) -> None:
-        """Tell the members of conversations what has been delivered to ``account``."""
+    def mark(self, marks: list[Mark]) -> None:
+        """Tell the members of conversations what has been delivered."""
 
     def end_sessions(self, sessions: list[SessionId]) -> None:
         """Tell that sessions have ended: forget them, close their sockets."""

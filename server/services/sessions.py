@@ -20,6 +20,7 @@ from server.services.stamps import Stamps
 DAY: Final = 24 * 3600 * 1000  # ms
 REFRESH: Final = 5 * 60 * 1000  # ms between two writes of "last used"
 CHALLENGE: Final = 60_000  # ms
+TICKET: Final = 30_000  # ms
 _REMEMBER: Final = 20_000  # sessions in memory
 
 
@@ -101,7 +102,7 @@ class SessionService:
         now = self.clock.now()
         principal = self._known.get(token_hash)
         if principal is None:
-            principal = await self.store.read(lambda view: _principal(view, token_hash))
+            principal = await self.store.read(lambda view: _principal(view, view.sessions.by_token(token_hash)))
             if principal is None:
                 raise UnauthenticatedError
             self._remember(token_hash, principal)
@@ -126,7 +127,26 @@ class SessionService:
         self.store.submit(lambda tx: tx.sessions.touch(session, now, renewed.expires), lambda _result, _error: None)
         return renewed
 
-    async def list(self, account: AccountId) -> list[tuple[Session, str]]:
+    def ticket(self, principal: Principal) -> tuple[bytes, int]:
+        """Return a single-use ticket of 48 bytes that opens a live socket within 30 seconds, and when it ends."""
+        stamp, ends = self.stamps.issue(b"live" + principal.session, TICKET)
+        return principal.session + stamp, ends
+
+    async def redeem_ticket(self, ticket: bytes) -> Principal:
+        """Return whose live socket a ticket opens.
+
+        Raises:
+            UnauthenticatedError: not ours, used before, too old, or its session has ended.
+
+        """
+        session, stamp = SessionId(ticket[:16]), ticket[16:]
+        if self.stamps.redeem(stamp, b"live" + session):
+            principal = await self.store.read(lambda view: _principal(view, view.sessions.get(session)))
+            if principal is not None and principal.expires >= self.clock.now():
+                return principal
+        raise UnauthenticatedError
+
+    async def of_account(self, account: AccountId) -> list[tuple[Session, str]]:
         """Return the open sessions of an account with the names of their holders, newest first."""
         now = self.clock.now()
 
@@ -149,6 +169,11 @@ class SessionService:
             raise NotFoundError
         self.ended([session])
 
+    def forget(self, account: AccountId) -> None:
+        """Read the sessions of an account again when they are used next: something about it has changed."""
+        for token_hash in [key for key, principal in self._known.items() if principal.account == account]:
+            del self._known[token_hash]
+
     def ended(self, sessions: Sequence[SessionId]) -> None:
         """After a commit that ended sessions: forget them, and tell whoever serves them."""
         gone = set(sessions)
@@ -157,10 +182,17 @@ class SessionService:
         self.bus.end_sessions(list(sessions))
 
 
-def _principal(view: Transaction, token_hash: bytes) -> Principal | None:
-    session = view.sessions.by_token(token_hash)
+def _principal(view: Transaction, session: Session | None) -> Principal | None:
     if session is None:
         return None
     account = view.accounts.get(session.account)
-    professional = account is not None and account.professional is not None
-    return Principal(session.account, session.holder, session.id, professional, session.expires)
+    if account is None:
+        return None
+    return Principal(
+        account=session.account,
+        holder=session.holder,
+        session=session.id,
+        professional=account.professional is not None,
+        unlocker=account.unlocker,
+        expires=session.expires,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from server.domain.conversation import Conversation, History, Member, Place, Policy, Reply, Role
+from server.domain.events import Mark
 from server.domain.ids import AccountId, ConversationId
 from server.storage.engine import Row
 from server.storage.rows import Rows
@@ -117,15 +118,23 @@ class SqlConversations:
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
-    def deliver(self, account: AccountId, after: int, upto: int) -> list[tuple[ConversationId, int]]:
-        """Mark what lies in a span of an account's feed as delivered; return the marks that moved."""
+    def deliver(self, account: AccountId, after: int, upto: int) -> list[Mark]:
+        """Mark what others wrote in a span of an account's feed as delivered; return the marks that moved."""
         rows = self._rows.all(
-            "SELECT f.conversation, MAX(f.seq) FROM feed f WHERE f.account = ? AND f.position > ? AND f.position <= ?"
+            "SELECT f.conversation, MAX(f.seq) FROM feed f"
+            " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
+            " WHERE f.account = ? AND f.position > ? AND f.position <= ? AND e.author <> f.account"
             " GROUP BY f.conversation",
             account, after, upto,
         )  # fmt: skip
         sql = "UPDATE member SET delivered_seq = ? WHERE conversation = ? AND account = ? AND delivered_seq < ?"
-        return [(row[0], row[1]) for row in rows if self._rows.run(sql, row[1], row[0], account, row[1])]
+        moved = [(row[0], row[1]) for row in rows if self._rows.run(sql, row[1], row[0], account, row[1])]
+        heads = [(self.head(conversation), seq) for conversation, seq in moved]
+        return [
+            Mark(head.id, account, seq, tuple(each for each in head.members if each != account))
+            for head, seq in heads
+            if head is not None
+        ]
 
     # --- epochs -----------------------------------------------------------------------------------------------------
 

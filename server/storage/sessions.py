@@ -30,6 +30,11 @@ class SqlSessions:
         row = self._rows.one(f"SELECT {_SESSION} FROM session WHERE token_hash = ?", token_hash)  # noqa: S608
         return Session(*row) if row else None
 
+    def get(self, session: SessionId) -> Session | None:
+        """Return a session by its id, expired ones included."""
+        row = self._rows.one(f"SELECT {_SESSION} FROM session WHERE id = ?", session)  # noqa: S608
+        return Session(*row) if row else None
+
     def of_account(self, account: AccountId) -> list[Session]:
         """Return the sessions of an account, newest first."""
         rows = self._rows.all(f"SELECT {_SESSION} FROM session WHERE account = ? ORDER BY created DESC", account)  # noqa: S608

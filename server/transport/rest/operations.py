@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -18,10 +18,6 @@ from server.domain.session import Principal
 from server.services.container import Services
 from server.transport.rest import limits
 from server.transport.rest.limits import Limits
-
-
-class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A JSON object of the interface: exact keys, exact types."""
 
 
 class Role(StrEnum):
@@ -77,8 +73,12 @@ class Operation:
     query: type[msgspec.Struct] | None = None
     response: type[msgspec.Struct] | None = None
     status: int = 200
-    refuses: tuple[str, ...] = field(default=())
+    refuses: tuple[str, ...] = ()
     """Codes of docs/spec/errors.md beside those that every operation of its role has."""
+    knocks: bool = False
+    """Costs work and needs no session: counted by address."""
+    checks_protocol: bool = False
+    """May refuse with any code of docs/spec/protocol.md 13."""
 
 
 class Answer(web.Response):

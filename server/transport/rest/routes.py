@@ -17,12 +17,32 @@ from server.domain.errors import (
 )
 from server.domain.ids import unb64
 from server.services.container import Services
-from server.transport.rest import auth, limits, server_info, uploads
+from server.transport.rest import (
+    accounts,
+    auth,
+    conversations,
+    envelopes,
+    feed,
+    invitations,
+    limits,
+    server_info,
+    sessions,
+    uploads,
+)
 from server.transport.rest.json import read_body, read_query
 from server.transport.rest.limits import Limits
 from server.transport.rest.operations import Call, Operation
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*server_info.OPERATIONS, *uploads.OPERATIONS)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *server_info.OPERATIONS,
+    *accounts.OPERATIONS,
+    *sessions.OPERATIONS,
+    *conversations.OPERATIONS,
+    *envelopes.OPERATIONS,
+    *uploads.OPERATIONS,
+    *invitations.OPERATIONS,
+    *feed.OPERATIONS,
+)
 """Every operation of the interface."""
 
 PARAMETERS: Final[Mapping[str, tuple[int | None, type[DomainError]]]] = {
@@ -58,7 +78,7 @@ def endpoint(operation: Operation, services: Services, counters: Limits) -> Endp
     async def answer(request: web.Request) -> web.StreamResponse:
         principal = await auth.require(request, operation.role, services.sessions)
         call = Call(request, services, principal, _ids(request), counters)
-        if principal is None and operation.request is not None:
+        if operation.knocks:
             limits.knock(counters, call.address)
         if operation.query is not None:
             call.query = read_query(request, operation.query)

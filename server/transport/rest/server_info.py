@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from server.domain.envelope import MAX_ENVELOPE
 from server.domain.ids import b64
-from server.transport.rest.operations import Call, Operation, Role, Wire
+from server.transport.rest.operations import Call, Operation, Role
+from server.transport.wire import Wire
 
 UPLOAD_PART = 8 * 1024 * 1024  # bytes
 

@@ -1,0 +1,257 @@
+"""Conversations: started, read, their members changed, left. Source: docs/spec/api.md 4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crypto.conversation_chain import ConversationChain
+from server.clock import Clock
+from server.domain.conversation import Conversation, History, Member, Place, Role
+from server.domain.envelope import admit
+from server.domain.errors import LastOwnerError, NotFoundError, NotPermittedError, UnlockerMissingError
+from server.domain.events import Event
+from server.domain.ids import AccountId, ConversationId, b64
+from server.domain.invitation import Invitation
+from server.domain.session import Principal
+from server.domain.start import Seat, require_start
+from server.services import epochs
+from server.services.chains import Chains
+from server.services.envelopes import Accepted, EnvelopeService, Submission, Submit
+from server.services.epochs import CheckedEpoch, NewEpoch
+from server.services.ports import Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A conversation that has begun, and its first message if there was one."""
+
+    conversation: ConversationId
+    seq: int
+    message: Accepted | None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """A conversation with what its members may know of each other and of those invited."""
+
+    place: Place
+    delivered: list[tuple[AccountId, int]]
+    invitations: list[Invitation]
+
+
+EpochRow = tuple[int, int, bytes, bytes | None]
+"""Epoch, seq, record, one's own box."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationService:
+    """Everything about a conversation but its envelopes."""
+
+    store: Store
+    clock: Clock
+    chains: Chains
+    envelopes: EnvelopeService
+
+    async def start(self, principal: Principal, new: NewEpoch, first: Submission | None) -> Started:
+        """Begin a conversation, with its first message in the same transaction. Repeating it gives the same answer.
+
+        Raises:
+            StartNotAllowedError, NotPermittedError, ProtocolRefusalError, BadRequestError, and what ``submit`` refuses.
+
+        """
+        if not principal.unlocker:
+            raise UnlockerMissingError("add a recovery code or a passkey first")
+        now, conversation = self.clock.now(), ConversationId(epochs.read_record(new.record).hash)
+        submit = self.envelopes.intent(principal, conversation, first) if first else None
+
+        def check(view: Transaction) -> CheckedEpoch | None:
+            if view.conversations.member(conversation, principal.account) is not None:
+                return None
+            checked = epochs.check(view, self.chains, ConversationChain(), new, now=now)
+            if checked.author != principal.account:
+                raise NotPermittedError("signed by another account")
+            _require_start(view, checked)
+            if submit is not None:
+                _require_first(view, checked, submit)
+            return checked
+
+        checked = await self.store.read(check)
+        envelope = submit.id if submit else None
+        return await self.store.write(lambda tx: _start(tx, conversation, checked, submit, now), envelope=envelope)
+
+    async def browse(self, principal: Principal, *, before: tuple[int, bytes] | None, limit: int) -> list[Place]:
+        """Return one's conversations, newest first, from a cursor (last_at, id) on."""
+        return await self.store.read(lambda view: view.conversations.places(principal.account, before, limit))
+
+    async def show(self, principal: Principal, conversation: ConversationId) -> Details:
+        """Return one conversation.
+
+        Raises:
+            NotFoundError.
+
+        """
+
+        def query(view: Transaction) -> Details:
+            place = view.conversations.place(conversation, principal.account)
+            if place is None:
+                raise NotFoundError
+            delivered = [(account, seq) for account, _, seq in view.conversations.marks(conversation)]
+            return Details(place, delivered, view.invitations.of_conversation(conversation))
+
+        return await self.store.read(query)
+
+    async def epochs(
+        self, principal: Principal, conversation: ConversationId, *, after: int, limit: int
+    ) -> list[EpochRow]:
+        """Return the records after an epoch with one's own boxes, ascending.
+
+        Raises:
+            NotFoundError.
+
+        """
+
+        def query(view: Transaction) -> list[EpochRow]:
+            _member(view, conversation, principal.account)
+            return view.conversations.epochs(conversation, principal.account, after, limit)
+
+        return await self.store.read(query)
+
+    async def change_members(
+        self, principal: Principal, conversation: ConversationId, new: NewEpoch
+    ) -> tuple[int, int]:
+        """Begin the next epoch; return its number and seq. Repeating the same record gives the same answer.
+
+        Raises:
+            NotFoundError, StaleEpochError, StaleHeadError, ProtocolRefusalError, BadRequestError, NotPermittedError.
+
+        """
+        now, record = self.clock.now(), epochs.read_record(new.record)
+
+        def check(view: Transaction) -> CheckedEpoch | int:
+            _member(view, conversation, principal.account)
+            seq = view.conversations.epoch_seq(conversation, record.epoch, record.hash)
+            if seq is not None:
+                return seq
+            before = self.chains.conversation(view, conversation)
+            epochs.require_next(before, record)
+            checked = epochs.check(view, self.chains, before, new, now=now)
+            if checked.author != principal.account or record.draft.reason == "claim":
+                raise NotPermittedError("signed by another account, or a claim")
+            return checked
+
+        checked = await self.store.read(check)
+        if isinstance(checked, int):
+            return record.epoch, checked
+
+        def intent(tx: Transaction) -> tuple[int, int]:
+            head = _head(tx, conversation)
+            head.member(principal.account)
+            if head.head == record.hash:
+                return record.epoch, tx.conversations.epoch_seq(conversation, record.epoch, record.hash) or 0
+            epochs.require_current(tx, head, checked)
+            return record.epoch, epochs.extend(tx, head, checked, now).seq
+
+        return await self.store.write(intent)
+
+    async def events(
+        self, principal: Principal, conversation: ConversationId, *, after: int | None, before: int | None, limit: int
+    ) -> tuple[list[Event], int]:
+        """Return events after or before a seq, ascending, and the newest seq there is.
+
+        Raises:
+            NotFoundError.
+
+        """
+
+        def query(view: Transaction) -> tuple[list[Event], int]:
+            member = _member(view, conversation, principal.account)
+            head = _head(view, conversation)
+            floor = member.since if member.history is History.NONE else 1
+            if before is not None:
+                found = view.log.before(conversation, before, floor, limit)
+            else:
+                found = view.log.after(conversation, max(after or 0, floor - 1), limit)
+            return view.log.with_boxes(found, principal.account), head.last_seq
+
+        return await self.store.read(query)
+
+    async def mark_read(self, principal: Principal, conversation: ConversationId, seq: int) -> None:
+        """Move one's own reading mark forward.
+
+        Raises:
+            NotFoundError.
+
+        """
+
+        def intent(tx: Transaction) -> None:
+            head = _head(tx, conversation)
+            head.member(principal.account)
+            tx.log.mark_read(conversation, principal.account, min(seq, head.last_seq))
+
+        await self.store.write(intent)
+
+    async def leave(self, principal: Principal, conversation: ConversationId) -> None:
+        """Leave. The keys change when an owner removes the member; the server stops delivering at once.
+
+        Raises:
+            NotFoundError, LastOwnerError.
+
+        """
+        now, account = self.clock.now(), principal.account
+
+        def intent(tx: Transaction) -> None:
+            head = _head(tx, conversation)
+            member = head.member(account)
+            owners = [each for each in head.members.values() if each.role is Role.OWNER]
+            if member.role is Role.OWNER and len(owners) == 1:
+                raise LastOwnerError("somebody must stay responsible")
+            del head.members[account]
+            tx.conversations.end_member(conversation, account, head.last_seq + 1)
+            event = Event(conversation, 0, "left", now, account, head.epoch, detail={"account": b64(account)})
+            tx.log.append(head, event, also=(account,))
+
+        await self.store.write(intent)
+
+
+def _require_start(view: Transaction, new: CheckedEpoch) -> None:
+    author = next(seat for seat in new.seats if seat.account.id == new.author)
+    others = [seat for seat in new.seats if seat.account.id != new.author]
+    require_start(author, others, right=_has_right(view, author, others))
+
+
+def _require_first(view: Transaction, new: CheckedEpoch, submit: Submit) -> None:
+    """Refuse a first message before anything is written, as ``Submit`` would after."""
+    head = epochs.first_head(new, submit.now)
+    said = submit.submission
+    admit(head, head.member(new.author), said.kind, epoch=submit.epoch, reply=said.reply, now=submit.now)
+    submit.require_attachments(view)
+
+
+def _has_right(view: Transaction, author: Seat, others: list[Seat]) -> bool:
+    owners = [seat.account.id for seat in others if seat.role is Role.OWNER]
+    return len(owners) == 1 and view.conversations.right(author.account.id, owners[0])
+
+
+def _start(
+    tx: Transaction, conversation: ConversationId, new: CheckedEpoch | None, submit: Submit | None, now: int
+) -> Started:
+    head = tx.conversations.head(conversation)
+    if head is None and new is not None:
+        head = epochs.begin(tx, new, now)
+    if head is None:
+        raise NotFoundError
+    return Started(conversation, 1, submit(tx) if submit else None)
+
+
+def _head(view: Transaction, conversation: ConversationId) -> Conversation:
+    head = view.conversations.head(conversation)
+    if head is None:
+        raise NotFoundError
+    return head
+
+
+def _member(view: Transaction, conversation: ConversationId, account: AccountId) -> Member:
+    member = view.conversations.member(conversation, account)
+    if member is None:
+        raise NotFoundError
+    return member

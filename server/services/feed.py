@@ -1,0 +1,85 @@
+"""What an account has missed, in order, and what has arrived on its devices. Source: docs/spec/api.md 8."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from server.domain.events import Announcement, FeedEntry, Mark
+from server.domain.ids import AccountId, SessionId
+from server.domain.session import Principal
+from server.services.ports import Bus, Store, Transaction
+
+
+@dataclass(slots=True)
+class FeedService:
+    """Reads feeds, waits for them to grow, and takes acknowledgements."""
+
+    store: Store
+    bus: Bus
+    _waiting: dict[AccountId, set[asyncio.Event]] = field(default_factory=dict)
+
+    async def since(
+        self, account: AccountId, after: int, *, limit: int, wait: float = 0
+    ) -> tuple[list[FeedEntry], int]:
+        """Return entries after a position and the newest position; waits up to ``wait`` seconds for the first."""
+        grown = asyncio.Event()
+        self._waiting.setdefault(account, set()).add(grown)
+        try:
+            found = await self._read(account, after, limit)
+            if not found[0] and wait > 0:
+                try:
+                    async with asyncio.timeout(wait):
+                        await grown.wait()
+                except TimeoutError:
+                    return found
+                found = await self._read(account, after, limit)
+            return found
+        finally:
+            waiting = self._waiting[account]
+            waiting.discard(grown)
+            if not waiting:
+                del self._waiting[account]
+
+    async def _read(self, account: AccountId, after: int, limit: int) -> tuple[list[FeedEntry], int]:
+        return await self.store.read(
+            lambda view: (view.log.feed(account, after, limit), view.log.last_position(account))
+        )
+
+    async def acknowledge(self, principal: Principal, position: int) -> None:
+        """Take note that everything up to ``position`` is on a device of the account, and tell the authors."""
+        await self.acknowledge_all({principal.account: position})
+
+    async def acknowledge_all(self, positions: dict[AccountId, int]) -> None:
+        """Do the same for several accounts in one transaction."""
+        self.bus.mark(await self.store.write(lambda tx: _deliver(tx, positions)))
+
+    # --- what the bus tells -----------------------------------------------------------------------------------------
+
+    def on_events(self, announcements: list[Announcement]) -> None:
+        """Wake those who wait."""
+        if not self._waiting:
+            return
+        for announcement in announcements:
+            for account, _ in announcement.positions:
+                for grown in self._waiting.get(account, ()):
+                    grown.set()
+
+    def on_marks(self, marks: list[Mark]) -> None:
+        """Nobody waits for marks here."""
+
+    def on_sessions_ended(self, sessions: list[SessionId]) -> None:
+        """A poll that has begun ends by itself."""
+
+
+def _deliver(tx: Transaction, positions: dict[AccountId, int]) -> list[Mark]:
+    marks: list[Mark] = []
+    for account, position in positions.items():
+        found = tx.accounts.get(account)
+        if found is None:
+            continue
+        upto = min(position, tx.log.last_position(account))
+        if upto > found.acked:
+            marks += tx.conversations.deliver(account, found.acked, upto)
+            tx.accounts.save_acked(account, upto)
+    return marks

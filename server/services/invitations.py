@@ -1,0 +1,203 @@
+"""Invitations: looked at without an account, taken by one. Source: docs/spec/api.md 7, docs/spec/protocol.md 9."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from crypto.account_chain import AccountChain
+from server.clock import Clock
+from server.domain.errors import (
+    BadRequestError,
+    InvitationUnknownError,
+    NotFoundError,
+    NotPermittedError,
+    UnauthenticatedError,
+    UnlockerMissingError,
+)
+from server.domain.events import Event
+from server.domain.ids import AccountId, ConversationId, HolderId, InvitationId, MemberId
+from server.domain.invitation import Invitation, InvitationState
+from server.domain.session import Principal
+from server.services import epochs
+from server.services.chains import ALL, Chains
+from server.services.epochs import CheckedEpoch, NewEpoch
+from server.services.growth import NewAccount, add_account, read_new
+from server.services.ports import Store, Transaction
+from server.services.sessions import Opened, SessionService
+
+MAX_EPOCHS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What whoever holds an invitation needs to open the conversation."""
+
+    invitation: Invitation
+    newest: bytes
+    """The newest record."""
+    epochs: list[tuple[int, int, bytes, bytes | None]]
+    """Epoch, seq, record, the invite's box."""
+    chains: dict[AccountId, list[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody brings to take the place of an invitation."""
+
+    epoch: NewEpoch
+    sign: bytes
+    enc: bytes
+    account: NewAccount | None
+    wants_session: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The place was taken. ``opened``: a session of the new account, if it was wanted and this was the first time."""
+
+    account: AccountId
+    conversation: ConversationId
+    epoch: int
+    seq: int
+    opened: Opened | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationService:
+    """Shows invitations and lets accounts claim them."""
+
+    store: Store
+    clock: Clock
+    chains: Chains
+    sessions: SessionService
+
+    async def preview(self, invitation: InvitationId) -> Preview:
+        """Return the conversation as an open invitation may see it.
+
+        Raises:
+            InvitationUnknownError, InvitationUsedError, InvitationExpiredError, InvitationReplacedError.
+
+        """
+        now = self.clock.now()
+
+        def query(view: Transaction) -> Preview:
+            found = _open(view, invitation, now)
+            rows = view.conversations.epochs(found.conversation, found.member, 0, MAX_EPOCHS)
+            chain = self.chains.conversation(view, found.conversation)
+            accounts = sorted(epochs.accounts_of(chain.records[:MAX_EPOCHS]))
+            chains = {AccountId(each): view.accounts.links(AccountId(each), -1, ALL) for each in accounts}
+            return Preview(found, chain.head.wire, rows, chains)
+
+        return await self.store.read(query)
+
+    async def by_code(self, locator: bytes) -> Invitation:
+        """Return the open invitation that a typed code points to.
+
+        Raises:
+            InvitationUnknownError, InvitationUsedError, InvitationExpiredError, InvitationReplacedError.
+
+        """
+        found = await self.store.read(lambda view: view.invitations.by_locator(locator))
+        if found is None:
+            raise InvitationUnknownError
+        found.require_open(self.clock.now())
+        return found
+
+    async def events(self, invitation: InvitationId, *, after: int, limit: int) -> tuple[MemberId, list[Event], int]:
+        """Return the invite's member id, events of the conversation and its last seq; nothing counts as delivered.
+
+        Raises:
+            InvitationUnknownError, InvitationUsedError, InvitationExpiredError, InvitationReplacedError.
+
+        """
+        now = self.clock.now()
+
+        def query(view: Transaction) -> tuple[MemberId, list[Event], int]:
+            found = _open(view, invitation, now)
+            head = view.conversations.head(found.conversation)
+            events = view.log.after(found.conversation, after, limit)
+            return found.member, view.log.with_boxes(events, found.member), head.last_seq if head else 0
+
+        return await self.store.read(query)
+
+    async def claim(self, principal: Principal | None, invitation: InvitationId, claim: Claim) -> Claimed:
+        """Take the place of an invitation, with a new account or one's own, in one transaction.
+
+        Repeating the same record gives the same answer.
+
+        Raises:
+            InvitationUnknownError, InvitationUsedError, InvitationExpiredError, InvitationReplacedError,
+            UnauthenticatedError, NotPermittedError, StaleEpochError, ProtocolRefusalError, BadRequestError.
+
+        """
+        now = self.clock.now()
+        record = epochs.read_record(claim.epoch.record)
+        chain = read_new(claim.account) if claim.account else None
+        author = _author(principal, chain)
+        if record.draft.author != author:
+            raise NotPermittedError("signed by another account")
+
+        def check(view: Transaction) -> CheckedEpoch | Claimed:
+            found = view.invitations.get(invitation)
+            if found is None:
+                raise InvitationUnknownError
+            if found.state is InvitationState.CLAIMED and found.claimed_by == author:
+                seq = view.conversations.epoch_seq(found.conversation, record.epoch, record.hash)
+                if seq is not None:
+                    return Claimed(author, found.conversation, record.epoch, seq)
+            found.require_open(now)
+            _require_keys(found, claim, record.draft.claim.invite if record.draft.claim else None)
+            before = self.chains.conversation(view, found.conversation)
+            epochs.require_next(before, record)
+            known = {chain.id: chain} if chain else {}
+            return epochs.check(view, self.chains, before, claim.epoch, now=now, arriving=known)
+
+        checked = await self.store.read(check)
+        if isinstance(checked, Claimed):
+            return checked
+        return await self.store.write(lambda tx: self._take(tx, invitation, checked, claim, chain))
+
+    def _take(
+        self, tx: Transaction, invitation: InvitationId, checked: CheckedEpoch, claim: Claim, chain: AccountChain | None
+    ) -> Claimed:
+        now = self.clock.now()
+        found = _open(tx, invitation, now)
+        head = tx.conversations.head(found.conversation)
+        if head is None:
+            raise NotFoundError
+        epochs.require_current(tx, head, checked, arriving=chain is not None)
+        if chain is not None and claim.account is not None:
+            add_account(tx, chain, claim.account, now)
+        seq = epochs.extend(tx, head, checked, now).seq
+        opened = None
+        if chain is not None and claim.wants_session:
+            opened = self.sessions.begin(tx, AccountId(chain.id), _first_device(chain))
+        return Claimed(checked.author, found.conversation, head.epoch, seq, opened)
+
+
+def _open(view: Transaction, invitation: InvitationId, now: int) -> Invitation:
+    found = view.invitations.get(invitation)
+    if found is None:
+        raise InvitationUnknownError
+    found.require_open(now)
+    return found
+
+
+def _author(principal: Principal | None, chain: AccountChain | None) -> AccountId:
+    if chain is not None:
+        return AccountId(chain.id)
+    if principal is None:
+        raise UnauthenticatedError("bring a new account or a session")
+    if not principal.unlocker:
+        raise UnlockerMissingError("add a recovery code or a passkey first")
+    return principal.account
+
+
+def _require_keys(invitation: Invitation, claim: Claim, claimed: bytes | None) -> None:
+    if (claim.sign, claim.enc) != (invitation.sign, invitation.enc) or claimed != invitation.member:
+        raise BadRequestError("not the keys of this invitation")
+
+
+def _first_device(chain: AccountChain) -> HolderId:
+    return HolderId(next(key for key, held in chain.holders.items() if held.public.kind == "device" and held.active))
