@@ -145,7 +145,9 @@ export async function openEpochs(
 ): Promise<Keyring> {
   const ring = new Map(known);
   for (const [epoch, box] of [...boxes].sort(([a], [b]) => b - a)) {
-    if (ring.has(epoch)) continue;
+    // A partial history is spread over the boxes: each is opened, also when a later one listed its epoch.
+    const partial = memberOf(recordAt(chain, epoch), opener.member)?.history === "partial";
+    if (ring.has(epoch) && !partial) continue;
     const [own, ...earlier] = await openBox(recordAt(chain, epoch), opener, box);
     for (const keys of earlier) {
       await demandCommits(keys, recordAt(chain, keys.epoch));
