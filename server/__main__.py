@@ -88,6 +88,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8420)
     parser.add_argument("--public-url")
+    parser.add_argument("--no-web", dest="web", action="store_false", help="the API alone")
     parser.add_argument("--fresh", action="store_true", help="forget the earlier story")
 
 
@@ -115,7 +116,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from server.demo import run  # noqa: PLC0415
 
-    at = Address(host=arguments.host, port=arguments.port, public_url=arguments.public_url)
+    at = Address(host=arguments.host, port=arguments.port, public_url=arguments.public_url, web=arguments.web)
     return run.run(arguments.data, at, fresh=arguments.fresh, json=arguments.json)
 
 

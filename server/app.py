@@ -91,7 +91,8 @@ async def _sweeping(app: web.Application) -> AsyncIterator[None]:
             except (DomainError, OSError) as exc:
                 telemetry.warning("sweep_failed", job="uploads", exc_type=type(exc).__name__)
             else:
-                telemetry.info("swept", job="uploads", count=swept)
+                if swept:
+                    telemetry.info("swept", job="uploads", count=swept)
             await asyncio.sleep(SWEEP)
 
     sweeping = asyncio.create_task(sweep())

@@ -147,7 +147,8 @@ def _codes(operation: Operation) -> set[str]:
         codes.add("not_found")
     if operation.request is not None:
         codes |= {"bad_request", "request_too_large", "unsupported_media_type"}
-        codes |= {"too_many_tries"} if operation.role in {Role.ANYONE, Role.EITHER} else set()
+    if operation.knocks:
+        codes.add("too_many_tries")
     if operation.query is not None or operation.name in _TUS:
         codes.add("bad_request")
     if operation.method in {"POST", "PUT", "PATCH", "DELETE"}:
@@ -160,6 +161,8 @@ def _refusals(operation: Operation) -> dict[str, Any]:
     by_status: dict[int, set[str]] = {}
     for code in _codes(operation):
         by_status.setdefault(MEANINGS.get(code, PROTOCOL).status, set()).add(code)
+    if operation.checks_protocol:
+        by_status.setdefault(PROTOCOL.status, set()).update(PROTOCOL_CODES)
     return {str(status): _refusal(sorted(codes)) for status, codes in sorted(by_status.items())}
 
 

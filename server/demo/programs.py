@@ -25,6 +25,7 @@ class Address:
     host: str
     port: int
     public_url: str | None
+    web: bool = True
 
 
 def pli(*arguments: str) -> dict[str, Any]:
@@ -54,6 +55,7 @@ class Server:
         command = [sys.executable, "-m", "server", "serve", "--demo", "yes", "--access-log", "no"]
         command += ["--data", str(data), "--host", at.host, "--port", str(at.port)]
         command += ["--public-url", at.public_url] if at.public_url else []
+        command += [] if at.web else ["--no-web"]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603  # our own program
         self.url = self._until_ready()
         threading.Thread(target=self._pass_on, daemon=True).start()

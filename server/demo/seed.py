@@ -52,7 +52,7 @@ def seed(data: Path, server: str, progress: Callable[[str], None]) -> Story:
         document.write_bytes(prescription())
         letter = bridge(
             homes / "10", server, "invite", "--name", PATIENT, "--subject", SUBJECT, "--text", LETTER,
-            "--file", str(document),
+            "--file", str(document), "--document", "prescription",
         )  # fmt: skip
     return Story(
         doctor_code=codes[DOCTOR],
