@@ -5,29 +5,36 @@ are kept in tests/vectors/encapsulations.json and used again. ``--fresh`` seals 
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from vectors import basics
+from vectors import accounts, basics, conversations, files, keys, messages
 from vectors.kit import Tape
 
 from crypto import hpke
 
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "vectors"
+GROUPS = (
+    *basics.GROUPS,
+    accounts.account_chain_group,
+    conversations.conversation_chain_group,
+    keys.backlinks_group,
+    messages.messages_group,
+    files.attachments_group,
+    accounts.invitations_group,
+)
+
 
 def main() -> None:
-    """Write all groups, or those named."""
+    """Write all groups."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fresh", action="store_true", help="seal boxes anew")
-    parser.add_argument("--into", type=Path, default=ROOT / "tests" / "vectors", help="folder to write")
+    parser.add_argument("--into", type=Path, default=FOLDER, help="folder to write")
     chosen = parser.parse_args()
-    tape = Tape(ROOT / "tests" / "vectors" / "encapsulations.json", fresh=chosen.fresh)
+    tape = Tape(FOLDER / "encapsulations.json", fresh=chosen.fresh)
     hpke.seal = tape.seal
-    for make in basics.GROUPS:
+    for make in GROUPS:
         print(make().write(chosen.into))
-    tape.save()
+    tape.save(chosen.into / "encapsulations.json")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,6 @@ class Tape:
     """
 
     def __init__(self, path: Path, *, fresh: bool) -> None:
-        self._path = path
         self._kept: dict[str, str] = {} if fresh or not path.exists() else json.loads(path.read_text())
         self._used: dict[str, str] = {}
         self._seal = hpke.seal
@@ -49,9 +48,9 @@ class Tape:
         self._used[key] = sealed
         return unb64(sealed)
 
-    def save(self) -> None:
+    def save(self, path: Path) -> None:
         """Write what was used; the rest is forgotten."""
-        self._path.write_text(json.dumps(self._used, indent=0, sort_keys=True) + "\n")
+        path.write_text(json.dumps(self._used, indent=0, sort_keys=True) + "\n")
 
 
 @dataclass
