@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { en } from "./en/index";
+import { fr } from "./fr/index";
+import type { Message } from "./message";
+import { typeset } from "./typography";
+
+const wordings = (message: Message): string[] => (typeof message === "string" ? [message] : [message.one, message.other]);
+const names = (message: Message): string[] => [...new Set(wordings(message).join().match(/\{\w+\}/g) ?? [])].sort();
+
+test("each language says everything, with the same names to fill in", () => {
+  expect(Object.keys(en).sort()).toEqual(Object.keys(fr).sort());
+  for (const [key, message] of Object.entries(fr)) expect([key, ...names(en[key as keyof typeof fr])]).toEqual([key, ...names(message)]);
+});
+
+test("every code of the specification has a sentence", () => {
+  const page = (name: string): string => readFileSync(new URL(`../../../docs/spec/${name}`, import.meta.url), "utf8");
+  const interfaceCodes = [...page("errors.md").matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]);
+  const protocolCodes = /## 13 Errors of the protocol\n`([\w ]+)`/.exec(page("protocol.md"))?.[1]?.split(" ") ?? [];
+  expect(interfaceCodes.length).toBeGreaterThan(25);
+  expect(protocolCodes.length).toBeGreaterThan(20);
+  const missing = [...interfaceCodes, ...protocolCodes].filter((code) => !(`error.${code ?? ""}` in fr));
+  expect(missing).toEqual([]);
+});
+
+test("patients meet no jargon", () => {
+  for (const [key, message] of Object.entries(fr)) {
+    expect([key, ...wordings(message)].join(" ")).not.toMatch(/ (session|token|clés?|jeton|époque|hash|synchronis\w*)\b/i);
+  }
+});
+
+test("French spacing does not break before a sign, after a title or inside a measure", () => {
+  expect(typeset("Un doute ? Appelez « Dr Martin » : 10 s.")).toBe("Un doute\u202f? Appelez «\u202fDr\u00a0Martin\u202f»\u202f: 10\u00a0s.");
+  expect(typeset("L'échange")).toBe("L’échange");
+});

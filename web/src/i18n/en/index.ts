@@ -1,0 +1,6 @@
+import type { Catalogue } from "../locale.svelte";
+import { errors } from "./errors";
+import { screens } from "./screens";
+import { words } from "./words";
+
+export const en: Catalogue = { ...screens, ...words, ...errors };

@@ -1,0 +1,60 @@
+/** Line drawings on a 24 × 24 grid: one list of path data for each icon. */
+
+const disc = (x: number, y: number, r: number): string =>
+  `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
+
+export const ICONS = {
+  alert: ["M12 4l9.5 16h-19z", "M12 10v4M12 17v.01"],
+  archive: ["M3 4h18v5H3z", "M5 9v11h14V9M10 13h4"],
+  back: ["M15 5l-7 7 7 7"],
+  bell: ["M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4"],
+  camera: [
+    "M4 8h3l2-3h6l2 3h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z",
+    disc(12, 13, 3.5),
+  ],
+  check: ["M5 12.5l4.5 4.5L19 7.5"],
+  checks: ["M2 12.5l4.5 4.5L15 8", "M11.5 16l1 1L21.5 8"],
+  chevron: ["M6 9l6 6 6-6"],
+  clip: ["M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.4 3.4 0 0 1 4.8 4.8L9.5 17a1.7 1.7 0 0 1-2.4-2.4L15 6.8"],
+  clock: [disc(12, 12, 9), "M12 7v5l3.5 2"],
+  close: ["M6 6l12 12M18 6L6 18"],
+  copy: ["M9 9h11v11H9z", "M15 9V4H4v11h5"],
+  device: ["M7 3h10v18H7z", "M11 18h2"],
+  document: ["M7 3h7l5 5v12a1 1 0 0 1-1 1H7a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2z", "M14 3v5h5M9 13h6M9 17h6"],
+  door: ["M14 4H6v16h8", "M11 12h10M17 8l4 4-4 4"],
+  down: ["M12 4v11M7 10.5l5 5 5-5M4 20h16"],
+  edit: ["M4 20l1-5L16 4l4 4L9 19z", "M13.5 6.5l4 4"],
+  eye: ["M2 12s4-7 10-7 10 7 10 7-4 7-10 7S2 12 2 12z", disc(12, 12, 3)],
+  gear: [
+    disc(12, 12, 3),
+    "M12 2.5v3M12 18.5v3M2.5 12h3M18.5 12h3M5.3 5.3l2.1 2.1M16.6 16.6l2.1 2.1M5.3 18.7l2.1-2.1M16.6 7.4l2.1-2.1",
+  ],
+  globe: [disc(12, 12, 9), "M3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18"],
+  image: ["M3 5h18v14H3z", "M3 17l5.5-5.5L13 16l3-3 5 5", disc(15.5, 9, 1.5)],
+  inbox: ["M3 13l3-8h12l3 8v6H3z", "M3 13h5l1.5 3h5L16 13h5"],
+  info: [disc(12, 12, 9), "M12 11v5M12 8v.01"],
+  letter: ["M3 6h18v12H3z", "M3 6.5l9 7 9-7"],
+  link: ["M10 14a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-5.7-5.7l-1 1", "M14 10a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 5.7 5.7l1-1"],
+  lock: ["M5 11h14v10H5z", "M8 11V8a4 4 0 0 1 8 0v3"],
+  menu: [disc(12, 5, 1), disc(12, 12, 1), disc(12, 19, 1)],
+  message: ["M4 5h16v11H9l-5 4V5z"],
+  passkey: ["M5 3h14a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2z", "M9 9v1.5M15 9v1.5M12 9v4h-1M9 16c1.8 1.3 4.2 1.3 6 0"],
+  people: [disc(9, 8, 3.5), "M2.5 20a6.5 6.5 0 0 1 13 0M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.5a6.5 6.5 0 0 1 3.5 5.5"],
+  person: [disc(12, 8, 4), "M4 21a8 8 0 0 1 16 0"],
+  phone: ["M6 3h3l2 5-2.5 1.5a11 11 0 0 0 6 6L16 13l5 2v3a3 3 0 0 1-3 3A15 15 0 0 1 3 6a3 3 0 0 1 3-3z"],
+  pill: ["M4.6 13.7l9.1-9.1a4 4 0 0 1 5.7 5.7l-9.1 9.1a4 4 0 0 1-5.7-5.7z", "M9.2 9.2l5.6 5.6"],
+  plus: ["M12 5v14M5 12h14"],
+  prescription: ["M6 19V5h5a4 4 0 0 1 0 8H6m5 0l7 8m0-8l-7 8"],
+  print: ["M7 8V3h10v5M7 17H4V9h16v8h-3", "M7 14h10v7H7z"],
+  qr: ["M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4z", "M14 14h3v3h-3zM20 14h1M14 20h3M20 18v3"],
+  search: [disc(11, 11, 6.5), "M16 16l5 5"],
+  send: ["M4 12l16-8-6 17-3-7-7-2z"],
+  shield: ["M12 3l8 3v6c0 5-3.5 8-8 9.5C7.5 20 4 17 4 12V6z", "M8.5 12l2.5 2.5L15.5 10"],
+  text: ["M4 5h16M4 10h10M4 15h16M4 20h8"],
+  trash: ["M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5"],
+  undo: ["M8 5L3 10l5 5", "M3 10h11a6 6 0 0 1 0 12h-3"],
+  user_add: [disc(10, 8, 4), "M2.5 21a7.5 7.5 0 0 1 15 0M19 8v6M16 11h6"],
+  wifi_off: ["M3 3l18 18", "M5 12a10 10 0 0 1 4-2.4M19 12a10 10 0 0 0-3.5-2.2M8.5 15.5a5 5 0 0 1 7 0M12 19v.01"],
+} as const satisfies Record<string, readonly string[]>;
+
+export type IconName = keyof typeof ICONS;
