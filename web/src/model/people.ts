@@ -1,5 +1,6 @@
 /** Who is who: names from the rosters, professions from certificates that this device has checked. */
 
+import type { Certificate } from "../protocol/certificate.ts";
 import type { Conversation } from "../protocol/conversation.ts";
 import { openRoster } from "../protocol/epoch.ts";
 import { memberOf, type EpochRecord, type Member } from "../protocol/epoch_record.ts";
@@ -28,17 +29,24 @@ type Context = {
 };
 
 async function personOf(member: Member, context: Context): Promise<PersonFact> {
-  const { id, kind, role, history } = member;
+  const { id, kind } = member;
   const certificate = kind === "invite" ? null : await context.accounts.certificate(id);
   const before = context.known.get(id);
-  const place = { id, kind, role, history, standing: standingOf(member, context.head, before) };
-  // What the registry says of a professional outweighs what members call one another.
-  if (certificate !== null) {
-    const { name, profession, identifier } = certificate;
-    return { ...place, name, profession, identifier, verified: true };
-  }
-  const name = nameIn(context.conversation, id) ?? before?.name ?? (await formerName(context.conversation, id)) ?? "";
-  return { ...place, name, profession: null, identifier: null, verified: false };
+  const standing = standingOf(member, context.head, before);
+  const called = nameIn(context.conversation, id) ?? before?.name ?? (await formerName(context.conversation, id));
+  return personFact(member, { certificate, called, standing });
+}
+
+/** What the registry says of a professional outweighs what members call one another. */
+export function personFact(
+  { id, kind, role, history }: Member,
+  known: { readonly certificate: Certificate | null; readonly called: string | null; readonly standing: PersonFact["standing"] },
+): PersonFact {
+  const { certificate, called, standing } = known;
+  const place = { id, kind, role, history, standing };
+  if (certificate === null) return { ...place, name: called ?? "", profession: null, identifier: null, verified: false };
+  const { name, profession, identifier } = certificate;
+  return { ...place, name, profession, identifier, verified: true };
 }
 
 function standingOf(member: Member, head: EpochRecord, before: PersonFact | undefined): PersonFact["standing"] {
