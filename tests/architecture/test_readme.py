@@ -73,4 +73,4 @@ def test_the_walk_through_carries_a_prescription_and_an_answer(walk):
 def test_the_walk_through_leaves_a_verified_export(walk):
     folder, answers = walk
     assert (folder / "conversation.zip").stat().st_size > 0
-    assert {"ended": True} in answers
+    assert any(answer.get("ended") is True for answer in answers)
