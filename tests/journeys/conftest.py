@@ -51,9 +51,9 @@ def server(make_server: Callable[..., Server]) -> Server:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, server: Server) -> Callable[..., Terminal]:
-    """A person at a terminal: `terminal("jean")`."""
-    return lambda name, url=None: Terminal(tmp_path / "homes" / name, url or server.url)
+def terminal(tmp_path: Path) -> Callable[..., Terminal]:
+    """A person at a terminal: `terminal("jean", server.url)`."""
+    return lambda name, url: Terminal(tmp_path / "homes" / name, url)
 
 
 @pytest.fixture

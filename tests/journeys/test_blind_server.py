@@ -55,7 +55,7 @@ def test_nothing_people_write_reaches_the_server(
         name: f"{name}zq{secrets.token_hex(8)}"
         for name in ("patient", "subject", "text", "filename", "document", "answer", "photo", "reason")
     }
-    server = make_server()
+    server = make_server(extra=["--no-web"])
     wire = recorder(server.port)
     doctor, patient = (
         terminal("doctor", f"http://127.0.0.1:{wire.port}"),
