@@ -1,0 +1,35 @@
+"""Fixtures of every folder: a running server, and people in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from server import telemetry
+from tests.fakes.peer import Letter, Peer
+from tests.fakes.server import LocalServer, running
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[LocalServer]:
+    """A server on a free loopback port, with a data folder of its own. What it logs is checked, strictly."""
+    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
+    async with running(tmp_path / "data") as local:
+        yield local
+
+
+@pytest.fixture
+async def people(server: LocalServer) -> AsyncIterator[Callable[..., Awaitable[Peer]]]:
+    """Make peers: `await people("Claire")` a doctor, `await people(letter)` the patient who takes that letter."""
+    made: list[Peer] = []
+
+    async def make(who: str | Letter, profession: str = "10") -> Peer:
+        peer = await (Peer.claim(server, who) if isinstance(who, Letter) else Peer.professional(server, who, profession))
+        made.append(peer)
+        return peer
+
+    yield make
+    for peer in made:
+        await peer.close()

@@ -1,0 +1,47 @@
+"""A whole server on a free loopback port, in this process: real sockets, real SQLite, real keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from server.app import SERVICES, STORE, build_app
+from server.clock import Clock
+from server.services.container import Services
+from server.settings import Settings
+from server.storage.identity import init_data
+from server.storage.store import SqliteStore
+
+
+@dataclass
+class LocalServer:
+    """Where it listens, and what tests look at from inside."""
+
+    url: str
+    data: Path
+    services: Services
+    store: SqliteStore
+    app: web.Application
+
+    async def activation(self, name: str, profession: str, identifier: str) -> bytes:
+        """Do what `pli admin professional add` does."""
+        return await self.services.activations.create(name, profession, identifier)
+
+
+@asynccontextmanager
+async def running(data: Path, *, clock: Clock | None = None, **chosen: object) -> AsyncIterator[LocalServer]:
+    """Run a server on `data` (laid out the first time) until the block ends."""
+    init_data(data)
+    app = build_app(Settings(data=data, access_log=False, **chosen), clock=clock)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield LocalServer(f"http://127.0.0.1:{site.port}", data, app[SERVICES], app[STORE], app)
+    finally:
+        await runner.cleanup()
