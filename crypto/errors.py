@@ -1,6 +1,6 @@
 """What the protocol refuses, as one error with a stable code."""
 
-from typing import Final, Literal, Never
+from typing import Final, Literal, Never, get_args
 
 Code = Literal[
     "bad_format",
@@ -63,6 +63,12 @@ class ProtocolError(Exception):
     def alarm(self) -> bool:
         """Whether the client must stop and tell its user."""
         return self.code in ALARMS
+
+
+    @staticmethod
+    def codes() -> tuple[Code, ...]:
+        """All codes that there are."""
+        return get_args(Code)
 
 
 def refuse(code: Code, detail: str = "") -> Never:
