@@ -36,10 +36,17 @@ export async function extendChain(
   for (const [i, wire] of wires.entries()) {
     const position = from + i;
     if (position > known.position) state = await acceptLink(state, wire);
-    else demand((await linkHash(wire)) === known.heads[position], "fork", "another link in a known place");
+    else await demandKnown(known, wire, position);
   }
   demand(from + wires.length > known.position, "rollback", "the chain ends below the known head");
   return state;
+}
+
+async function demandKnown(known: ChainState, wire: Bytes, position: number): Promise<void> {
+  const same = (await linkHash(wire)) === known.heads[position];
+  // The genesis is the account: another one is no fork of it, but somebody else.
+  demand(same || position > 0, "wrong_account", "the chain of another account");
+  demand(same, "fork", "another link in a known place");
 }
 
 /** Accept one link on a state (`null` before the genesis); refusals in the order of docs/spec/protocol.md 5.3. */

@@ -60,7 +60,7 @@ describe("an attachment", () => {
     const plain = pattern(200_000);
     const { sealed, reference } = await seal(plain);
     const header = sealed.slice(0, HEADER);
-    const segment = (index: number): Bytes => sealed.slice(index === 0 ? HEADER : index * SEGMENT, (index + 1) * SEGMENT);
+    const segment = (index: number): Bytes => sealed.slice(index * SEGMENT, (index + 1) * SEGMENT);
     const whole = [];
     for (let index = 0; index * SEGMENT < sealed.length; index++) {
       whole.push(await openSegment({ reference, header, index, segment: segment(index) }));

@@ -49,10 +49,20 @@ export type SealingAttachment = {
   reference(described: Described): AttachmentReference;
 };
 
+/** Number of segments of a file of `size` bytes; an empty file has one. */
+export function segmentCount(size: number): number {
+  return 1 + Math.ceil(Math.max(0, size - FIRST_PLAIN) / PLAIN);
+}
+
 /** Bytes of a sealed file of `size` bytes: 40 + size + 16 a segment. */
 export function sealedSize(size: number): number {
-  const more = Math.max(0, size - FIRST_PLAIN);
-  return HEADER + size + AES_TAG * (1 + Math.ceil(more / PLAIN));
+  return HEADER + size + AES_TAG * segmentCount(size);
+}
+
+/** Where a segment stands in the sealed file (segment 0 with the header), and where its plaintext begins. */
+export function segmentRange(index: number, sealed: number): { readonly start: number; readonly end: number; readonly offset: number } {
+  const offset = index === 0 ? 0 : FIRST_PLAIN + (index - 1) * PLAIN;
+  return { start: index * SEGMENT, end: Math.min(sealed, (index + 1) * SEGMENT), offset };
 }
 
 /** Seal a file under a new key. `id` (b64, 16 bytes) is bound to it. */
@@ -114,7 +124,10 @@ export function openAttachment(reference: AttachmentReference): TransformStream<
   });
 }
 
-/** Open one segment for seeking. `header` is the first 40 bytes of the file; `segment` comes without it. */
+/**
+ * Open one segment for seeking. `header` is the first 40 bytes of the file; `segment` the bytes of `segmentRange`.
+ * Refuses with `open_failed`. What it gives is not yet compared with the hashes of the reference.
+ */
 export async function openSegment(request: {
   readonly reference: AttachmentReference;
   readonly header: Bytes;
@@ -122,8 +135,11 @@ export async function openSegment(request: {
   readonly segment: Bytes;
 }): Promise<Bytes> {
   const { reference, header, index, segment } = request;
+  const { start, end } = segmentRange(index, reference.sealed_size);
+  demand(start < end && segment.length === end - start, "open_failed", "range of the segment");
   const cipher = await openingCipher(reference, header);
-  return cipher({ index, last: index === Math.ceil(reference.sealed_size / SEGMENT) - 1, bytes: segment });
+  const bytes = index === 0 ? segment.slice(HEADER) : segment;
+  return cipher({ index, last: end === reference.sealed_size, bytes });
 }
 
 type Cipher = (piece: Piece) => Promise<Bytes>;

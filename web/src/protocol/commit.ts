@@ -5,9 +5,8 @@
 import { newestUserKey, type ChainState } from "./chain_state.ts";
 import { b64, unb64 } from "./codec.ts";
 import { acceptRecord, type Accounts, type RecordChain } from "./conversation_chain.ts";
-import { commitOf, linkCommitOf, newEpochKeys, sealBacklink, sealBox, sealRoster, type EpochKeys, type Keyring, type Place, type Roster } from "./epoch.ts";
+import { commitOf, fullKeys, linkCommitOf, newEpochKeys, sealBacklink, sealBox, sealRoster, type EpochKeys, type FullKeys, type Keyring, type Place, type Roster } from "./epoch.ts";
 import { writeRecord, type Claim, type History, type Member, type Reason, type Role } from "./epoch_record.ts";
-import { demand } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import type { InvitePublic } from "./invitation.ts";
 import { sha256 } from "./kdf.ts";
@@ -125,7 +124,7 @@ export async function writeCommit(
   return { record, boxes, conversation: { id: chain.id, chain, keys: ring, roster: draft.roster } };
 }
 
-type NextPlace = Place & { readonly keys: EpochKeys & { readonly lk: Bytes } };
+type NextPlace = Place & { readonly keys: FullKeys };
 
 async function nextPlace(conversation: Conversation | null, random: Random): Promise<NextPlace> {
   const [id, head] = conversation === null ? [null, null] : [conversation.id, conversation.chain.head];
@@ -139,8 +138,6 @@ async function fill({ place, enc, earlier }: Seat, at: NextPlace): Promise<{ mem
   return { member: { ...place, box: b64(await sha256(box)) }, box };
 }
 
-async function backlinkFor(conversation: Conversation, keys: EpochKeys & { readonly lk: Bytes }): Promise<Bytes> {
-  const previous = conversation.keys.get(keys.epoch - 1);
-  demand(previous !== undefined && previous.lk !== null, "not_permitted", "without the history nobody changes members");
-  return sealBacklink(conversation.id, keys, { ...previous, lk: previous.lk });
+async function backlinkFor(conversation: Conversation, keys: FullKeys): Promise<Bytes> {
+  return sealBacklink(conversation.id, keys, fullKeys(conversation.keys.get(keys.epoch - 1)));
 }

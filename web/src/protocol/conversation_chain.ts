@@ -59,6 +59,16 @@ export async function acceptRecord(
   return { id: chain.id, head: record, records: [...chain.records, record] };
 }
 
+/** The longer of a chain known before and one served later. Refuses: `fork` (another history), `rollback` (a shorter one). */
+export function reconcile(known: RecordChain, served: RecordChain): RecordChain {
+  for (const [i, record] of known.records.entries()) {
+    const other = served.records[i];
+    demand(other === undefined || other.hash === record.hash, "fork", "another record of a known epoch");
+  }
+  demand(served.records.length >= known.records.length, "rollback", "records that were known are missing");
+  return served;
+}
+
 /** The record of an epoch; refuses with `unknown_epoch`. */
 export function recordAt(chain: RecordChain, epoch: number): EpochRecord {
   const record = chain.records[epoch - 1];

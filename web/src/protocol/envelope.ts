@@ -14,7 +14,7 @@ import { demand } from "./errors.ts";
 import { hash, kdfKeyAndNonce, type KeyAndNonce } from "./kdf.ts";
 import { pad, unpad } from "./padding.ts";
 import { systemRandom, type Random } from "./random.ts";
-import { signLabelled, verifyLabelled } from "./sign.ts";
+import { signLabelled, verifyLabelled, type Signer } from "./sign.ts";
 import { AES_TAG, HASH, MAX_ENVELOPE, SIGNATURE, SUITE, VERSION, type Bytes, type MessageId, type Time } from "./suite.ts";
 
 export type { Content, Kind, Payloads, Reply, Said, Sayable } from "./content.ts";
@@ -58,13 +58,24 @@ export async function sealMessage(
   const content = writeContent({ author: account, device: author.device.id, position, head, at, parents, said });
   const member = authorOf(readContent(content), record, new Map([[account, author.chain]]));
   demandRole(said.type, member.member);
-  const prefix = unb64(conversation.id, HASH).slice(0, PREFIX);
-  const header = concat(u8(VERSION), u8(SUITE), prefix, u32(record.epoch), random(SALT));
-  const signature = await signLabelled(author.device, "message", header, unb64(record.hash), content);
-  const by = await messageKey(keysOf(conversation, record.epoch), header);
-  const envelope = concat(header, await aead.seal(by, pad(content, signature), header));
-  demand(envelope.length <= MAX_ENVELOPE, "bad_format", "envelope too long");
+  const keys = keysOf(conversation, record.epoch);
+  const envelope = await sealContent(content, { record, keys, device: author.device, salt: random(SALT) });
   return { id: await messageId(envelope), envelope, kind: kindOf(said) };
+}
+
+/** Sign content bytes and seal them under an epoch. `salt` is 32 random bytes, new for each message. */
+export async function sealContent(
+  content: Bytes,
+  by: { readonly record: EpochRecord; readonly keys: EpochKeys; readonly device: Signer; readonly salt: Bytes },
+): Promise<Bytes> {
+  const { record, keys, device, salt } = by;
+  const conversation = unb64(record.conversation ?? record.hash, HASH);
+  const header = concat(u8(VERSION), u8(SUITE), conversation.slice(0, PREFIX), u32(record.epoch), salt);
+  const signature = await signLabelled(device, "message", header, unb64(record.hash), content);
+  const sealed = await aead.seal(await messageKey(keys, header), pad(content, signature), header);
+  const envelope = concat(header, sealed);
+  demand(envelope.length <= MAX_ENVELOPE, "bad_format", "envelope too long");
+  return envelope;
 }
 
 /**

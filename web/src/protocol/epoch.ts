@@ -17,6 +17,15 @@ import { AES_KEY, HASH, MAX_MEMBERS, type B64, type Bytes, type MemberId } from 
 /** Content key, and for who may read the time before, the link key. */
 export type EpochKeys = { readonly epoch: number; readonly cek: Bytes; readonly lk: Bytes | null };
 
+/** Keys of who may read the time before; only they can write the next epoch. */
+export type FullKeys = EpochKeys & { readonly lk: Bytes };
+
+/** Refuse (`not_permitted`) keys without the link key. */
+export function fullKeys(keys: EpochKeys | undefined): FullKeys {
+  demand(keys !== undefined && keys.lk !== null, "not_permitted", "without the history nobody writes the next epoch");
+  return { ...keys, lk: keys.lk };
+}
+
 /** Opened epochs by number. */
 export type Keyring = ReadonlyMap<number, EpochKeys>;
 
@@ -39,7 +48,7 @@ const BOX_KIND: { readonly [H in History]: number } = { none: 0, full: 1, partia
 const NO_HASH = new Uint8Array(HASH);
 export const MAX_PARTIAL = 1000;
 
-export function newEpochKeys(epoch: number, random: Random = systemRandom): EpochKeys & { readonly lk: Bytes } {
+export function newEpochKeys(epoch: number, random: Random = systemRandom): FullKeys {
   return { epoch, cek: random(AES_KEY), lk: random(AES_KEY) };
 }
 
@@ -55,7 +64,7 @@ export async function linkCommitOf(lk: Bytes): Promise<B64> {
 export async function sealBox(
   place: Place,
   to: { readonly id: MemberId; readonly enc: Bytes; readonly history: History },
-  keys: EpochKeys & { readonly lk: Bytes },
+  keys: FullKeys,
   earlier: readonly EpochKeys[] = [],
 ): Promise<Bytes> {
   const rest = { none: [], full: [keys.lk], partial: partialList(earlier) }[to.history];
@@ -116,14 +125,14 @@ function readPartial(reader: Reader, before: number): readonly EpochKeys[] {
 /** `CEK_(e-1) || LK_(e-1)` sealed under `LK_e`: 80 bytes. */
 export async function sealBacklink(
   conversation: B64,
-  keys: EpochKeys & { readonly lk: Bytes },
-  previous: EpochKeys & { readonly lk: Bytes },
+  keys: FullKeys,
+  previous: FullKeys,
 ): Promise<Bytes> {
   return aead.seal(await backlinkKey(conversation, keys.epoch, keys.lk), concat(previous.cek, previous.lk));
 }
 
 /** The keys of the epoch before, checked against its record. Refuses: `wrong_commit`. */
-export async function openBacklink(chain: RecordChain, keys: EpochKeys & { readonly lk: Bytes }): Promise<EpochKeys> {
+export async function openBacklink(chain: RecordChain, keys: FullKeys): Promise<EpochKeys> {
   const { backlink } = recordAt(chain, keys.epoch);
   const previous = recordAt(chain, keys.epoch - 1);
   const by = await backlinkKey(chain.id, keys.epoch, keys.lk);

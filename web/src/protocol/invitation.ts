@@ -13,7 +13,7 @@ import type { EncKey } from "./hpke.ts";
 import { hash, kdf, kdfKeyAndNonce } from "./kdf.ts";
 import { systemRandom, type Random } from "./random.ts";
 import type { SignKey } from "./sign.ts";
-import { HASH, SEED, type AccountId, type B64, type Bytes, type MemberId } from "./suite.ts";
+import { HASH, SEED, type AccountId, type B64, type Bytes, type MemberId, type Time } from "./suite.ts";
 
 const SECRET = 16;
 const INVITATION_ID = 16;
@@ -60,6 +60,11 @@ export async function inviteFromSecret(secret: Bytes): Promise<Invite> {
 /** Member id of an invite: `H("invite", sign_pk || enc_pk)`. */
 export async function inviteMember(keys: InvitePublic): Promise<MemberId> {
   return b64(await hash("invite", keys.sign, keys.enc));
+}
+
+/** Refuse (`invitation_expired`) an invite past its time; the server asks, with its clock. */
+export function demandOpen(place: { readonly expires: Time | null }, at: Time): void {
+  demand(place.expires === null || at < place.expires, "invitation_expired", "the invitation is past its time");
 }
 
 /** What a link or a typed code carries. */
