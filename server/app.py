@@ -8,10 +8,10 @@ from typing import Final
 
 from aiohttp import web
 
-from server import telemetry
 from server.bus.memory import MemoryBus
 from server.clock import Clock, SystemClock
 from server.domain.errors import DomainError
+from server.jobs.sweep import sweep_for_ever
 from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
 from server.services.chains import Chains
@@ -26,13 +26,16 @@ from server.settings import Settings
 from server.storage.blobs import Blobs
 from server.storage.identity import load_identity
 from server.storage.store import SqliteStore
+from server.transport.live.gateway import Gateway
+from server.transport.live.lean import LeanSocket
+from server.transport.live.socket_io import SocketIO
 from server.transport.rest import health, problems
 from server.transport.rest.json import LIMIT
 from server.transport.rest.routes import routes
 
 SERVICES: Final = web.AppKey("services", Services)
 STORE: Final = web.AppKey("store", SqliteStore)
-SWEEP: Final = 15 * 60  # seconds between two sweeps
+GATEWAY: Final = web.AppKey("gateway", Gateway)
 
 
 def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
@@ -46,6 +49,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app.cleanup_ctx.append(_storage)
     app.cleanup_ctx.append(_sweeping)
     app.add_routes(routes(services))
+    _live(app, services, bus)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz([("store", store.ready)]))
     return app
@@ -74,6 +78,26 @@ def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryB
     )
 
 
+def _live(app: web.Application, services: Services, bus: MemoryBus) -> None:
+    """Add the live sockets: one gateway, two framings."""
+    gateway = Gateway(services.feed)
+    bus.listen(gateway)
+    app[GATEWAY] = gateway
+    app.router.add_get("/v1/live", LeanSocket(services, gateway, _document).connect)
+    SocketIO(services, gateway).attach(app)
+
+    async def end(_: web.Application) -> None:
+        await gateway.close()
+
+    app.on_shutdown.append(end)
+
+
+def _document(refusal: BaseException) -> bytes:
+    """Render a refusal as a problem document, for a socket."""
+    response = problems.refusal(refusal) if isinstance(refusal, DomainError) else problems.problem("internal")
+    return response.body if isinstance(response.body, bytes) else b"{}"
+
+
 async def _storage(app: web.Application) -> AsyncIterator[None]:
     await app[STORE].start()
     yield
@@ -81,21 +105,7 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _sweeping(app: web.Application) -> AsyncIterator[None]:
-    """Remove, now and then, the uploads that no message names."""
-    services = app[SERVICES]
-
-    async def sweep() -> None:
-        while True:
-            try:
-                swept = await services.attachments.sweep(services.settings.upload_hours)
-            except (DomainError, OSError) as exc:
-                telemetry.warning("sweep_failed", job="uploads", exc_type=type(exc).__name__)
-            else:
-                if swept:
-                    telemetry.info("swept", job="uploads", count=swept)
-            await asyncio.sleep(SWEEP)
-
-    sweeping = asyncio.create_task(sweep())
+    sweeping = asyncio.create_task(sweep_for_ever(app[SERVICES]))
     yield
     sweeping.cancel()
     await asyncio.wait([sweeping])

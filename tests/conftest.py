@@ -26,7 +26,9 @@ async def people(server: LocalServer) -> AsyncIterator[Callable[..., Awaitable[P
     made: list[Peer] = []
 
     async def make(who: str | Letter, profession: str = "10") -> Peer:
-        peer = await (Peer.claim(server, who) if isinstance(who, Letter) else Peer.professional(server, who, profession))
+        peer = await (
+            Peer.claim(server, who) if isinstance(who, Letter) else Peer.professional(server, who, profession)
+        )
         made.append(peer)
         return peer
 

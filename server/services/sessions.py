@@ -169,6 +169,11 @@ class SessionService:
             raise NotFoundError
         self.ended([session])
 
+    async def sweep(self) -> int:
+        """Remove the sessions that ended by themselves; return how many."""
+        now = self.clock.now()
+        return await self.store.write(lambda tx: tx.sessions.sweep(now))
+
     def forget(self, account: AccountId) -> None:
         """Read the sessions of an account again when they are used next: something about it has changed."""
         for token_hash in [key for key, principal in self._known.items() if principal.account == account]:

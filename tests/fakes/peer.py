@@ -195,7 +195,14 @@ class Peer:
         """Seal and wrap what is to be handed in."""
         wire = envelope.seal_message(payload, self.own, opened, at=now())
         reply = payload.plain.get("reply")
-        return {"envelope": b64(wire), "kind": payload.kind, "reply": reply, "attachments": [], "read_seq": None, **more}
+        return {
+            "envelope": b64(wire),
+            "kind": payload.kind,
+            "reply": reply,
+            "attachments": [],
+            "read_seq": None,
+            **more,
+        }
 
     def role_in(self, conversation_id: bytes) -> str:
         return self.opened[conversation_id].chain.members[self.id].role
@@ -234,7 +241,9 @@ class Peer:
     async def add(self, conversation_id: bytes, who: bytes, role: str = "professional", history: str = "full") -> Any:
         """Let an account in."""
         seat = conversation.seat(await self.chain_of(who), role, history=history)  # type: ignore[arg-type]
-        return await self.change(conversation_id, conversation.add(self.own, self.opened[conversation_id], [seat], at=now()))
+        return await self.change(
+            conversation_id, conversation.add(self.own, self.opened[conversation_id], [seat], at=now())
+        )
 
     async def remove(self, conversation_id: bytes, who: bytes) -> Any:
         """Take an account out."""

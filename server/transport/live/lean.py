@@ -1,0 +1,134 @@
+"""The lean socket: a plain WebSocket with text frames of JSON, for bridges and heavy senders.
+
+Source: docs/spec/api.md 8. ``send`` calls the same service method as the HTTP command, with the same codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from server.domain.errors import BadRequestError, DomainError, NotFoundError, UnauthenticatedError
+from server.domain.ids import ConversationId, unb64
+from server.services.container import Services
+from server.services.envelopes import Accepted
+from server.transport import wire
+from server.transport.live.frames import Framing, members
+from server.transport.live.gateway import Gateway
+from server.transport.live.line import Line
+from server.transport.live.origin import is_own
+from server.transport.wire import SubmissionWire, Wire
+
+LARGEST: Final = 512 * 1024  # bytes of a frame: an envelope in base64url and what stands around it
+HEARTBEAT: Final = 25  # seconds
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+
+class Ack(Wire, tag_field="t", tag="ack"):
+    position: _Count
+
+
+class Send(Wire, tag_field="t", tag="send"):
+    ref: _Count
+    conversation: str
+    submission: SubmissionWire
+
+
+_read: Final = msgspec.json.Decoder(Ack | Send).decode
+
+
+@dataclass(frozen=True, slots=True)
+class LeanSocket:
+    """Answers ``GET /v1/live``."""
+
+    services: Services
+    gateway: Gateway
+    describe: Callable[[BaseException], bytes]
+    """Renders a refusal as a problem document."""
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Open a line for the holder of a ticket, and serve it to its end.
+
+        Raises:
+            UnauthenticatedError, BadRequestError.
+
+        """
+        if not is_own(request, self.services.settings.public_url):
+            raise UnauthenticatedError("another site's page")
+        principal = await self.services.sessions.redeem_ticket(unb64(request.query.get("ticket", ""), 48))
+        after = _position(request.query.get("after", "0"))
+        socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT, compress=False)
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
+
+        def close(code: str) -> None:
+            line.say("ended", b'"code":"' + code.encode() + b'"')
+            self.gateway.shut(line)
+            _closing.add(task := asyncio.ensure_future(socket.close(code=WSCloseCode.POLICY_VIOLATION)))
+            task.add_done_callback(_closing.discard)
+
+        line = self.gateway.open(principal, transport, Framing.LEAN, after=after, close=close)
+        try:
+            await line.begin()
+            await self._serve(socket, line)
+        finally:
+            self.gateway.shut(line)
+        return socket
+
+    async def _serve(self, socket: web.WebSocketResponse, line: Line) -> None:
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
+                return
+            try:
+                said = _read(message.data)
+            except (msgspec.DecodeError, RecursionError):
+                await socket.close(code=WSCloseCode.INVALID_TEXT)
+                return
+            if isinstance(said, Ack):
+                self.gateway.acknowledge(line, said.position)
+            else:
+                self._send(line, said)
+
+    def _send(self, line: Line, said: Send) -> None:
+        """Submit without a task: the answer is written when the commit is done."""
+        ref = said.ref
+
+        def done(accepted: Accepted | None, refusal: BaseException | None) -> None:
+            if accepted is not None:
+                line.say("sent", b'"ref":%d,' % ref + members(wire.accepted(accepted)))
+            elif refusal is not None:
+                self._refuse(line, ref, refusal)
+
+        try:
+            conversation = _conversation(said.conversation)
+            self.services.envelopes.submit_soon(line.principal, conversation, wire.submission(said.submission), done)
+        except DomainError as exc:
+            self._refuse(line, ref, exc)
+
+    def _refuse(self, line: Line, ref: int, refusal: BaseException) -> None:
+        line.say("refused", b'"ref":%d,"problem":' % ref + self.describe(refusal))
+
+
+_closing: Final[set[asyncio.Future[bool]]] = set()
+"""Closings under way: a task that nobody holds may be collected."""
+
+
+def _position(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        raise BadRequestError("after is a position")
+    return int(text)
+
+
+def _conversation(text: str) -> ConversationId:
+    try:
+        return ConversationId(unb64(text, 32))
+    except BadRequestError:
+        raise NotFoundError from None
