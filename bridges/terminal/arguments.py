@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -12,6 +13,9 @@ from bridges.kit.errors import UsageError
 from bridges.kit.words import say
 
 DOCUMENTS: Final = ("prescription", "advice", "report", "letter", "image", "other")
+SHIELD: Final = "id:"
+"""May stand before an id; ``entry.read_id`` takes it off."""
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,9 +31,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     ``--home``, ``--server`` and ``--json`` are taken before and after the command.
     """
-    args = _parser().parse_args(argv, _defaults())
+    args = _parser().parse_args([_shielded(each) for each in argv], _defaults())
     args.home = Path(args.home).expanduser()
     return args
+
+
+def _shielded(word: str) -> str:
+    """One id in 64 begins with a dash and would be taken for an option."""
+    return SHIELD + word if word.startswith("-") and _ID.fullmatch(word) else word
 
 
 def _defaults() -> argparse.Namespace:

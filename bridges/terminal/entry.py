@@ -15,6 +15,7 @@ from bridges.kit.errors import UsageError
 from bridges.kit.home import Home
 from bridges.kit.wire import from_text
 from bridges.kit.words import say
+from bridges.terminal.arguments import SHIELD
 from bridges.terminal.output import Output
 
 VARIABLE: Final = "PLI_PASSPHRASE"
@@ -80,7 +81,7 @@ async def entered_shared(args: argparse.Namespace, out: Output) -> AsyncIterator
 def read_id(text: str, size: int = ID) -> bytes:
     """Read an id; raises UsageError (``usage``)."""
     try:
-        value = from_text(text)
+        value = from_text(text.removeprefix(SHIELD))
     except ValueError:
         value = b""
     if len(value) != size:
