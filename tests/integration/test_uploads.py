@@ -9,15 +9,18 @@ import errno
 import io
 import os
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import RawTestServer, TestClient, TestServer
+from yarl import URL
 
 from server import telemetry
 from server.app import SERVICES, build_app
-from server.clock import SetClock
+from server.clock import SetClock, SystemClock
 from server.domain.account import Account, Holder
 from server.domain.attachment import SMALLEST, sealed_size
 from server.domain.conversation import Conversation, History, Member, Policy, Role
@@ -263,6 +266,58 @@ async def test_a_part_that_the_disk_lost_starts_again_instead_of_being_filled_wi
     assert await house.code(await house.append(attachment, 400, data[400:])) == (409, "offset_conflict")
     assert await house.offset(attachment) == 0
     assert (await house.append(attachment, 0, data)).status == 204
+
+
+async def test_an_upload_goes_on_after_kill_9(tmp_path):
+    data, attachment, document = tmp_path / "data", drawn(), os.urandom(20 * 1024 * 1024)
+    async with open_house(data, SystemClock()) as house:
+        tokens = house.tokens
+    with serve(data) as (port, process):
+        async with TestClient(Elsewhere(port)) as client:
+            house = House(client, None, None, data, tokens)
+            assert (await house.begin(attachment, len(document))).status == 201
+            _, writer = await cut(house, attachment, 0, document[: 12 * 1024 * 1024], len(document))
+            deadline = time.monotonic() + 20
+            while not (safe := await house.offset(attachment)) and time.monotonic() < deadline:
+                await asyncio.sleep(0.02)
+            process.kill()
+            process.wait(timeout=20)
+            writer.transport.abort()
+    assert 8 * 1024 * 1024 <= safe < 12 * 1024 * 1024
+    with serve(data) as (port, _):
+        async with TestClient(Elsewhere(port)) as client:
+            house = House(client, None, None, data, tokens)
+            assert await house.offset(attachment) == safe
+            assert (await house.append(attachment, safe, document[safe:])).status == 204
+    (blob,) = data.glob("blobs/*/*")
+    assert blob.read_bytes() == document
+
+
+@contextlib.contextmanager
+def serve(data):
+    command = [sys.executable, "-m", "server", "serve", "--data", str(data), "--port", "0", "--no-web"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        ready = next(line for line in process.stderr if line.startswith("ready "))
+        yield int(ready.rsplit(":", 1)[1]), process
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+        process.stderr.close()
+
+
+class Elsewhere(RawTestServer):
+    """A server of another process, for the same client."""
+
+    def __init__(self, port):
+        super().__init__(None)
+        self.port, self._root = port, URL(f"http://127.0.0.1:{port}")
+
+    async def start_server(self, **_):
+        pass
+
+    async def close(self):
+        pass
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------------
