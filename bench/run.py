@@ -1,10 +1,12 @@
 """The order of a run: one server, one population, every stage on it."""
 
 import asyncio
+import contextlib
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,11 @@ from server.__main__ import main as pli
 RATE_GUESS = 6_000  # envelopes a second that one closed loop may need; more are sealed on the way
 
 
+BEGUN = time.perf_counter()
+
+
 def say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)
+    print(f"· {time.perf_counter() - BEGUN:5.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 class Bench:
@@ -143,7 +148,7 @@ class Bench:
         [message] = pair.messages(1)
         _, _, answer = await connection.ask(self.submit(pair, pair.doctor.token, message))
         seq = int(answer.partition(b'"seq":')[2].split(b",")[0].strip(b" }"))
-        ready = [pair.receipt(message.id, seq) for _ in range(int(400 * self.plan.seconds))]
+        ready = [pair.receipt(message.id, seq) for _ in range(int(1_000 * self.plan.seconds))]
         doctor.note = note
 
         async def ask() -> bool:
@@ -219,14 +224,19 @@ async def measure(server: Server, tokens: list[str], plan: Plan) -> dict[str, An
     bench = Bench(server, pairs, plan)
     found: dict[str, Any] = {"calibration_ms": calibrate(), "envelope_bytes": pairs[0].messages(1)[0].size}
     found["idle"] = await bench.idle(SocketIo)
+    say(f"{found['idle']['kib_each']} KiB for each idle connection")
     doctors, patients = await bench.connect(SocketIo)
     say("HTTP command, Socket.IO push")
     found["http"] = await bench.closed_loops(bench.http_senders)
     found["offered"] = await bench.offered_loads()
     found["receipts"] = await bench.receipts(doctors)
     found["history"] = await bench.history()
+    say(f"receipt round trip p50 {found['receipts']['p50_ms']} ms")
+    say(f"{found['history']['per_server_cpu_s']} pages of history per server-CPU-second")
     found["behind"] = sum(one.behind for one in doctors + patients)
     bench.hang_up(*doctors, *patients)
+    if plan.half_time and time.perf_counter() - BEGUN > plan.half_time:
+        bench.plan = replace(plan, seconds=plan.seconds / 2)
     say("lean socket both ways")
     doctors, patients = await bench.connect(LeanSocket)
 
@@ -242,8 +252,9 @@ async def measure(server: Server, tokens: list[str], plan: Plan) -> dict[str, An
 def run(plan: Plan, folder: Path) -> dict[str, Any]:
     """Start a fresh server, measure it, stop it."""
     data = folder / "data"
-    if pli(["init", "--data", str(data)]):
-        raise RuntimeError("pli init failed")
+    with contextlib.redirect_stdout(sys.stderr):
+        if pli(["init", "--data", str(data)]):
+            raise RuntimeError("pli init failed")
     server = start(data, folder / "server.log")
     try:
         return asyncio.run(measure(server, activations(data, plan.pairs), plan))

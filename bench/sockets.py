@@ -146,9 +146,8 @@ class SocketIo(Receiver):
     async def connect(self, ticket: str) -> None:
         self._joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ticket = ticket
-        self.socket = await WebSocket.open(
-            self.host, self.port, "/v1/socket.io/?EIO=4&transport=websocket", self._heard
-        )
+        self.socket = WebSocket(self._heard)
+        await self.socket.connect(self.host, self.port, "/v1/socket.io/?EIO=4&transport=websocket")
         await asyncio.wait_for(self._joined, 10)
 
     def _heard(self, text: bytes) -> None:
@@ -178,8 +177,8 @@ class LeanSocket(Receiver):
     async def connect(self, ticket: str) -> None:
         self._answers: dict[int, asyncio.Future[bool]] = {}
         self._ref = 0
-        path = f"/v1/live?ticket={ticket}&after={self.position}"
-        self.socket = await WebSocket.open(self.host, self.port, path, self._heard)
+        self.socket = WebSocket(self._heard)
+        await self.socket.connect(self.host, self.port, f"/v1/live?ticket={ticket}&after={self.position}")
 
     def _heard(self, text: bytes) -> None:
         told = _lean.decode(text)

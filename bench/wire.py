@@ -94,23 +94,13 @@ class WebSocket(asyncio.Protocol):
         self.heard = heard
         self.closed = False
 
-    @classmethod
-    async def open(cls, host: str, port: int, path: str, heard: Callable[[bytes], None]) -> "WebSocket":
-        _, socket = await asyncio.get_running_loop().create_connection(lambda: cls(heard), host, port)
+    async def connect(self, host: str, port: int, path: str) -> None:
+        """Greet; messages may be heard before this returns."""
+        await asyncio.get_running_loop().create_connection(lambda: self, host, port)
         key = base64.b64encode(os.urandom(16)).decode()
-        socket.transport.write(
-            request(
-                "GET",
-                path,
-                f"{host}:{port}",
-                upgrade="websocket",
-                connection="Upgrade",
-                sec_websocket_key=key,
-                sec_websocket_version="13",
-            )
-        )
-        await asyncio.wait_for(socket._open, 10)  # noqa: SLF001
-        return socket
+        upgrade = {"upgrade": "websocket", "connection": "Upgrade", "sec_websocket_key": key}
+        self.transport.write(request("GET", path, f"{host}:{port}", sec_websocket_version="13", **upgrade))
+        await asyncio.wait_for(self._open, 10)
 
     def connection_made(self, transport) -> None:
         self.transport = transport
