@@ -16,6 +16,8 @@ const PIECE = 1_048_576; // bytes of sealed stream kept under one key
 const RESUMES = 5;
 const EXTENSION = /\.[A-Za-z0-9]{1,8}$/;
 
+export type { AttachmentReference } from "../protocol/attachment.ts";
+
 /** A file as a page hands it over. */
 export type ChosenFile = {
   readonly name: string;

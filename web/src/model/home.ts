@@ -44,7 +44,11 @@ export class Home {
     this.#me = { value: opened.me };
     this.#secrets = { value: opened.secrets };
     const author = (): Promise<Author> => this.author();
-    const openings = new Openings(accounts, () => this.#secrets.value);
+    const openings = new Openings(
+      accounts,
+      () => this.#secrets.value,
+      () => this.refreshSecrets(),
+    );
     const random = (length: number): Uint8Array<ArrayBuffer> => platform.random(length);
     this.attachments = new Attachments(device.vault, api, random, async () => (await this.server()).limits);
     this.log = new Log({
@@ -58,23 +62,9 @@ export class Home {
       settled: (conversation, ids) => this.outbox.settled(conversation, ids),
     });
     this.writing = new Writing({ platform, api, accounts, openings, log: this.log, author });
-    this.outbox = new Outbox({
-      platform,
-      api,
-      vault: device.vault,
-      changes,
-      attachments: this.attachments,
-      sealer: this.writing,
-    });
-    this.beginnings = new Beginnings({
-      platform,
-      api,
-      vault: device.vault,
-      accounts,
-      attachments: this.attachments,
-      log: this.log,
-      author,
-    });
+    const shared = { platform, api, vault: device.vault, attachments: this.attachments };
+    this.outbox = new Outbox({ ...shared, changes, sealer: this.writing });
+    this.beginnings = new Beginnings({ ...shared, accounts, log: this.log, author });
     this.own = new OwnAccount({ platform, api, accounts, device, secrets: this.#secrets, me: this.#me });
     const fresh = (): void => {
       this.outbox.wake();

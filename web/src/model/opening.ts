@@ -7,7 +7,7 @@ import type { InvitationRow } from "../api/types.ts";
 import { unb64 } from "../protocol/codec.ts";
 import { openConversation, extendConversation, type Conversation } from "../protocol/conversation.ts";
 import type { Accounts as Chains } from "../protocol/conversation_chain.ts";
-import { readRecord, type EpochRecord } from "../protocol/epoch_record.ts";
+import { memberOf, readRecord, type EpochRecord } from "../protocol/epoch_record.ts";
 import { openMessage, type Message } from "../protocol/envelope.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ChainState } from "../protocol/account_chain.ts";
@@ -23,11 +23,14 @@ type Sealed = Pick<KeptRecord, "record" | "box">;
 export class Openings {
   readonly #accounts: Accounts;
   readonly #secrets: () => UserSecrets;
+  readonly #newerSecrets: () => Promise<void>;
   readonly #open = new Map<ConversationId, Conversation>();
 
-  constructor(accounts: Accounts, secrets: () => UserSecrets) {
+  /** `newerSecrets`: another device of this account has changed the user secret; fetch it. */
+  constructor(accounts: Accounts, secrets: () => UserSecrets, newerSecrets: () => Promise<void>) {
     this.#accounts = accounts;
     this.#secrets = secrets;
+    this.#newerSecrets = newerSecrets;
   }
 
   /** The conversation as these records make it. */
@@ -97,6 +100,8 @@ export class Openings {
 
   /** A refusal may only mean that a member's chain has grown: ask once for the newest, then believe it. */
   async #patiently<T>(records: readonly EpochRecord[], attempt: (chains: Chains) => Promise<T>): Promise<T> {
+    const mine = records.map((record) => memberOf(record, this.#secrets().member)?.generation ?? 0);
+    if (Math.max(0, ...mine) > this.#secrets().newest.generation) await this.#newerSecrets();
     const before = await this.chains(records);
     try {
       return await attempt(before);

@@ -4,6 +4,8 @@ import type { ReplyMirror, Submission } from "../api/types.ts";
 import type { Sayable } from "../protocol/content.ts";
 import type { AttachmentId, ConversationId, MessageId } from "../protocol/suite.ts";
 
+export type { ReplyMirror } from "../api/types.ts";
+
 /** What the person meant, not sealed yet: kept so that it can be sealed again under a newer epoch. */
 export type Intent = {
   readonly said: Sayable;

@@ -45,6 +45,8 @@ export const LOCAL_CODES = [
   "newer_version",
   /** Written for an epoch this account has no key of (joined later, without history). */
   "before_joining",
+  /** A document of a letter opens once the account is made. */
+  "account_first",
 ] as const;
 
 export const ALARMS: ReadonlySet<string> = new Set([

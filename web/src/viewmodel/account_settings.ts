@@ -1,0 +1,127 @@
+/** (7) Devices, sessions, a new recovery code, the passkey, the language, the open pharmacy, log-off. */
+
+import type { Client } from "../model/client.ts";
+import type { Home } from "../model/home.ts";
+import { Observable } from "./observable.ts";
+import { problemOf, recoveryOf } from "./presenting.ts";
+import type { HolderRow, Person, SettingsModel, SettingsState } from "./types.ts";
+
+const PHARMACIST = "21";
+
+export class AccountSettings implements SettingsModel {
+  readonly state: Observable<SettingsState>;
+  readonly #client: Client;
+  readonly #home: Home;
+  readonly #out: () => Promise<void>;
+
+  constructor(client: Client, home: Home, me: Person | null, out: () => Promise<void>) {
+    this.#client = client;
+    this.#home = home;
+    this.#out = out;
+    this.state = new Observable<SettingsState>({
+      loading: true,
+      me,
+      holders: [],
+      sessions: [],
+      language: home.own.settings.language,
+      acceptsPatients: me?.profession === PHARMACIST ? home.own.settings.accepts_patients : null,
+      passkeyPossible: false,
+      recovery: null,
+      server: { name: "", version: "", registryKey: "" },
+      busy: false,
+      problem: null,
+    });
+    this.retry();
+  }
+
+  renewRecovery(): Promise<void> {
+    return this.#try(async () => {
+      this.state.patch({ recovery: recoveryOf(await this.#home.own.renewRecovery()) });
+    });
+  }
+
+  keptCode(): void {
+    this.state.patch({ recovery: null });
+  }
+
+  addPasskey(): Promise<void> {
+    return this.#try(() => this.#home.own.addPasskey(this.state.value.me?.name ?? "Pli"));
+  }
+
+  removeHolder(id: string): Promise<void> {
+    return this.#try(() => this.#home.own.removeHolder(id));
+  }
+
+  endSession(id: string): Promise<void> {
+    return this.#try(() => this.#home.own.endSession(id));
+  }
+
+  language(tag: string): Promise<void> {
+    return this.#try(async () => {
+      await this.#home.own.change({ language: tag });
+      this.state.patch({ language: tag });
+    });
+  }
+
+  acceptPatients(yes: boolean): Promise<void> {
+    return this.#try(async () => {
+      await this.#home.own.change({ accepts_patients: yes });
+      this.state.patch({ acceptsPatients: yes });
+    });
+  }
+
+  logOff(): Promise<void> {
+    return this.#out();
+  }
+
+  retry(): void {
+    void this.#load();
+  }
+
+  dispose(): void {
+    // Nothing is held.
+  }
+
+  async #load(): Promise<void> {
+    try {
+      const [holders, sessions, server, passkeyPossible] = await Promise.all([
+        this.#home.own.holders(),
+        this.#home.own.sessions(),
+        this.#home.server(),
+        this.#client.platform.passkeys.available(),
+      ]);
+      this.state.patch({
+        loading: false,
+        passkeyPossible,
+        server: { name: server.name, version: server.version, registryKey: server.registry_key },
+        holders: holders.map(({ id, kind, name }): HolderRow => {
+          const current = id === this.#home.own.thisDevice;
+          // The recovery code is renewed, never merely removed: it may be the last way in.
+          return { id, kind, name, current, canRemove: !current && kind !== "recovery" };
+        }),
+        sessions: sessions.map(({ id, holder_name, created, last_used, current }) => ({
+          id,
+          holderName: holder_name,
+          created,
+          lastUsed: last_used,
+          current,
+        })),
+      });
+    } catch (error) {
+      this.state.patch({ loading: false, problem: problemOf(error) });
+    }
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    if (this.state.value.busy) return;
+    this.state.patch({ busy: true, problem: null });
+    try {
+      await work();
+      await this.#load();
+    } catch (error) {
+      this.state.patch({ problem: problemOf(error) });
+    } finally {
+      this.state.patch({ busy: false });
+    }
+  }
+}

@@ -1,0 +1,400 @@
+/** (5) One conversation: the newest page at once, older ones on demand, everything live. */
+
+import type { Client } from "../model/client.ts";
+import type { Facts } from "../model/facts.ts";
+import type { Home, Opening } from "../model/home.ts";
+import type { KeptInvitation } from "../model/invited.ts";
+import { isEnvelope, type LogEntry } from "../model/log_entry.ts";
+import type { Pending } from "../model/pending.ts";
+import { ComposerBox } from "./composer.ts";
+import { invitationOf } from "./inbox.ts";
+import { Members } from "./members.ts";
+import { Observable } from "./observable.ts";
+import {
+  alarmOf,
+  isProfessional,
+  mayWrite,
+  personIn,
+  personOf,
+  phrase,
+  problemOf,
+  replyRightOf,
+  replySentence,
+  stranger,
+} from "./presenting.ts";
+import { timeline } from "./timeline.ts";
+import type {
+  ConversationModel,
+  ConversationState,
+  DocumentCard,
+  InvitationToShow,
+  OpenedDocument,
+  Person,
+} from "./types.ts";
+
+const PAGE = 50; // entries
+const CALM = 30; // milliseconds in which changes are taken together
+const UNDO = 10; // seconds
+const SEEN_AFTER = 700; // milliseconds that a message stays in sight before it counts as read
+
+export class ConversationView implements ConversationModel {
+  readonly state: Observable<ConversationState>;
+  readonly composer: ComposerBox;
+  readonly members: Members;
+  readonly #home: Home;
+  readonly #id: string;
+  readonly #stop: () => void;
+  readonly #gone: () => void;
+  readonly #documents = new Map<string, DocumentCard["state"]>();
+  #facts: Facts | null = null;
+  #entries: readonly LogEntry[] = [];
+  #pending: readonly Pending[] = [];
+  #window = PAGE;
+  #unreadAfter: number | null = null;
+  #opened: readonly Opening[] = [];
+  #held: string | null = null;
+  #timers = new Map<string, () => void>();
+
+  /** `gone`: the person has left this conversation. */
+  constructor(client: Client, home: Home, id: string, gone: () => void) {
+    this.#home = home;
+    this.#id = id;
+    this.#gone = gone;
+    this.composer = new ComposerBox({
+      attachments: () => home.attachments,
+      now: () => home.now(),
+      professional: home.professional,
+      changed: (text) => {
+        this.#after("draft", 400, () => home.keepDraft(id, text));
+      },
+    });
+    this.members = new Members(client, home, id);
+    this.state = new Observable(EMPTY);
+    this.#stop = home.ground.changes.watch((changed) => {
+      if (changed.what === "conversation" && changed.conversation === id) this.#after("load", CALM, () => this.#load());
+      if (changed.what === "outbox" && changed.conversation === id) this.#after("load", CALM, () => this.#load());
+    });
+    void this.#begin();
+  }
+
+  async older(): Promise<void> {
+    if (this.state.value.older !== "available") return;
+    this.state.patch({ older: "loading" });
+    this.#window += PAGE;
+    const here = await this.#home.log.entries(this.#id, this.#entries[0]?.seq ?? 0, 1);
+    if (here.length === 0) await this.#home.log.older(this.#id).catch(this.#fail);
+    await this.#load();
+  }
+
+  seen(): void {
+    if ((this.#facts?.unread ?? 0) > 0) this.#after("seen", SEEN_AFTER, () => this.#receipt());
+  }
+
+  send(): void {
+    const written = this.composer.take();
+    if (written === null) return;
+    const hold = this.#home.professional ? UNDO : 0;
+    const intent = {
+      said: { type: "text", payload: written.payload } as const,
+      attachments: written.attachments,
+      reply: written.reply,
+      readSeq: null,
+    };
+    this.state.patch({ send: { name: "busy" } });
+    void this.#home.say(this.#id, intent, hold * 1_000).then(
+      (pending) => {
+        if (hold === 0) this.state.patch({ send: { name: "ready" } });
+        else this.#countDown(pending.id, hold);
+      },
+      (error: unknown) => {
+        this.composer.restore(written.payload);
+        this.state.patch({ send: { name: "ready" } });
+        this.#fail(error);
+      },
+    );
+  }
+
+  sendNow(): void {
+    const held = this.#release();
+    if (held !== null) void this.#home.outbox.hurry(this.#id, held);
+  }
+
+  undo(): void {
+    const held = this.#release();
+    if (held !== null) void this.takeBack(held);
+  }
+
+  retract(message: string): Promise<void> {
+    return this.#try(() => this.#home.retract(this.#id, message));
+  }
+
+  resend(message: string): Promise<void> {
+    return this.#try(() => this.#home.outbox.hurry(this.#id, message));
+  }
+
+  async takeBack(message: string): Promise<void> {
+    await this.#try(async () => {
+      const pending = await this.#home.outbox.takeBack(this.#id, message);
+      if (pending?.intent.said.type === "text") this.composer.restore(pending.intent.said.payload);
+    });
+  }
+
+  correct(message: string): void {
+    const entry = this.#entries.filter(isEnvelope).find(({ id }) => id === message);
+    const said = entry?.message?.content.said;
+    if (said?.type === "text") this.composer.restore({ ...said.payload, attachments: [], replaces: message });
+  }
+
+  end(reason: string): Promise<void> {
+    const said = { type: "end", payload: { text: reason } } as const;
+    return this.#try(async () => {
+      await this.#home.say(this.#id, { said, attachments: [], reply: null, readSeq: null });
+    });
+  }
+
+  leave(): Promise<void> {
+    return this.#try(async () => {
+      await this.#home.leave(this.#id);
+      this.#gone();
+    });
+  }
+
+  async openDocument(message: string, document: string): Promise<OpenedDocument> {
+    const reference = this.#reference(message, document);
+    const show = (state: DocumentCard["state"]): void => {
+      this.#documents.set(document, state);
+      this.#show();
+    };
+    show({ name: "loading", progress: 0 });
+    try {
+      const progress = (share: number): void => {
+        show({ name: "loading", progress: share });
+      };
+      const bytes = await this.#home.document(this.#id, reference, progress);
+      show({ name: "closed" });
+      this.#noteOpened(message, document);
+      return { name: reference.name, mediaType: reference.media_type, bytes };
+    } catch (error) {
+      show({ name: "failed", problem: problemOf(error) });
+      throw error;
+    }
+  }
+
+  async saveDocument(message: string, document: string): Promise<void> {
+    const { name, mediaType, bytes } = await this.openDocument(message, document);
+    this.#home.ground.platform.save(name, mediaType, new Uint8Array(bytes));
+  }
+
+  async renewInvitation(): Promise<InvitationToShow> {
+    const facts = this.#known();
+    const kept = await this.#home.reinvite(facts, () => undefined);
+    if (kept === null) throw new Error("no place is open");
+    return shownInvitation(kept, this.#known(), this.#home);
+  }
+
+  async showInvitation(): Promise<InvitationToShow | null> {
+    const facts = this.#known();
+    const kept = await this.#home.invitation(facts);
+    return kept === null ? null : shownInvitation(kept, facts, this.#home);
+  }
+
+  retry(): void {
+    void this.#try(() => this.#home.log.retry(this.#id));
+  }
+
+  dispose(): void {
+    this.#stop();
+    this.members.dispose();
+    for (const cancel of this.#timers.values()) cancel();
+    // A message in its undo time leaves with its time, also when nobody looks on.
+  }
+
+  async #begin(): Promise<void> {
+    const draft = await this.#home.draft(this.#id).catch(() => "");
+    if (draft !== "" && this.composer.state.value.text === "") this.composer.write(draft);
+    await this.#load();
+    const facts = this.#facts;
+    if (facts !== null && facts.unread > 0) {
+      this.#unreadAfter = facts.readSeq;
+      this.#show();
+    }
+    if (facts === null) await this.#try(() => this.#home.log.load(this.#id));
+    else await this.#home.log.refreshDetail(this.#id).catch(() => undefined);
+  }
+
+  async #load(): Promise<void> {
+    try {
+      const [facts, entries, pending] = await Promise.all([
+        this.#home.log.facts(this.#id),
+        this.#home.log.entries(this.#id, Number.MAX_SAFE_INTEGER, this.#window),
+        this.#home.outbox.of(this.#id),
+      ]);
+      this.#facts = facts ?? null;
+      this.#entries = entries;
+      this.#pending = pending;
+      this.#show();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #show(): void {
+    const facts = this.#facts;
+    if (facts === null) return;
+    this.members.show(facts);
+    const now = this.#home.now();
+    const me = personIn(facts, this.#home.account, this.#home.account);
+    const people = facts.people.map((fact) => personOf(fact, this.#home.account));
+    const reply = replyRightOf(facts, now, this.#home.account);
+    const professional = isProfessional(me);
+    this.state.patch({
+      loading: false,
+      subject: facts.subject,
+      me,
+      people,
+      recipient: recipientOf(people, professional),
+      reply,
+      replySentence: replySentence(reply, professional),
+      mayWrite: facts.alarm === null && mayWrite(me, reply),
+      mayEnd: facts.alarm === null && professional && reply.name !== "ended",
+      mayChangeMembers: facts.alarm === null && me?.role === "owner",
+      entries: timeline({
+        facts,
+        me: this.#home.account,
+        entries: this.#entries,
+        pending: this.#pending.filter(({ id }) => id !== this.#held),
+        progress: (pending) => this.#home.outbox.progress(pending),
+        unreadAfter: this.#unreadAfter,
+        documents: this.#documents,
+      }),
+      older: this.#entries.length >= this.#window || !(facts.complete || facts.from <= 1) ? "available" : "none",
+      invitation: invitationState(facts, now),
+      alarm: alarmOf(facts),
+    });
+  }
+
+  #countDown(pending: string, seconds: number): void {
+    this.#held = pending;
+    const tick = (left: number): void => {
+      if (this.#held !== pending) return;
+      if (left <= 0) {
+        this.#release();
+        this.#show();
+        return;
+      }
+      this.state.patch({ send: { name: "undoable", seconds: left } });
+      this.#after("undo", 1_000, () => {
+        tick(left - 1);
+      });
+    };
+    tick(seconds);
+  }
+
+  #release(): string | null {
+    const held = this.#held;
+    this.#held = null;
+    this.#timers.get("undo")?.();
+    this.state.patch({ send: { name: "ready" } });
+    return held;
+  }
+
+  /** The signed receipt up to the newest message of others; documents that were opened go along. */
+  async #receipt(): Promise<void> {
+    const upto = this.#entries.filter(isEnvelope).findLast(({ kind, author }) => kind === "message" && author !== this.#home.account);
+    const facts = this.#facts;
+    if (upto === undefined || facts === null || facts.alarm !== null) return;
+    if (upto.seq <= facts.readSeq && this.#opened.length === 0) return;
+    const opened = this.#opened.slice(0, 64);
+    this.#opened = [];
+    await this.#home.receipt(this.#id, upto.id, upto.seq, opened).catch(this.#fail);
+  }
+
+  #noteOpened(message: string, attachment: string): void {
+    const entry = this.#entries.filter(isEnvelope).find(({ id }) => id === message);
+    if (entry === undefined || entry.author === this.#home.account || this.#openedBefore(attachment)) return;
+    this.#opened = [...this.#opened, { message, attachment }];
+    this.#after("seen", SEEN_AFTER, () => this.#receipt());
+  }
+
+  #openedBefore(attachment: string): boolean {
+    return this.#entries.filter(isEnvelope).some(({ author, message }) => {
+      const said = message?.content.said;
+      return author === this.#home.account && said?.type === "receipt" && said.payload.opened.some((one) => one.attachment === attachment);
+    });
+  }
+
+  #reference(message: string, document: string): Parameters<Home["document"]>[1] {
+    const said = this.#entries.filter(isEnvelope).find(({ id }) => id === message)?.message?.content.said;
+    const reference = said?.type === "text" ? said.payload.attachments.find(({ id }) => id === document) : undefined;
+    if (reference === undefined) throw new Error("no such document");
+    return reference;
+  }
+
+  #known(): Facts {
+    if (this.#facts === null) throw new Error("the conversation is not here yet");
+    return this.#facts;
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    this.state.patch({ problem: null });
+    try {
+      await work();
+    } catch (error) {
+      this.#fail(error);
+    }
+    await this.#load();
+  }
+
+  readonly #fail = (error: unknown): void => {
+    this.state.patch({ loading: false, problem: problemOf(error) });
+  };
+
+  /** One timer a purpose: what comes again within the time takes its place. */
+  #after(purpose: string, ms: number, run: () => unknown): void {
+    if (purpose === "load" && this.#timers.has("load")) return;
+    this.#timers.get(purpose)?.();
+    const cancel = this.#home.ground.platform.clock.after(ms, () => {
+      this.#timers.delete(purpose);
+      void run();
+    });
+    this.#timers.set(purpose, cancel);
+  }
+}
+
+const EMPTY: ConversationState = {
+  loading: true,
+  subject: "",
+  me: null,
+  people: [],
+  recipient: null,
+  reply: { name: "open" },
+  replySentence: phrase("reply.open"),
+  mayWrite: false,
+  mayEnd: false,
+  mayChangeMembers: false,
+  entries: [],
+  older: "none",
+  send: { name: "ready" },
+  invitation: null,
+  alarm: null,
+  problem: null,
+};
+
+function recipientOf(people: readonly Person[], professional: boolean): Person | null {
+  const others = people.filter((person) => !person.me && person.standing !== "left");
+  return others.find(({ role }) => role === (professional ? "patient" : "owner")) ?? others[0] ?? null;
+}
+
+function invitationState(facts: Facts, now: number): ConversationState["invitation"] {
+  const state = invitationOf(facts, now);
+  const open = facts.people.find(({ standing }) => standing === "invited");
+  const expires = facts.invitations.find(({ member }) => member === open?.id)?.expires ?? 0;
+  return state === null ? null : { state, expires };
+}
+
+export function shownInvitation(kept: KeptInvitation, facts: Facts, home: Home): InvitationToShow {
+  const { name, link, code, expires } = kept;
+  const site = `${home.ground.platform.http.origin.replace(/^https?:\/\//, "")}/i`;
+  const writer = personIn(facts, home.account, home.account) ?? stranger(home.account);
+  return { conversation: facts.conversation, name, subject: facts.subject, writer, link, code, site, expires };
+}

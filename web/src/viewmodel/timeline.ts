@@ -1,0 +1,251 @@
+/** The log as it is shown: messages with their states, documents with their readers, notices between. Pure. */
+
+import type { AttachmentReference } from "../model/attachments.ts";
+import type { Facts } from "../model/facts.ts";
+import type { EnvelopeEntry, EpochEntry, LogEntry } from "../model/log_entry.ts";
+import type { Pending } from "../model/pending.ts";
+import { personIn, phrase, problemOfCode, stranger } from "./presenting.ts";
+import type { DocumentCard, Entry, MessageState, Person, ReadMark } from "./types.ts";
+
+export type Scene = {
+  readonly facts: Facts;
+  readonly me: string;
+  /** Ascending, without gaps. */
+  readonly entries: readonly LogEntry[];
+  readonly pending: readonly Pending[];
+  /** 0 to 1 while the documents of a pending message go up. */
+  readonly progress: (pending: string) => number | null;
+  /** Where the "unread from here" line stands; null: nowhere. */
+  readonly unreadAfter: number | null;
+  readonly documents: ReadonlyMap<string, DocumentCard["state"]>;
+};
+
+const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
+
+export function timeline(scene: Scene): readonly Entry[] {
+  const read = readings(scene);
+  const replaced = replacedIn(scene.entries);
+  const shown = scene.entries.flatMap((entry) => shownEntry(entry, { ...scene, read, replaced }));
+  const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
+  const waiting = scene.pending.filter(({ sealed }) => sealed === null || !known.has(sealed.id));
+  return [...withUnreadLine(shown, scene), ...waiting.flatMap((pending) => shownPending(pending, scene))];
+}
+
+type Context = Scene & {
+  readonly read: (seq: number, author: string) => readonly ReadMark[];
+  readonly replaced: ReadonlyMap<string, string>;
+};
+
+function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
+  switch (entry.type) {
+    case "envelope":
+      return shownEnvelope(entry, context);
+    case "epoch":
+      return epochNotices(entry, context);
+    case "left":
+      return [notice(entry, phrase("notice.left", { name: entry.name }))];
+    case "retracted":
+      return [notice(entry, phrase("notice.retracted", { by: nameOf(context, entry.by) }))];
+    case "policy":
+      return [];
+  }
+}
+
+function shownEnvelope(entry: EnvelopeEntry, context: Context): readonly Entry[] {
+  if (entry.retracted || entry.kind === "receipt") return [];
+  return entry.message === null
+    ? [unreadable(entry, entry.code ?? "open_failed")]
+    : shownSaid(entry, entry.message.content.said, context);
+}
+
+function shownSaid(entry: EnvelopeEntry, said: NonNullable<EnvelopeEntry["message"]>["content"]["said"], context: Context): readonly Entry[] {
+  switch (said.type) {
+    case "text":
+      return [messageEntry(entry, said.payload, context)];
+    case "end":
+      return [notice(entry, endPhrase(nameOf(context, entry.author), said.payload.text))];
+    case "profile":
+      return [notice(entry, phrase("notice.named", { name: said.payload.name }))];
+    case "receipt":
+      return [];
+    case "unknown":
+      return [unreadable(entry, "newer_version")];
+  }
+}
+
+type TextPayload = { readonly text: string; readonly attachments: readonly AttachmentReference[]; readonly replaces: string | null };
+
+function messageEntry(entry: EnvelopeEntry, payload: TextPayload, context: Context): Entry {
+  const mine = entry.author === context.me;
+  const by = context.read(entry.seq, entry.author);
+  const documents = payload.attachments.map((one) =>
+    documentCard(one, { message: entry.id, openedBy: openedBy(one.id, context), states: context.documents }),
+  );
+  return {
+    kind: "message",
+    id: entry.id,
+    seq: entry.seq,
+    author: who(context, entry.author),
+    mine,
+    at: entry.at,
+    text: payload.text,
+    documents,
+    state: stateOf(entry, by, context),
+    replaces: payload.replaces,
+    replacedBy: context.replaced.get(entry.id) ?? null,
+    warning: entry.message?.warnings[0] ?? null,
+    canRetract: mine && by.length === 0,
+    canTakeBack: false,
+  };
+}
+
+function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], { facts, me }: Context): MessageState {
+  if (by.length > 0) return { name: "read", by };
+  const delivered = Object.entries(facts.delivered).some(([account, seq]) => account !== entry.author && account !== me && seq >= entry.seq);
+  return { name: delivered ? "delivered" : "accepted" };
+}
+
+function shownPending(pending: Pending, scene: Scene): readonly Entry[] {
+  const { said } = pending.intent;
+  if (said.type !== "text") return [];
+  const cards = said.payload.attachments.map((one) =>
+    documentCard(one, { message: null, openedBy: [], states: scene.documents }),
+  );
+  const refused = pending.state.name === "refused";
+  return [
+    {
+      kind: "message",
+      id: pending.id,
+      seq: pending.state.name === "accepted" ? pending.state.seq : null,
+      author: who(scene, scene.me),
+      mine: true,
+      at: pending.at,
+      text: said.payload.text,
+      documents: cards,
+      state: pendingState(pending, scene),
+      replaces: said.payload.replaces,
+      replacedBy: null,
+      warning: null,
+      canRetract: false,
+      canTakeBack: refused,
+    },
+  ];
+}
+
+function pendingState({ id, state }: Pending, scene: Scene): MessageState {
+  switch (state.name) {
+    case "queued":
+      return { name: "sending", progress: scene.progress(id) };
+    case "waiting":
+      return { name: "waiting" };
+    case "accepted":
+      return { name: "accepted" };
+    case "refused":
+      return { name: "refused", problem: { ...problemOfCode(state.code), retry: true } };
+  }
+}
+
+export function documentCard(
+  reference: AttachmentReference,
+  about: {
+    readonly message: string | null;
+    readonly openedBy: readonly ReadMark[];
+    readonly states: ReadonlyMap<string, DocumentCard["state"]>;
+  },
+): DocumentCard {
+  const { id, title, name, media_type, size, document } = reference;
+  const preview = media_type === "application/pdf" ? "pdf" : PREVIEWED.test(media_type) ? "image" : "none";
+  const state = about.states.get(id) ?? { name: "closed" };
+  return { id, message: about.message, title, name, mediaType: media_type, size, document, preview, openedBy: about.openedBy, state };
+}
+
+/** For a message at `seq`: who else has read it, each since the first receipt that reaches it. */
+function readings(scene: Scene): Context["read"] {
+  const seqOf = new Map(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [[entry.id, entry.seq] as const] : [])));
+  const receipts = scene.entries.flatMap((entry) => {
+    const content = entry.type === "envelope" ? entry.message?.content : undefined;
+    if (content?.said.type !== "receipt") return [];
+    const upto = seqOf.get(content.said.payload.upto);
+    return upto === undefined ? [] : [{ member: content.author, upto, at: content.at }];
+  });
+  return (seq, author) => {
+    const first = new Map<string, number>();
+    for (const { member, upto, at } of receipts) {
+      if (upto >= seq && member !== author && !first.has(member)) first.set(member, at);
+    }
+    return [...first].map(([member, at]) => ({ who: who(scene, member), at }));
+  };
+}
+
+function openedBy(attachment: string, scene: Scene): readonly ReadMark[] {
+  return scene.entries.flatMap((entry) => {
+    const content = entry.type === "envelope" ? entry.message?.content : undefined;
+    if (content?.said.type !== "receipt") return [];
+    const opened = content.said.payload.opened.some((one) => one.attachment === attachment);
+    return opened ? [{ who: who(scene, content.author), at: content.at }] : [];
+  });
+}
+
+/** Only the author of a text can replace it. */
+function replacedIn(entries: readonly LogEntry[]): ReadonlyMap<string, string> {
+  const authors = new Map(entries.flatMap((entry) => (entry.type === "envelope" ? [[entry.id, entry.author] as const] : [])));
+  const replaced = new Map<string, string>();
+  for (const entry of entries) {
+    const said = entry.type === "envelope" ? entry.message?.content.said : undefined;
+    if (entry.type !== "envelope" || said?.type !== "text" || said.payload.replaces === null) continue;
+    if (authors.get(said.payload.replaces) === entry.author) replaced.set(said.payload.replaces, entry.id);
+  }
+  return replaced;
+}
+
+function withUnreadLine(shown: readonly Entry[], { unreadAfter, me, entries }: Scene): readonly Entry[] {
+  if (unreadAfter === null) return shown;
+  const first = entries.find((entry) => entry.type === "envelope" && entry.kind === "message" && entry.seq > unreadAfter && entry.author !== me);
+  const at = first?.type === "envelope" ? shown.findIndex((entry) => "id" in entry && entry.id === first.id) : -1;
+  return at < 0 ? shown : [...shown.slice(0, at), { kind: "unread", id: "unread" }, ...shown.slice(at)];
+}
+
+function epochNotices(entry: EpochEntry, context: Context): readonly Entry[] {
+  const by = nameOf(context, entry.author);
+  const added = (key: "notice.joined" | "notice.reinvited"): readonly Entry[] =>
+    entry.added.map(({ id, name }, i) => notice(entry, phrase(key, { by, name: nameOf(context, id) || name }), i));
+  switch (entry.reason) {
+    case "create":
+      return [notice(entry, phrase("notice.created", { by }))];
+    case "claim":
+      return added("notice.joined");
+    case "reinvite":
+      return added("notice.reinvited");
+    case "rotate":
+      return [];
+    case "add":
+    case "remove":
+    case "delegate":
+      return [
+        ...entry.added.map(({ id, name, history }, i) =>
+          notice(entry, phrase(history === "full" ? "notice.added.history" : "notice.added", { by, name: nameOf(context, id) || name }), i),
+        ),
+        ...entry.removed.map(({ id, name }, i) => notice(entry, phrase("notice.removed", { by, name: nameOf(context, id) || name }), i + 100)),
+      ];
+  }
+}
+
+function endPhrase(by: string, reason: string): Extract<Entry, { kind: "notice" }>["phrase"] {
+  return reason === "" ? phrase("notice.ended", { by }) : phrase("notice.ended.reason", { by, reason });
+}
+
+function notice(entry: { readonly seq: number; readonly at: number }, said: ReturnType<typeof phrase>, n = 0): Entry {
+  return { kind: "notice", id: `${entry.seq}.${n}`, at: entry.at, phrase: said };
+}
+
+function unreadable(entry: EnvelopeEntry, code: string): Entry {
+  return { kind: "unreadable", id: entry.id, at: entry.at, problem: problemOfCode(code) };
+}
+
+function who(scene: Pick<Scene, "facts" | "me">, id: string): Person {
+  return personIn(scene.facts, id, scene.me) ?? stranger(id);
+}
+
+function nameOf(scene: Pick<Scene, "facts" | "me">, id: string): string {
+  return personIn(scene.facts, id, scene.me)?.name ?? "";
+}
