@@ -10,12 +10,20 @@ const FOLDER = new URL("../../../tests/vectors/", import.meta.url);
 /** Bytes that the writer of the vectors keeps for itself. */
 const NO_VECTORS = ["encapsulations.json"];
 
-const files = readdirSync(FOLDER).filter((name) => name.endsWith(".json") && !NO_VECTORS.includes(name));
+function filesOf(folder: URL): readonly (readonly [string, URL])[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".json") && !NO_VECTORS.includes(name));
+  return names.map((name) => [name, new URL(name, folder)] as const);
+}
 
-describe.each(files)("%s", (file) => {
-  const group = readGroup(JSON.parse(readFileSync(new URL(file, FOLDER), "utf-8")) as RawGroup);
+describe.each([
+  ["written by Python", FOLDER],
+  ["written by TypeScript", new URL("from_ts/", FOLDER)],
+])("vectors %s", (_, folder) => {
+  describe.each(filesOf(folder))("%s", (__, file) => {
+    const group = readGroup(JSON.parse(readFileSync(file, "utf-8")) as RawGroup);
 
-  it.each(group.cases.map((one) => [one.name, one] as const))("%s", async (_, one) => {
-    expect(await difference(group, one)).toBeNull();
+    it.each(group.cases.map((one) => [one.name, one] as const))("%s", async (___, one) => {
+      expect(await difference(group, one)).toBeNull();
+    });
   });
 });

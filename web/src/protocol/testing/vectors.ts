@@ -17,11 +17,16 @@ const OPS: { readonly [group: string]: { readonly [op: string]: Op } } = {
   ...messageOps,
 };
 
+/** Perform an operation on its input; throws `ProtocolError` for a refusal. */
+export async function perform(group: string, values: Values): Promise<object> {
+  const op = OPS[group]?.[values.text("op")];
+  if (op === undefined) throw new TypeError(`nothing performs ${group}/${values.text("op")}`);
+  return op(values);
+}
+
 /** Run one case; returns what differs, or `null`. */
 export async function difference(group: Group, one: Case): Promise<string | null> {
-  const op = OPS[group.group]?.[one.in.text("op")];
-  if (op === undefined) return `nothing performs ${group.group}/${one.in.text("op")}`;
-  const result = await attempt(op, one.in);
+  const result = await attempt(group.group, one.in);
   if (typeof result === "string") return result === one.expect ? null : `expected ${one.expect}, got ${result}`;
   if (one.expect !== "ok") return `expected ${one.expect}, got ok`;
   const wanted = JSON.stringify(sorted(one.out));
@@ -29,9 +34,9 @@ export async function difference(group: Group, one: Case): Promise<string | null
   return wanted === got ? null : `expected ${wanted.slice(0, 400)}, got ${got.slice(0, 400)}`;
 }
 
-async function attempt(op: Op, values: Values): Promise<object | string> {
+async function attempt(group: string, values: Values): Promise<object | string> {
   try {
-    return await op(values);
+    return await perform(group, values);
   } catch (error) {
     if (error instanceof ProtocolError && isProtocolCode(error.code)) return error.code;
     return `a crash: ${String(error)}`;
