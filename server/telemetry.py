@@ -21,12 +21,20 @@ from server.clock import Clock, SystemClock
 Scalar = str | int | float | bool | None
 
 KEYS: Final = frozenset({
-    "account", "attachment", "bytes", "code", "conversation", "count", "database", "digest", "envelope",
-    "epoch", "exc_type", "holder", "host", "invitation", "job", "lag", "method", "ms", "pid", "port", "position",
-    "reference", "route", "seconds", "seq", "session", "signal", "source", "status", "trimmed", "version", "where",
+    "bytes", "code", "count", "digest", "exc_type", "host", "job", "lag", "method", "ms", "pid", "reference", "route",
+    "seconds", "signal", "source", "status", "trimmed", "where",
 })  # fmt: skip
 """Every key a log line may have beside ``at``, ``level`` and ``event``. Printed in docs/operate/logs.md."""
 
+PAGE: Final = """# What the log says
+
+One JSON object a line on stderr: `at` (milliseconds), `level`, `event` and some of the keys below. A value is a number,
+yes or no, nothing, or a word without spaces: a code, the template of an address, a place in the source. Any other key or
+value stops a server in development and is cut out in production (`trimmed` says how many). Nothing that anybody has
+written, no name, no account, no address of a client and no text of an exception can stand here. `host` is the address that
+this server listens on. Written by `make api` from `server/telemetry.py`.
+
+"""
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:{}@+=\[\]-]{0,200}")
 """A value of text: an id, a code, a route template. No space, so no sentence and no name fits through."""
 
@@ -100,3 +108,8 @@ class _Foreign(logging.Handler):
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         place = f"{record.module}:{record.lineno}"
         _emit(level, "library_spoke", {"source": record.name[:80], "exc_type": kind, "where": place[:80]})
+
+
+def table() -> str:
+    """Return ``docs/operate/logs.md``."""
+    return PAGE + "".join(f"- `{key}`\n" for key in sorted(KEYS))

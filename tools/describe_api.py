@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from server import settings
+from server import settings, telemetry
 from server.admin import describe
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     write(ROOT / ".env.example", settings.example())
     write(ROOT / "docs" / "operate" / "settings.md", settings.table())
+    write(ROOT / "docs" / "operate" / "logs.md", telemetry.table())
     openapi = ROOT / "docs" / "api" / "openapi.json"
     write(openapi, describe.document())
     write_client_types(openapi, ROOT / "web" / "src" / "api" / "schema.gen.ts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -40,11 +41,13 @@ def test_a_line_is_one_json_object_with_its_time(lines):
 LEAKS = [
     {"subject": "x"},
     {"name": "Jean"},
-    {"account": "Jean Dupont"},
+    {"source": "Jean Dupont"},
     {"route": "/i?secret=a b"},
     {"code": "é"},
     {"bytes": b"plaintext"},
-    {"account": ["a"]},
+    {"source": ["a"]},
+    {"account": "abc"},
+    {"conversation": "abc"},
     {"where": "x" * 201},
 ]
 
@@ -75,3 +78,7 @@ def test_a_library_may_say_that_it_failed_but_not_with_what(lines):
     assert json.loads(line)["exc_type"] == "ValueError"
     assert "Jean" not in line
     assert "Ordonnance" not in line
+
+
+def test_the_operators_page_lists_exactly_these_keys():
+    assert (Path(__file__).parents[2] / "docs" / "operate" / "logs.md").read_text() == telemetry.table()
