@@ -29,10 +29,10 @@ KEYS: Final = frozenset({
 PAGE: Final = """# What the log says
 
 One JSON object a line on stderr: `at` (milliseconds), `level`, `event` and some of the keys below. A value is a number,
-yes or no, nothing, or a word without spaces: a code, the template of an address, a place in the source. Any other key or
-value stops a server in development and is cut out in production (`trimmed` says how many). Nothing that anybody has
-written, no name, no account, no address of a client and no text of an exception can stand here. `host` is the address that
-this server listens on. Written by `make api` from `server/telemetry.py`.
+yes or no, nothing, or a word without spaces: a code, the template of an address, a place in the source. Any other key
+or value stops a server in development and is cut out in production (`trimmed` says how many). Nothing that anybody has
+written, no name, no account, no address of a client and no text of an exception can stand here. `host` is the address
+that this server listens on. Written by `make api` from `server/telemetry.py`.
 
 """
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:{}@+=\[\]-]{0,200}")
