@@ -305,8 +305,8 @@ def _kept(opened: Opened, gone: AbstractSet[bytes] = frozenset()) -> list[Seat]:
 def _kept_seat(opened: Opened, member: Member) -> Seat:
     if member.kind == "invite":
         invitation = opened.invitations.get(member.id)
-        if invitation is None:
-            raise ProtocolError("wrong_member_key", "keys of an invitation are not known")
+        if invitation is None or invitation.member != member.id:
+            raise ProtocolError("wrong_member_key", "not the keys of this invitation")
         assert member.expires is not None
         return invited_seat(invitation, member.role, expires=member.expires)
     earlier = _since_joining(opened.chain, member) if member.history == "partial" else ()

@@ -149,7 +149,7 @@ def open_epochs(
         member: own account id, or the member id of an invitation.
         opener: gives the key that a box was sealed to.
         boxes: own boxes by epoch; with a ``full`` history the newest one is enough.
-        known: keys opened before; they are not opened again.
+        known: keys opened before; boxes that they make needless are not opened again.
 
     Raises:
         ProtocolError: ``forged_box``, ``wrong_commit``.
@@ -157,15 +157,15 @@ def open_epochs(
     """
     keyring = dict(known or {})
     for number in sorted(boxes, reverse=True):
-        if number in keyring:
-            continue
+        if number in keyring and keyring[number].lk:
+            continue  # reached on the way back; a key from a partial list is no reason to skip the box with its own list
         record = chain.record(number)
         me = record.members.get(member)
         require(me, "forged_box", "a box for somebody who is no member")
         assert me
         opened = open_box(record, me, opener, boxes[number])
         _require_partial(opened, chain)
-        keyring = {**opened, **keyring}
+        keyring |= {key: keys for key, keys in opened.items() if keys.lk or key not in keyring}
         _walk_back(chain, keyring, number)
     return keyring
 

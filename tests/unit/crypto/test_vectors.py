@@ -10,11 +10,9 @@ from vectors.perform import PERFORM
 from crypto.errors import ALARMS, ProtocolError
 
 FOLDER = Path(__file__).parents[2] / "vectors"
-GROUPS = (
-    "codec holders codes user_secret account_chain conversation_chain backlinks messages attachments invitations "
-    "passkey speccheck small_order"
-).split()
-FILES = [FOLDER / f"{name}.json" for name in GROUPS]
+FIRST = ("codec", "holders", "codes", "user_secret", "passkey", "speccheck", "small_order")
+THEN = ("account_chain", "conversation_chain", "backlinks", "messages", "attachments", "invitations")
+FILES = [FOLDER / f"{name}.json" for name in FIRST + THEN]
 FROM_TYPESCRIPT = sorted((FOLDER / "from_ts").glob("*.json"))
 
 
