@@ -158,7 +158,7 @@ def open_epochs(
     keyring = dict(known or {})
     for number in sorted(boxes, reverse=True):
         if number in keyring and keyring[number].lk:
-            continue  # reached on the way back; a key from a partial list is no reason to skip the box with its own list
+            continue  # reached on the way back; a key from a partial list is no reason to skip a box
         record = chain.record(number)
         me = record.members.get(member)
         require(me, "forged_box", "a box for somebody who is no member")

@@ -64,7 +64,6 @@ class ProtocolError(Exception):
         """Whether the client must stop and tell its user."""
         return self.code in ALARMS
 
-
     @staticmethod
     def codes() -> tuple[Code, ...]:
         """All codes that there are."""

@@ -31,7 +31,9 @@ def backlinks_group() -> Group:
     group.ok("the newest two boxes", "open_epochs", **mine(world.claire, "partial", "rotate"))
     group.ok("no history: own epochs only", "open_epochs", **mine(world.karim, "add", "delegate"))
     group.ok("no history, then a partial one", "open_epochs", **mine(world.karim, "add", "partial"))
-    group.ok("partial history, both boxes: each has its own list", "open_epochs", **mine(world.karim, "partial", "rotate"))
+    group.ok(
+        "partial history, both boxes: each has its own list", "open_epochs", **mine(world.karim, "partial", "rotate")
+    )
     group.ok("partial history, later box", "open_epochs", **mine(world.karim, "rotate"))
     invite = {**base, "records": ["create"], "member": world.invited.member, "uks": {}}
     invite |= {"invitation": world.invited.secret.reveal(), "boxes": {"1": boxes["create"][world.invited.member]}}

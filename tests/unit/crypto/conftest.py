@@ -1,6 +1,7 @@
-"""The tools that write the vectors also perform them."""
+"""The tools that write the vectors also perform them; ``scene`` is shared by the tests of this folder."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tools")]
