@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Plugin } from "vite";
 
 /** What a first visit does not need: kept out of the offline shell, cached when first used. */
-const LAZY = /pdf|\.map$|^sw\.js$|latin-ext/;
+const LAZY = /pdf|latin-ext/i;
 
 /**
  * Tells the service worker which files make the application, and under which name to keep them.

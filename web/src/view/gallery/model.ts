@@ -22,7 +22,7 @@ export type Scene = {
 };
 
 /** A model that shows `fields` and takes every intent without doing anything. */
-function still<T extends object>(fields: Partial<T>): T {
+function still<T extends object>(fields: Partial<NoInfer<T>>): T {
   return new Proxy(fields, { get: (target, name) => Reflect.get(target, name) ?? (() => undefined) }) as T;
 }
 
