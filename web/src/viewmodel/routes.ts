@@ -31,20 +31,10 @@ const PATHS = { unlock: "/u", activation: "/a", invitation: "/i", inbox: "/", se
 
 /** The path of a route, without any secret. */
 export function pathOf(route: Route): string {
-  switch (route.name) {
-    case "conversation":
-      return `/c/${route.conversation}`;
-    case "new":
-      return route.patient === null ? "/new" : `/new/${route.patient}`;
-    case "write":
-      return route.to === null ? "/write" : `/write/${route.to}`;
-    case "unlock":
-    case "activation":
-    case "invitation":
-    case "inbox":
-    case "settings":
-      return PATHS[route.name];
-  }
+  if (route.name === "conversation") return `/c/${route.conversation}`;
+  if (route.name === "new") return route.patient === null ? "/new" : `/new/${route.patient}`;
+  if (route.name === "write") return route.to === null ? "/write" : `/write/${route.to}`;
+  return PATHS[route.name];
 }
 
 /** Routes that need no account. */
