@@ -1,13 +1,27 @@
 """People, a conversation, what a server answers about it, and a client that checks all of it."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from crypto import account, certificate, content, conversation, envelope, holder, invitation, reply_right, sign
+import pytest
+
+from crypto import (
+    account,
+    certificate,
+    content,
+    conversation,
+    envelope,
+    epoch_record,
+    holder,
+    invitation,
+    reply_right,
+    sign,
+)
 from crypto.account_chain import AccountChain
+from crypto.codec import Signed
 from crypto.conversation_chain import ConversationChain
 from crypto.epoch import Roster
-from crypto.errors import require
+from crypto.errors import ALARMS, ProtocolError, require
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -124,3 +138,42 @@ class Scene:
         chains = {chain.id: chain for chain in map(AccountChain.replay, self.links.values())}
         known = ConversationChain.replay([each.record for each in self.epochs[:3]], chains)
         return Jean(self.jean.own.holder, self.registry.public, chains, known)
+
+
+def forge(record, by, **changes):
+    """A record that says something else, signed by ``by``."""
+    return epoch_record.write(replace(epoch_record.read(record).draft, **changes), by)
+
+
+def resigned(forged, original):
+    """Another body under the signature of the original."""
+    return Signed(Signed.unpack(forged).body, Signed.unpack(original).signatures).pack()
+
+
+def with_member(record, member, **changes):
+    """The members of a record, one of them written otherwise."""
+    members = epoch_record.read(record).draft.members
+    return tuple(replace(each, **changes) if each.id == member else each for each in members)
+
+
+class Lies(list):
+    """Attacks by the code with which each must end."""
+
+    def ending_with(self, code):
+        """Register an attack: it changes what the server answers, and may return a client of its own."""
+
+        def register(function):
+            self.append(pytest.param(function, code, id=function.__name__))
+            return function
+
+        return register
+
+
+def require_refused(scene, lie, code):
+    """The client refuses the whole answer, with this code, and alarms if the code is an alarm."""
+    served = scene.served()
+    client = lie(scene, served) or scene.client()
+    with pytest.raises(ProtocolError) as refused:
+        client.read(served)
+    assert refused.value.code == code
+    assert refused.value.alarm == (code in ALARMS)
