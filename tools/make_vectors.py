@@ -7,7 +7,7 @@ are kept in tests/vectors/encapsulations.json and used again. ``--fresh`` seals 
 import argparse
 from pathlib import Path
 
-from vectors import accounts, basics, conversations, files, keys, messages
+from vectors import accounts, basics, conversations, files, invitations, keys, messages
 from vectors.kit import Tape
 
 from crypto import hpke
@@ -20,7 +20,7 @@ GROUPS = (
     keys.backlinks_group,
     messages.messages_group,
     files.attachments_group,
-    accounts.invitations_group,
+    invitations.invitations_group,
 )
 
 

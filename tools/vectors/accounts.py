@@ -1,11 +1,11 @@
-"""The groups account_chain and invitations."""
+"""The group account_chain."""
 
 from typing import Any
 
 from vectors.kit import DAY, NOW, Group, drbg, flip
-from vectors.world import Person, World, rebody, redraft
+from vectors.world import Person
 
-from crypto import account, certificate, codec, holder, invitation, link, sign
+from crypto import account, certificate, codec, holder, link, sign
 from crypto.certificate import Certificate
 from crypto.codec import Signed, b64
 from crypto.holder import Holder
@@ -187,7 +187,7 @@ def _signatures(group: Group) -> None:
     group.refused("a retired holder signs", "unknown_signer", "replay", links=[*me.links, late])
 
 
-class _Everything:
+class Everything:
     """Signs as the holder whose key is the point of order 1: R = [S]B does for every message."""
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ class _Everything:
 
 def _weak(group: Group) -> None:
     me = Person("weak")
-    weak = Holder("device", "", _Everything(), me.device.enc)  # type: ignore[arg-type]
+    weak = Holder("device", "", Everything(), me.device.enc)  # type: ignore[arg-type]
     body = {"kind": "user", "holder": weak.public.plain(), "uk": {"enc": b64(me.own.chain.uk), "generation": 1}}
     group.refused(
         "genesis with a key that signs everything",
@@ -320,74 +320,3 @@ def _certificates(group: Group, registry: sign.SigningKey) -> None:
     group.refused("attested: certificate of another account", "rule", "replay", links=[*me.links, stolen])
     broken = link.write("attest", {"certificate": b64(wire[:-1])}, me.own.chain.next_place, (me.device,), at=NOW)
     group.refused("attested: broken certificate", "bad_format", "replay", links=[*me.links, broken])
-
-
-def invitations_group() -> Group:
-    world = World()
-    group = Group("invitations", "from a secret to a place (protocol.md 9)", world.shared())
-    secret = world.invited.secret.reveal()
-    group.ok("derived", "derive", secret=secret)
-    group.ok("derived from zeros", "derive", secret=bytes(16))
-    url, inviter = "https://pli.example/sub", world.claire.id
-    made = group.ok("link", "link", secret=secret, url=url, inviter=inviter)["link"]
-    group.ok("link without a last slash", "link", secret=secret, url=url + "/", inviter=inviter)
-    group.ok("link read", "read_link", link=made)
-    group.ok("link read, with white space around", "read_link", link=f"  {made}\n")
-    bad = {
-        "another version": made.replace("#1.", "#2."),
-        "cut": made[:-1],
-        "a character more": made + "A",
-        "another path": made.replace("/i#", "/j#"),
-        "a part missing": made.rsplit(".", 1)[0],
-        "trailing bits": made[:-1] + "_",
-        "nothing": "",
-    }
-    for name, text in bad.items():
-        group.refused(f"link: {name}", "bad_code", "read_link", link=text)
-    where = {"records": ["create"], "accounts": ["claire"]}
-    group.ok("the inviter began it", "require_inviter", **where, inviter=inviter[:16])
-    group.refused("somebody else began it", "wrong_inviter", "require_inviter", **where, inviter=world.mallory.id[:16])
-    member = world.invited.member
-    group.ok("not yet expired", "require_open", **where, member=member, at=NOW + 30 * DAY - 1)
-    group.refused("expired", "invitation_expired", "require_open", **where, member=member, at=NOW + 30 * DAY)
-    _claims(group, world)
-    return group
-
-
-def _claims(group: Group, world: World) -> None:
-    record, device = world.epochs["claim"].record, world.jean.device
-    conversation, previous = world.epochs["create"].opened.id, world.epochs["create"].opened.chain.head.hash
-    secret = world.invited.secret.reveal()
-    group.ok("claim", "claim", secret=secret, account=world.jean.id, conversation=conversation, previous=previous)
-    where = {"records": ["create"], "accounts": ["claire", "jean", "mallory"], "settled": False}
-    group.ok("claimed", "accept", **where, record=record)
-    told = {"account": world.jean.id, "conversation": conversation, "previous": previous}
-
-    def forged(name: str, code: str, **changes: Any) -> None:
-        claim = world.invited.claim(**{**told, **changes})
-        group.refused(name, code, "accept", **where, record=redraft(record, device, claim=claim))
-
-    forged("claim for another account", "bad_signature", account=world.mallory.id)
-    forged("claim for another conversation", "bad_signature", conversation=bytes(32))
-    forged("claim at another point", "bad_signature", previous=bytes(32))
-    other = invitation.draw(drbg("another invitation"))
-    group.refused(
-        "claim of another invitation",
-        "not_permitted",
-        "accept",
-        **where,
-        record=redraft(record, device, claim=other.claim(**told)),
-    )
-    swapped = rebody(record, device, lambda body: body["claim"].update(sign=b64(other.public.sign)))
-    group.refused("claim with another signing key", "not_permitted", "accept", **where, record=swapped)
-    swapped = rebody(record, device, lambda body: body["claim"].update(enc=b64(other.public.enc)))
-    group.refused("claim with another sealing key", "not_permitted", "accept", **where, record=swapped)
-    weak = _weak_claim(world)
-    group.refused("claim flipped", "bad_signature", "accept", **where, record=weak)
-    late = {**where, "records": ["create", "claim"]}
-    group.refused("claimed twice", "fork", "accept", **late, record=redraft(record, device, at=NOW + 1))
-
-
-def _weak_claim(world: World) -> bytes:
-    record = world.epochs["claim"].record
-    return rebody(record, world.jean.device, lambda body: body["claim"].update(signature=b64(bytes(64))))
