@@ -51,6 +51,9 @@ def summary(found: dict[str, Any], safe: str, *, pinned: bool, seconds: float) -
         "history_of_50_per_server_cpu_s": found["history"]["per_server_cpu_s"],
         "idle_kib_per_connection": found["idle"]["kib_each"],
         "attachment_mb_per_s": {way: found["attachment"][way]["mb_per_s"] for way in ("up", "down")},
+        "attachment_mb_per_server_cpu_s": {
+            way: found["attachment"][way]["mb_per_server_cpu_s"] for way in ("up", "down")
+        },
         "refused": sum(one["refused"] for path in ("http", "lean") for one in found[path].values()),
         "undelivered": sum(one["undelivered"] for path in ("http", "lean") for one in found[path].values()),
         "durability": safe,

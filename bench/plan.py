@@ -22,5 +22,5 @@ class Plan:
     """Seconds after which the lean half gets shorter stages: a slow machine must keep "under 50 s" too."""
 
 
-QUICK = Plan(pairs=64, seconds=1.5, rounds=1, offered=(200, 500), idle=250, file=8 * MIB, half_time=28)
+QUICK = Plan(pairs=64, seconds=1.5, rounds=1, offered=(200, 500), idle=250, file=4 * MIB, half_time=28)
 FULL = Plan(pairs=256, seconds=4.0, rounds=3, offered=(20, 200, 500, 1000), idle=1000, file=25 * MIB)
