@@ -130,7 +130,8 @@ def check(
     added = [member for key, member in record.members.items() if key not in known]
     _require_invitations([member for member in added if member.kind == "invite"], new.invitations, now=now)
     seats = tuple(_seat(view, member, arriving or {}) for member in added if member.kind != "invite")
-    require_roles(seats)
+    if before.records:  # who may start, and as what, is decided by ``require_start``
+        require_roles(seats)
     author = accounts[record.draft.author]
     delegates = author.active_delegates
     readers = frozenset(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,10 +36,20 @@ class LocalServer:
         return await self.services.activations.create(name, profession, identifier)
 
 
+@functools.cache
+def _laid_out() -> Path:
+    """Lay out a data folder once a process; every server gets a copy (its keys are the same, nothing else is)."""
+    folder = Path(tempfile.mkdtemp(prefix="pli-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    init_data(folder)
+    return folder
+
+
 @asynccontextmanager
 async def running(data: Path, *, clock: Clock | None = None, **chosen: object) -> AsyncIterator[LocalServer]:
     """Run a server on `data` (laid out the first time) until the block ends."""
-    init_data(data)
+    if not data.exists():
+        shutil.copytree(_laid_out(), data)
     app = build_app(Settings(data=data, access_log=False, **chosen), clock=clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
