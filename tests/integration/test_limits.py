@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import shutil
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
@@ -109,9 +110,16 @@ def test_only_our_own_proxies_may_say_who_is_behind_them(peer, forwarded, truste
 # --- as the interface promises it ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("laid-out") / "data"
+    init_data(folder)
+    return folder
+
+
 @pytest.fixture
-async def house(tmp_path):
-    init_data(tmp_path / "data")
+async def house(laid_out, tmp_path):
+    shutil.copytree(laid_out, tmp_path / "data")
     telemetry.configure(strict=True, write=lambda _: None, foreign=False)
     clock = SetClock()
     async with TestClient(TestServer(build_app(Settings(data=tmp_path / "data"), clock=clock))) as client:

@@ -96,7 +96,6 @@ class House:
 @contextlib.asynccontextmanager
 async def open_house(data, clock=None):
     telemetry.configure(strict=True, write=lambda _: None, foreign=False)
-    init_data(data)
     clock = clock or SetClock()
     app = build_app(Settings(data=data, attachment_limit=LIMIT, attachment_quota=QUOTA), clock=clock)
     async with TestClient(TestServer(app)) as client:
@@ -123,9 +122,16 @@ def populate(tx, services, clock):
     return tokens
 
 
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("laid-out") / "data"
+    init_data(folder)
+    return folder
+
+
 @pytest.fixture
-async def house(tmp_path):
-    async with open_house(tmp_path / "data") as made:
+async def house(laid_out, tmp_path):
+    async with open_house(shutil.copytree(laid_out, tmp_path / "data")) as made:
         yield made
 
 
@@ -215,9 +221,12 @@ async def test_what_came_before_a_cut_counts(house):
 async def test_a_client_that_lost_its_connection_goes_on_though_the_server_has_not_noticed(house):
     attachment, data = drawn(), os.urandom(200_000)
     await house.begin(attachment, len(data))
-    _, writer = await cut(house, attachment, 0, b"", len(data))
+    _, writer = await cut(house, attachment, 0, data[:50_000], len(data))
     await house.writing()
-    assert (await house.append(attachment, 0, data)).status == 204
+    assert await house.offset(attachment) == 0
+    assert await house.code(await house.append(attachment, 0, data)) == (409, "offset_conflict")
+    assert await house.offset(attachment) == 50_000
+    assert (await house.append(attachment, 50_000, data[50_000:])).status == 204
     writer.close()
     await house.link(attachment)
     assert await (await house.fetch(attachment)).read() == data
@@ -240,7 +249,7 @@ async def test_bytes_that_a_crash_left_uncounted_are_cut_off_before_going_on(hou
     await house.begin(attachment, len(data))
     await house.append(attachment, 0, data[:400])
     with (house.data / "parts" / attachment.hex()).open("ab") as part:
-        part.write(b"written, never synced, never counted")
+        part.write(b"written, never synced, never counted" * 100)
     assert (await house.append(attachment, 400, data[400:])).status == 204
     await house.link(attachment)
     assert await (await house.fetch(attachment)).read() == data
@@ -258,18 +267,21 @@ async def test_a_crash_between_the_rename_and_its_count_is_noticed(house):
     assert await (await house.fetch(attachment)).read() == data
 
 
-async def test_a_part_that_the_disk_lost_starts_again_instead_of_being_filled_with_nothing(house):
+@pytest.mark.parametrize("left", [None, 399])
+async def test_a_part_that_the_disk_lost_starts_again_instead_of_being_filled_with_nothing(house, left):
     attachment, data = drawn(), os.urandom(1000)
     await house.begin(attachment, len(data))
     await house.append(attachment, 0, data[:400])
-    (house.data / "parts" / attachment.hex()).unlink()
+    part = house.data / "parts" / attachment.hex()
+    part.unlink() if left is None else os.truncate(part, left)
     assert await house.code(await house.append(attachment, 400, data[400:])) == (409, "offset_conflict")
     assert await house.offset(attachment) == 0
     assert (await house.append(attachment, 0, data)).status == 204
 
 
-async def test_an_upload_goes_on_after_kill_9(tmp_path):
-    data, attachment, document = tmp_path / "data", drawn(), os.urandom(20 * 1024 * 1024)
+async def test_an_upload_goes_on_after_kill_9(laid_out, tmp_path):
+    data = shutil.copytree(laid_out, tmp_path / "data")
+    attachment, document = drawn(), os.urandom(20 * 1024 * 1024)
     async with open_house(data, SystemClock()) as house:
         tokens = house.tokens
     with serve(data) as (port, process):
@@ -436,6 +448,20 @@ async def test_a_disk_that_fills_up_keeps_what_was_safe_and_goes_on_later(house,
     assert (await house.append(attachment, 300, data[300:])).status == 204
     await house.link(attachment)
     assert await (await house.fetch(attachment)).read() == data
+
+
+async def test_bytes_that_the_disk_does_not_confirm_do_not_count(house, monkeypatch):
+    attachment = drawn()
+    await house.begin(attachment, 1000)
+
+    def broken(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fdatasync", broken)
+        assert await house.code(await house.append(attachment, 0, b"x" * 400)) == (500, "internal")
+    assert await house.offset(attachment) == 0
+    assert (await house.append(attachment, 0, b"x" * 1000)).status == 204
 
 
 async def test_what_no_message_names_is_swept_after_a_day_and_what_one_names_stays(house):
