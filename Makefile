@@ -49,12 +49,12 @@ bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
 ##@ Upkeep
 .PHONY: lock clean
 lock: ## Resolve dependencies again: hash-pinned, without addresses
-	@$(BIN)/uv lock --upgrade -q && $(BIN)/uv export -q --no-header --no-emit-project --no-dev -o requirements.lock && $(BIN)/uv export -q --no-header --no-emit-project -o requirements-dev.lock
+	@$(BIN)/uv lock --upgrade -q && $(BIN)/uv export -q --no-header --no-emit-project --no-dev -o requirements.lock && $(BIN)/uv export -q --no-header --no-emit-project -o requirements-dev.lock && $(BIN)/uv export -q --no-header --no-emit-project --only-group build -o requirements-build.lock
 clean: ## Remove what was built or installed here
 	@rm -rf .venv .make server/webroot web/node_modules demo-data
 
 # --- installation, each step once -----------------------------------------------------------------
-.make/python: requirements.lock pyproject.toml
+.make/python: requirements.lock requirements-build.lock pyproject.toml
 	@tools/install.sh python && mkdir -p .make && touch $@
 .make/dev: .make/python requirements-dev.lock
 	@tools/install.sh dev && touch $@

@@ -9,8 +9,9 @@ python_part() {
   "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (found $("$PYTHON" --version))." >&2; exit 1; }
   [ -x .venv/bin/python ] || { say "creating .venv"; "$PYTHON" -m venv .venv; }
   say "installing the locked Python packages ($1)"
+  .venv/bin/python -m pip install -q --require-hashes -r requirements-build.lock
   .venv/bin/python -m pip install -q --require-hashes -r "$1"
-  .venv/bin/python -m pip install -q --no-deps --no-build-isolation -e . 2>/dev/null || .venv/bin/python -m pip install -q --no-deps -e .
+  .venv/bin/python -m pip install -q --no-deps --no-build-isolation -e .
 }
 
 # Node from the machine when it is 20.19 or newer, else from a wheel kept beside the virtual environment.

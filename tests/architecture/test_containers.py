@@ -85,15 +85,18 @@ def test_what_is_copied_exists_and_is_not_ignored(root, dockerfile):
 
 def test_packages_are_installed_by_hash_and_the_server_is_nobody(dockerfile):
     runs = " ".join(texts(dockerfile, "RUN"))
-    assert "--require-hashes" in runs
+    assert all(
+        "--require-hashes" in part or "--no-index" in part for part in re.findall(r"pip (?:install|wheel)[^&]*", runs)
+    )
     assert "npm ci --ignore-scripts" in runs
     assert texts(dockerfile, "USER")[-1] == "10001"
 
 
-def test_the_command_of_the_image_runs_here(root, dockerfile):
+def test_the_command_of_the_image_runs_here(dockerfile):
     command = [*json.loads(texts(dockerfile, "ENTRYPOINT")[-1]), *json.loads(texts(dockerfile, "CMD")[-1])]
-    assert command[0] == "/opt/pli/bin/python"
-    done = subprocess.run([sys.executable, *command[1:], "--help"], cwd=root, capture_output=True, text=True)
+    assert command[0].startswith("/opt/pli/bin/")
+    program = Path(sys.executable).with_name(Path(command[0]).name)
+    done = subprocess.run([program, *command[1:], "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--data" in done.stdout
 

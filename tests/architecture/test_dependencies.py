@@ -7,7 +7,8 @@ import tomllib
 
 def declared(root) -> set[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())
-    python = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    groups = project["dependency-groups"]
+    python = [*project["project"]["dependencies"], *groups["dev"], *groups["build"]]
     web = json.loads((root / "web/package.json").read_text())
     return {re.match(r"[\w.-]+", line)[0] for line in python} | set(web["dependencies"]) | set(web["devDependencies"])
 
