@@ -35,6 +35,7 @@ class SqlLog:
         self._reads: list[tuple[Any, ...]] = []
         self._dirty: dict[bytes, Conversation] = {}
         self._announcements: list[Announcement] = []
+        self._committed: list[Announcement] = []
         self._known: dict[bytes, Event | None] = {}
         self._positions: dict[bytes, int] = {}
         self.touched = False
@@ -98,7 +99,9 @@ class SqlLog:
         self._rows.many(sql, rows)
 
     def settle(self) -> None:
-        """After a commit: forget what was only of use to the batch."""
+        """After a commit: what was appended may be announced; forget what was only of use to the batch."""
+        self._committed += self._announcements
+        self._announcements = []
         self._known.clear()
         if len(self._positions) > _REMEMBER:
             self._positions.clear()
@@ -111,8 +114,8 @@ class SqlLog:
             memory.clear()
 
     def take_announcements(self) -> list[Announcement]:
-        """Return what was appended since the last call."""
-        taken, self._announcements = self._announcements, []
+        """Return what was committed since the last call."""
+        taken, self._committed = self._committed, []
         return taken
 
     def preload(self, envelopes: list[bytes]) -> None:

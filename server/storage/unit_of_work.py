@@ -73,21 +73,27 @@ class UnitOfWork:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
 
+    def _flush(self) -> None:
+        """Write what earlier intents have buffered; that does not count as a change by the running one."""
+        ran = self._ran
+        self.log.flush()
+        self._ran = ran
+
     # --- Rows -----------------------------------------------------------------------------------------------------
 
     def one(self, sql: str, *values: Any) -> Row | None:
         """Return the first row, buffered rows included."""
-        self.log.flush()
+        self._flush()
         return self._connection.execute(sql, values).fetchone()
 
     def all(self, sql: str, *values: Any) -> list[Row]:
         """Return every row, buffered rows included."""
-        self.log.flush()
+        self._flush()
         return self._connection.execute(sql, values).fetchall()
 
     def run(self, sql: str, *values: Any) -> int:
         """Execute a change; return how many rows it touched."""
-        self.log.flush()
+        self._flush()
         self._ran = True
         return self._connection.execute(sql, values).rowcount
 

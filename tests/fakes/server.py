@@ -17,7 +17,7 @@ from server.app import SERVICES, STORE, build_app
 from server.clock import Clock
 from server.services.container import Services
 from server.settings import Settings
-from server.storage.identity import init_data
+from server.storage.identity import DATABASE, init_data
 from server.storage.store import SqliteStore
 
 
@@ -43,6 +43,11 @@ def _laid_out() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     init_data(folder)
     return folder
+
+
+def fresh_database(path: Path) -> None:
+    """Put an empty database of the newest schema at `path`."""
+    shutil.copy(_laid_out() / DATABASE, path)
 
 
 @asynccontextmanager

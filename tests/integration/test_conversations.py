@@ -59,7 +59,7 @@ async def test_a_patient_does_not_start_as_an_owner(pair, people):
 
 
 async def test_a_carers_role_is_for_the_verified(pair):
-    claire, jean, conv = pair
+    claire, jean, _conv = pair
     assert (await refused(claire.start((jean.id, "professional")))).code == "not_permitted"
 
 
@@ -117,7 +117,7 @@ async def test_a_stranger_and_nothing_get_the_same_bytes(pair, people):
             headers = {"Authorization": f"Bearer {stranger.token}"}
             url = f"/v1/conversations/{b64(target)}{path}"
             async with stranger.http.request(method, url, json=body, headers=headers) as answer:
-                told = {key: value for key, value in answer.headers.items() if key not in {"Date"}}
+                told = {key: value for key, value in answer.headers.items() if key != "Date"}
                 answers.append((answer.status, told, await answer.read()))
         assert answers[0] == answers[1], path
         assert answers[0][0] == 404, path
@@ -201,7 +201,7 @@ async def test_the_loser_of_a_race_rebuilds(pair, people):
 
 
 async def test_a_record_that_the_protocol_refuses_changes_nothing(pair, people):
-    claire, jean, conv = pair
+    _claire, jean, conv = pair
     karim = await people("Karim Haddad")
     await jean.refresh(conv)
     seat = conversation.seat(await jean.chain_of(karim.id), "professional")

@@ -97,7 +97,7 @@ async def test_the_professional_decides_whether_answers_are_allowed(pair):
 
 
 async def test_only_a_professional_ends_and_says_who_answers(pair):
-    claire, jean, conv = pair
+    _claire, jean, conv = pair
     submission = jean.words(conv, "x")
     assert (await refused(jean.hand_in(conv, {**submission, "kind": "end"}))).code == "not_permitted"
     assert (await refused(jean.hand_in(conv, {**submission, "reply": "open"}))).code == "bad_request"
@@ -114,7 +114,7 @@ async def test_an_old_epoch_is_stale(pair, people):
 
 
 async def test_what_is_no_envelope_is_refused_and_leaves_no_trace(pair):
-    claire, jean, conv = pair
+    _claire, jean, conv = pair
     good = jean.words(conv, "x")
     wire = unb64(good["envelope"])
     before = await jean.events(conv)
@@ -235,7 +235,7 @@ async def test_kill_9_under_load_loses_nothing_that_was_acknowledged(tmp_path):
     for _ in range(4):
         dead = asyncio.Event()
 
-        async def sender():
+        async def sender(dead=dead):
             while not dead.is_set():
                 try:
                     told = await claire.hand_in(conv, claire.words(conv, os.urandom(8).hex()))

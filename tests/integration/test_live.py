@@ -117,7 +117,7 @@ async def test_past_the_window_only_one_behind_is_told(pair):
         behind = await line.next()
         assert behind["t"] == "behind"
         assert await line.silent()
-        last = await position(jean)
+        await position(jean)
         await line.ack(behind["last"] - 1)
         assert await line.silent(), "an acknowledgement that does not reach what was told resumes nothing"
 
@@ -158,7 +158,7 @@ async def test_both_devices_are_told(pair):
 
 
 async def test_send_over_the_socket_is_the_same_command(pair):
-    claire, jean, conversation = pair
+    _claire, jean, conversation = pair
     submission = jean.words(conversation, "par la prise")
     frame = {"t": "send", "ref": 7, "conversation": b64(conversation), "submission": submission}
     async with lean(jean, after=await position(jean)) as line:

@@ -95,9 +95,9 @@ def test_a_header_that_is_not_for_us_is_refused(envelope, code):
 )
 def test_an_invitation_is_open_until_it_is_used_replaced_or_over(state, now, code):
     invitation = Invitation(b"i" * 16, CONVERSATION, b"m" * 32, b"s", b"e", 100, state)
-    try:
+    if code is None:
         invitation.require_open(now)
-    except DomainError as exc:
-        assert exc.code == code
-    else:
-        assert code is None
+        return
+    with pytest.raises(DomainError) as refused:
+        invitation.require_open(now)
+    assert refused.value.code == code
