@@ -25,6 +25,14 @@ from crypto.suite import ENC_PUBLIC, ENCAPSULATION, TAG
 
 OVERHEAD: Final = ENCAPSULATION + TAG  # bytes added to a plaintext
 _ML_KEM_PUBLIC: Final = 1184
+_P: Final = 2**255 - 19
+_SIGN_BIT: Final = 1 << 255  # X25519 ignores it
+# u of the points of small order (RFC 7748 section 6.1): an exchange with them gives zeros, so nobody could seal.
+_ORDER_8: Final = (
+    0x00B8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
+    0x57119FD0DD4E22D8868E1C58C45C44045BEF839C55B1D0B1248C50A3BC959C5F,
+)
+_SMALL_ORDER_U: Final = frozenset({0, 1, _P - 1, *_ORDER_8})
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -74,7 +82,13 @@ def seal(public: bytes, info: bytes, plaintext: bytes) -> bytes:
 
 
 def require_strong(public: bytes) -> None:
-    """Refuse a public key of another length (``bad_format``) or one that fails FIPS 203 section 7.2 (``weak_key``)."""
+    """Refuse a public key that nobody can seal to.
+
+    Raises:
+        ProtocolError: ``bad_format``: another length; ``weak_key``: fails the check of FIPS 203 section 7.2, or its
+            X25519 half is of small order.
+
+    """
     _load(public)
 
 
@@ -84,4 +98,6 @@ def _load(public: bytes) -> MLKEM768X25519PublicKey:
         ml_kem = MLKEM768PublicKey.from_public_bytes(public[:_ML_KEM_PUBLIC])
     except ValueError:
         raise ProtocolError("weak_key", "ML-KEM-768 public key") from None
+    u = int.from_bytes(public[_ML_KEM_PUBLIC:], "little") & ~_SIGN_BIT
+    require(u % _P not in _SMALL_ORDER_U, "weak_key", "X25519 public key")
     return MLKEM768X25519PublicKey(ml_kem, X25519PublicKey.from_public_bytes(public[_ML_KEM_PUBLIC:]))
