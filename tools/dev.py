@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8420)
     port = parser.parse_args().port
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the children are ended below
     builder, server = rebuild(), None
     seen: list[dict[Path, int]] = []
     try:
