@@ -24,7 +24,7 @@ T = TypeVar("T")
 Intent = Callable[[Any], Any]
 Done = Callable[[Any, BaseException | None], None]
 
-BATCH: Final = 256  # intents in one commit, at most
+BATCH: Final = 256  # intents after which a commit takes no more of what waits
 _FULL: Final = frozenset({13, 4874})  # SQLITE_FULL, SQLITE_IOERR_SHMSIZE
 _DISK: Final = frozenset({10, 11, 26})  # IOERR, CORRUPT, NOTADB: primary codes
 
@@ -66,7 +66,8 @@ class Committer:
     def __init__(self, open_unit: Callable[[], Unit], announce: Callable[[list[Any]], None]) -> None:
         self._open_unit = open_unit
         self._announce = announce
-        self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Queued] | None] = SimpleQueue()
+        self._arriving: list[_Queued] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.broken = False
@@ -82,6 +83,7 @@ class Committer:
     async def stop(self) -> None:
         """Commit what is queued, then end the thread."""
         if self._thread is not None:
+            self._hand_over()
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
             self._thread = None
@@ -103,10 +105,18 @@ class Committer:
 
     def submit(self, intent: Intent, done: Done, *, envelope: bytes | None = None) -> None:
         """Queue ``intent``; ``done(result, error)`` is called on the loop after the commit."""
-        if self._thread is None or self.broken:
+        if self._thread is None or self._loop is None or self.broken:
             done(None, UnavailableError("the store does not take writes"))
             return
-        self._queue.put(_Queued(intent, done, envelope))
+        self._arriving.append(_Queued(intent, done, envelope))
+        if len(self._arriving) == 1:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Wake the writer once for all that came in one turn of the loop: a wake costs more than an intent."""
+        arrived, self._arriving = self._arriving, []
+        for first in range(0, len(arrived), BATCH):
+            self._queue.put(arrived[first : first + BATCH])
 
     # --- the writer thread ---------------------------------------------------------------------------------------
 
@@ -128,7 +138,7 @@ class Committer:
         first = self._queue.get()
         if first is None:
             return batch, False
-        batch.append(first)
+        batch += first
         while len(batch) < BATCH:
             try:
                 queued = self._queue.get_nowait()
@@ -136,7 +146,7 @@ class Committer:
                 break
             if queued is None:
                 return batch, False
-            batch.append(queued)
+            batch += queued
         return batch, True
 
     def _commit(self, unit: Unit, batch: list[_Queued]) -> None:

@@ -37,8 +37,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *server_info.OPERATIONS,
     *accounts.OPERATIONS,
     *sessions.OPERATIONS,
+    *envelopes.OPERATIONS,  # before the others under /v1/conversations: aiohttp tries them in this order
     *conversations.OPERATIONS,
-    *envelopes.OPERATIONS,
     *uploads.OPERATIONS,
     *invitations.OPERATIONS,
     *feed.OPERATIONS,
