@@ -126,7 +126,8 @@ export class Intake {
     const { facts, entries } = taken;
     for (const parent of entry.message?.content.parents ?? []) {
       const recent = facts.recent.some(({ id }) => id === parent) || entries.some((one) => isThis(one, parent));
-      if (recent || !facts.complete) continue;
+      // Who joined without the history has no beginning to look through.
+      if (recent || facts.from > 1) continue;
       if (!(await this.#kept(facts.conversation, parent))) throw new ProtocolError("withheld", "a message named by another is missing");
     }
   }

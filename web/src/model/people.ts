@@ -18,7 +18,9 @@ export async function peopleOf(
   const seen = new Map<MemberId, Member>();
   for (const record of records) for (const member of record.members) seen.set(member.id, member);
   const known = new Map(before.map((person) => [person.id, person]));
-  return Promise.all([...seen.values()].map((member) => personOf(member, { conversation, accounts, head, known })));
+  // A place that was taken or given away is no person.
+  const people = [...seen.values()].filter(({ id, kind }) => kind !== "invite" || memberOf(head, id) !== undefined);
+  return Promise.all(people.map((member) => personOf(member, { conversation, accounts, head, known })));
 }
 
 type Context = {

@@ -46,10 +46,10 @@ export async function settle(): Promise<void> {
 }
 
 /** Look again until `holds`, at most `ms` milliseconds of real time. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 10_000, what = "what was awaited"): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000, what = "what was awaited"): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`${what} did not happen within ${ms} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -4,13 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { Client } from "../model/client.ts";
 import { App } from "../viewmodel/app.ts";
-import { ConversationView } from "../viewmodel/conversation.ts";
-import { Activation } from "../viewmodel/activation.ts";
-import { Invitation } from "../viewmodel/invitation.ts";
-import { NewConversation } from "../viewmodel/new_conversation.ts";
 import type { ConversationModel, Entry, InvitationToShow, RecoveryCode } from "../viewmodel/types.ts";
 import { until } from "./mock_clock.ts";
-import { MockBrowser, MockTab, realClock } from "./mock_platform.ts";
+import { MockBrowser, realClock, type MockTab } from "./mock_platform.ts";
 import { RealServer, serverIsHere } from "./real_server.ts";
 
 const DOCTOR = { name: "Dr Claire Martin", profession: "10", rpps: "10101234564" };
@@ -25,7 +21,7 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
 
   beforeAll(async () => {
     server = await RealServer.start();
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     for (const app of apps) await app.logOff().catch(() => undefined);
@@ -46,8 +42,8 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     const { route } = app.state.value;
     if (route.name !== "activation") throw new Error(`at ${route.name}`);
     expect(tab.address.current.fragment).toBe("");
-    const model = app.activation(route.token) as Activation;
-    await until(() => model.state.value.step === "hello", 10_000, "hello");
+    const model = app.activation(route.token);
+    await until(() => model.state.value.step === "hello", 40_000, "hello");
     expect(model.state.value).toMatchObject({ name: who.name, profession: who.profession, identifier: who.rpps });
     await model.accept();
     const made = model.state.value;
@@ -60,12 +56,12 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
   }
 
   async function write(doctor: Person, text: string): Promise<InvitationToShow> {
-    const model = doctor.app.newConversation(null) as NewConversation;
+    const model = doctor.app.newConversation(null);
     model.name("Jean Dupont");
     model.subject("Votre ordonnance");
     model.composer.write(text);
     model.composer.attach([new File([PDF], "ordonnance.pdf", { type: "application/pdf" })]);
-    await until(() => model.state.value.canSend, 10_000, "the document to be sealed");
+    await until(() => model.state.value.canSend, 40_000, "the document to be sealed");
     await model.send();
     const { invitation, problem } = model.state.value;
     if (invitation === null) throw new Error(JSON.stringify(problem));
@@ -77,8 +73,8 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     const { tab, app } = await open("/i", fragment);
     const { route } = app.state.value;
     if (route.name !== "invitation") throw new Error(`at ${route.name}`);
-    const model = app.invitation(route.link) as Invitation;
-    await until(() => model.state.value.step === "letter" || model.state.value.step === "refused", 10_000, "the letter");
+    const model = app.invitation(route.link);
+    await until(() => model.state.value.step === "letter" || model.state.value.step === "refused", 40_000, "the letter");
     await model.accept("new");
     const made = model.state.value;
     if (made.step !== "recovery") throw new Error(JSON.stringify(made));
@@ -91,7 +87,7 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
   const texts = (model: ConversationModel): readonly Extract<Entry, { kind: "message" }>[] =>
     model.state.value.entries.filter((entry) => entry.kind === "message");
 
-  it("carries a letter to somebody without an account, and answers back", { timeout: 90_000 }, async () => {
+  it("carries a letter to somebody without an account, and answers back", { timeout: 240_000 }, async () => {
     const doctor = await professional(DOCTOR);
     const invitation = await write(doctor, "Bonjour Monsieur, voici votre ordonnance.");
     expect(invitation.code).toMatch(/^[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]$/);
@@ -99,8 +95,8 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     // The patient reads who writes before anything is asked of him.
     const fragment = invitation.link.slice(invitation.link.indexOf("#") + 1);
     const reader = await open("/i", fragment);
-    const letter = reader.app.invitation(fragment) as Invitation;
-    await until(() => letter.state.value.step === "letter", 10_000, "the letter");
+    const letter = reader.app.invitation(fragment);
+    await until(() => letter.state.value.step === "letter", 40_000, "the letter");
     expect(letter.state.value).toMatchObject({
       writer: { name: DOCTOR.name, profession: "10", identifier: DOCTOR.rpps, verified: true },
       invited: "Jean Dupont",
@@ -108,8 +104,8 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     });
 
     const patient = await join(fragment);
-    const his = patient.app.conversation(patient.conversation) as ConversationView;
-    await until(() => texts(his).length === 1, 10_000, "the letter in the conversation");
+    const his = patient.app.conversation(patient.conversation);
+    await until(() => texts(his).length === 1, 40_000, "the letter in the conversation");
     const [first] = texts(his);
     const [card] = first!.documents;
     expect(card).toMatchObject({ name: "ordonnance.pdf", preview: "pdf", size: PDF.length });
@@ -117,40 +113,40 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     expect(opened.bytes).toEqual(PDF);
 
     // The doctor sees: delivered, then read by name, and the document opened.
-    const hers = doctor.app.conversation(patient.conversation) as ConversationView;
+    const hers = doctor.app.conversation(patient.conversation);
     his.seen();
-    await until(() => texts(hers)[0]?.state.name === "read", 15_000, "the receipt");
+    await until(() => texts(hers)[0]?.state.name === "read", 40_000, "the receipt");
     expect(texts(hers)[0]).toMatchObject({ state: { by: [{ who: { name: "Jean Dupont" } }] } });
-    await until(() => texts(hers)[0]?.documents[0]?.openedBy.length === 1, 10_000, "the document to be opened");
+    await until(() => texts(hers)[0]?.documents[0]?.openedBy.length === 1, 40_000, "the document to be opened");
 
     his.composer.write("Merci. Avec du pamplemousse ?");
     his.send();
-    await until(() => texts(hers).length === 2, 15_000, "the answer");
+    await until(() => texts(hers).length === 2, 40_000, "the answer");
     expect(texts(hers)[1]).toMatchObject({ text: "Merci. Avec du pamplemousse ?", author: { name: "Jean Dupont" }, mine: false });
 
     // A pharmacist joins without the earlier history, and sees only what comes after.
     const pharmacist = await professional(PHARMACIST);
     hers.members.search("Haddad");
-    await until(() => hers.members.state.value.found.length === 1, 10_000, "the directory");
+    await until(() => hers.members.state.value.found.length === 1, 40_000, "the directory");
     await hers.members.add(hers.members.state.value.found[0]!.account, "none");
     expect(hers.members.state.value.problem).toBeNull();
     hers.composer.write("Karim, votre avis ?");
     hers.send();
     await until(() => hers.state.value.send.name === "undoable");
     hers.sendNow();
-    const theirs = pharmacist.app.conversation(patient.conversation) as ConversationView;
-    await until(() => texts(theirs).length === 1, 20_000, "the question to the pharmacist");
+    const theirs = pharmacist.app.conversation(patient.conversation);
+    await until(() => texts(theirs).length === 1, 40_000, "the question to the pharmacist");
     expect(texts(theirs)[0]!.text).toBe("Karim, votre avis ?");
 
     // Ended: the patient is told and cannot write; a later message reopens.
     await hers.end("Tout est dit.");
-    await until(() => his.state.value.reply.name === "ended", 15_000, "the end");
+    await until(() => his.state.value.reply.name === "ended", 40_000, "the end");
     expect(his.state.value).toMatchObject({ mayWrite: false, replySentence: { key: "reply.ended", params: { by: DOCTOR.name } } });
     hers.composer.write("Une chose encore.");
     hers.send();
     await until(() => hers.state.value.send.name === "undoable");
     hers.sendNow();
-    await until(() => his.state.value.mayWrite, 15_000, "the reopening");
+    await until(() => his.state.value.mayWrite, 40_000, "the reopening");
 
     // Everything is there again from the recovery code, on an empty browser.
     const again = await open("/c/" + patient.conversation);
@@ -160,8 +156,8 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     await unlock.submit();
     expect(unlock.state.value).toMatchObject({ problem: null, code: { problem: null } });
     expect(again.app.state.value.route).toEqual({ name: "conversation", conversation: patient.conversation });
-    const restored = again.app.conversation(patient.conversation) as ConversationView;
-    await until(() => texts(restored).length === 4, 15_000, "the history");
+    const restored = again.app.conversation(patient.conversation);
+    await until(() => texts(restored).length === 4, 40_000, "the history");
     expect(texts(restored).map(({ text }) => text)).toEqual(texts(his).map(({ text }) => text));
     for (const one of [hers, his, theirs, restored]) one.dispose();
   });

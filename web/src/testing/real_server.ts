@@ -33,7 +33,7 @@ export class RealServer {
     const port = await freePort();
     const server = spawn(PLI, ["serve", "--data", data, "--port", String(port)], { cwd: ROOT, stdio: "ignore" });
     const url = `http://127.0.0.1:${port}`;
-    for (let i = 0; i < 200; i += 1) {
+    for (let i = 0; i < 1_200; i += 1) {
       if (await fetch(`${url}/readyz`).then((answer) => answer.ok, () => false)) return new RealServer(url, server, data);
       await new Promise((wake) => setTimeout(wake, 50));
     }
