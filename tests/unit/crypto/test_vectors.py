@@ -1,6 +1,8 @@
 """Every committed vector does what it says: ours, and what the TypeScript client sealed."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,11 @@ def test_every_code_that_a_reader_can_meet_has_a_vector():
     seen = {case["expect"] for path in FILES for case in json.loads(path.read_text())["cases"]}
     from_the_log = {"old_epoch"}  # told as a warning, not raised: messages/"older epoch after a removal"
     assert seen - {"ok"} == set(ProtocolError.codes()) - from_the_log
+
+
+@pytest.mark.slow
+def test_the_tool_writes_these_files_again(tmp_path):
+    tool = FOLDER.parents[1] / "tools" / "make_vectors.py"
+    subprocess.run([sys.executable, tool, "--into", tmp_path], check=True, capture_output=True, timeout=300)
+    for path in (*FILES, FOLDER / "encapsulations.json"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
