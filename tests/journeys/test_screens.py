@@ -32,7 +32,10 @@ Show = Callable[..., Page]
 class Gallery(http.server.SimpleHTTPRequestHandler):
     """The built gallery under the policy of the real server."""
 
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript", ".mjs": "text/javascript"}
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+    }
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", POLICY)
@@ -64,9 +67,13 @@ def show(gallery: str, chromium: Browser) -> Iterator[Show]:
     page.set_default_timeout(8000)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(f"{page.url}: {error}"))
-    page.on("console", lambda line: trouble.append(f"{page.url}: {line.text}") if "Content Security" in line.text else None)
+    page.on(
+        "console", lambda line: trouble.append(f"{page.url}: {line.text}") if "Content Security" in line.text else None
+    )
 
-    def open_screen(screen: str = "", *, language: str = "fr", theme: str = "light", size: tuple[int, int] = PHONE) -> Page:
+    def open_screen(
+        screen: str = "", *, language: str = "fr", theme: str = "light", size: tuple[int, int] = PHONE
+    ) -> Page:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.goto(f"{gallery}?screen={screen}&lang={language}&theme={theme}")
         if screen:
@@ -94,7 +101,9 @@ def test_no_screen_has_an_accessibility_violation(show: Show, language: str, the
         page = show(screen, language=language, theme=theme, size=size)
         page.evaluate(AXE.read_text())
         result = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
-        found += [f"{screen}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in result["violations"]]
+        found += [
+            f"{screen}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in result["violations"]
+        ]
         wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         found += [f"{screen}: {wider} px too wide"] if wider > 0 else []
     assert found == []
@@ -135,7 +144,9 @@ VISIBLE = """log => {
 
 
 def visible(page: Page) -> list[int]:
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))))")
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))))"
+    )
     return page.locator(LOG).evaluate(VISIBLE)
 
 
@@ -205,7 +216,7 @@ def test_a_dialog_gives_the_focus_back_and_escape_closes_it(show: Show) -> None:
     page = show("conversation-patient")
     opener = page.get_by_role("button", name="3 personnes peuvent lire")
     opener.click()
-    dialog = page.get_by_role("dialog", name="Qui peut lire")
+    dialog = page.get_by_role("dialog", name="Détails de l’échange")
     expect(dialog.get_by_text("Karim Haddad")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
@@ -254,7 +265,9 @@ def test_the_letter_prints_alone_with_its_address_and_code(show: Show) -> None:
     expect(page.get_by_role("img", name="Carré à photographier")).to_be_visible()
     for around in ("Écrire à un patient", "Imprimer la lettre", "Réglages", "Thi Nguyen"):
         expect(page.get_by_text(around).first).to_be_hidden()
-    address = page.get_by_text("messagerie.cabinet-lilas.example/i").evaluate("one => parseFloat(getComputedStyle(one).fontSize)")
+    address = page.get_by_text("messagerie.cabinet-lilas.example/i").evaluate(
+        "one => parseFloat(getComputedStyle(one).fontSize)"
+    )
     assert address > 1.4 * page.locator("body").evaluate("one => parseFloat(getComputedStyle(one).fontSize)")
 
 
