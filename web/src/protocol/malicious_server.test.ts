@@ -12,6 +12,7 @@ import { accountSeat, writeCommit } from "./commit.ts";
 import { addMembers, claimInvitation, extendConversation, openConversation, removeMembers, rotateEpoch, type Commit } from "./conversation.ts";
 import { acceptRecord, acceptRecords } from "./conversation_chain.ts";
 import { newestMessages, openMessage, sealMessage, withheldParents } from "./envelope.ts";
+import { fullKeys, sealBox } from "./epoch.ts";
 import { readRecord } from "./epoch_record.ts";
 import { hpkeSeal } from "./hpke.ts";
 import { checkMirror, replyRight } from "./reply_right.ts";
@@ -151,6 +152,15 @@ describe("against conversations, a server", () => {
     expect(await extending(flipped(own, 9000))).toBe("forged_box");
     expect(await extending(boxOf(created, karim.id))).toBe("forged_box");
     expect(await extending(null)).toBe("forged_box");
+  });
+
+  it("and a member together cannot put another box in the place of the signed one, though it opens", async () => {
+    const rotated = await rotateEpoch({ conversation: created.conversation, author: doctor.author, accounts, invites, at: NOW });
+    const head = rotated.conversation.chain.head;
+    const to = { id: karim.id, enc: karim.secrets.newest.enc.public, history: "full" } as const;
+    const box = await sealBox(head, to, fullKeys(rotated.conversation.keys.get(2)));
+    const extended = extendConversation({ conversation: created.conversation, record: rotated.record, box, accounts, opener: karim.secrets });
+    expect(await refusal(extended)).toBe("forged_box");
   });
 
   it("and an owner together cannot give one member a key that does not match the commit", async () => {
