@@ -20,8 +20,17 @@ NUMBERS = itertools.count(1)
 LETTER = "Bonjour Monsieur Dupont, voici votre ordonnance. À bientôt."
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled(tmp_path_factory):
+    """Let the many short programs share compiled modules, also where the environment forbids writing them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
+        yield
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory, compiled):
     data = tmp_path_factory.mktemp("server")
     made = Server(data / "data", data / "log", free_port(), extra=["--no-web"])
     subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
