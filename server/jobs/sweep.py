@@ -26,5 +26,6 @@ async def sweep(services: Services) -> None:
         sessions = await services.sessions.sweep()
     except (DomainError, OSError) as exc:
         telemetry.warning("sweep_failed", exc_type=type(exc).__name__)
-    else:
+        return
+    if uploads + sessions:
         telemetry.info("swept", count=uploads + sessions)
