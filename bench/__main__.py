@@ -58,6 +58,7 @@ def summary(found: dict[str, Any], safe: str, *, pinned: bool, seconds: float) -
         "undelivered": sum(one["undelivered"] for path in ("http", "lean") for one in found[path].values()),
         "durability": safe,
         "envelope_bytes": found["envelope_bytes"],
+        "pairs": found["pairs"],
         "pinned": pinned,
         "cores": len(CORES),
         "calibration_ms": found["calibration_ms"],

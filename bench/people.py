@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from server.__main__ import main as pli
 
 TEXT = "A sentence of a doctor to a patient. " * 14  # seals to about 1 KB
 MONTH = 30 * 24 * 3_600_000  # milliseconds
+FEWEST = 16  # pairs that a run needs
 
 
 def now() -> int:
@@ -116,10 +117,13 @@ def identifiers() -> Iterator[str]:
         yield f"{number}{-total % 10}"
 
 
-def activations(data: Path, count: int) -> list[str]:
-    """Make activation links as the operator of the running server does; returns their tokens."""
-    tokens = []
+def activations(data: Path, count: int, seconds: float = 60) -> list[str]:
+    """Make activation links as the operator of the running server does, until time is over; returns their tokens."""
+    tokens: list[str] = []
+    end = time.monotonic() + seconds
     for index, rpps in zip(range(count), identifiers(), strict=False):
+        if time.monotonic() > end and len(tokens) >= FEWEST:
+            break
         said = io.StringIO()
         arguments = ["admin", "professional", "add", "--data", str(data), "--name", f"Dr Bench {index}"]
         with contextlib.redirect_stdout(said):
@@ -188,18 +192,17 @@ async def _pair(caller: Caller, server_id: bytes, token: str) -> Pair:
     return Pair(doctor, patient, replace(claimed.opened, accounts=accounts))
 
 
-async def make_pairs(host: str, port: int, tokens: list[str], progress: Callable[[int], None]) -> list[Pair]:
-    """Make one pair for each activation, a few at a time."""
+async def make_pairs(host: str, port: int, tokens: list[str], seconds: float) -> list[Pair]:
+    """Make one pair for each activation, a few at a time, until they are all made or the time is over."""
     pairs: list[Pair] = []
-    waiting = list(tokens)
+    waiting, end = list(tokens), time.monotonic() + seconds
 
     async def work() -> None:
         http = await Http.open(host, port)
         caller = Caller(http, f"{host}:{port}")
         server_id = unb64((await caller.call("GET", "/v1/server"))["id"])
-        while waiting:
+        while waiting and (time.monotonic() < end or len(pairs) < FEWEST):
             pairs.append(await _pair(caller, server_id, waiting.pop()))
-            progress(len(pairs))
         http.close()
 
     await asyncio.gather(*(work() for _ in range(min(8, len(tokens)))))

@@ -18,9 +18,11 @@ class Plan:
     """Connections whose memory is measured."""
     file: int
     """Bytes of the attachment."""
-    half_time: float | None = None
-    """Seconds after which the lean half gets shorter stages: a slow machine must keep "under 50 s" too."""
+    gathering: float = 120
+    """Seconds for making pairs; a slow machine measures with fewer."""
+    hurry: tuple[float, float] | None = None
+    """Seconds after which the first and the second half get shorter stages: "under 50 s" is a promise."""
 
 
-QUICK = Plan(pairs=64, seconds=1.5, rounds=1, offered=(200, 500), idle=250, file=4 * MIB, half_time=28)
+QUICK = Plan(pairs=256, seconds=1.5, rounds=1, offered=(200, 500), idle=250, file=4 * MIB, gathering=6, hurry=(14, 27))
 FULL = Plan(pairs=256, seconds=4.0, rounds=3, offered=(20, 200, 500, 1000), idle=1000, file=25 * MIB)

@@ -36,6 +36,11 @@ class Bench:
         self.arrivals = Arrivals()
         self._kept: list[Http] = []
 
+    def pace(self, half: int) -> None:
+        """Shorten the stages to come when this machine is slow."""
+        if self.plan.hurry and time.perf_counter() - BEGUN > self.plan.hurry[half]:
+            self.plan = replace(self.plan, seconds=self.plan.seconds * 0.6)
+
     # --- senders ------------------------------------------------------------------------------------------------
 
     async def http(self) -> Http:
@@ -219,12 +224,17 @@ def calibrate() -> float:
 async def measure(server: Server, tokens: list[str], plan: Plan) -> dict[str, Any]:
     """Run every stage and return what was found."""
     begun = time.perf_counter()
-    pairs = await make_pairs(server.host, server.port, tokens, lambda _: None)
+    pairs = await make_pairs(server.host, server.port, tokens, plan.gathering)
     say(f"{len(pairs)} pairs made through the public interface in {time.perf_counter() - begun:.1f} s")
     bench = Bench(server, pairs, plan)
-    found: dict[str, Any] = {"calibration_ms": calibrate(), "envelope_bytes": pairs[0].messages(1)[0].size}
+    found: dict[str, Any] = {
+        "pairs": len(pairs),
+        "calibration_ms": calibrate(),
+        "envelope_bytes": pairs[0].messages(1)[0].size,
+    }
     found["idle"] = await bench.idle(SocketIo)
     say(f"{found['idle']['kib_each']} KiB for each idle connection")
+    bench.pace(0)
     doctors, patients = await bench.connect(SocketIo)
     say("HTTP command, Socket.IO push")
     found["http"] = await bench.closed_loops(bench.http_senders)
@@ -235,8 +245,7 @@ async def measure(server: Server, tokens: list[str], plan: Plan) -> dict[str, An
     say(f"{found['history']['per_server_cpu_s']} pages of history per server-CPU-second")
     found["behind"] = sum(one.behind for one in doctors + patients)
     bench.hang_up(*doctors, *patients)
-    if plan.half_time and time.perf_counter() - BEGUN > plan.half_time:
-        bench.plan = replace(plan, seconds=plan.seconds / 2)
+    bench.pace(1)
     say("lean socket both ways")
     doctors, patients = await bench.connect(LeanSocket)
 
@@ -257,6 +266,6 @@ def run(plan: Plan, folder: Path) -> dict[str, Any]:
             raise RuntimeError("pli init failed")
     server = start(data, folder / "server.log")
     try:
-        return asyncio.run(measure(server, activations(data, plan.pairs), plan))
+        return asyncio.run(measure(server, activations(data, plan.pairs, plan.gathering / 2), plan))
     finally:
         server.stop()
