@@ -87,6 +87,7 @@ def _live(app: web.Application, services: Services, bus: MemoryBus) -> None:
     SocketIO(services, gateway).attach(app)
 
     async def end(_: web.Application) -> None:
+        services.feed.end_waiting()
         await gateway.close()
 
     app.on_shutdown.append(end)

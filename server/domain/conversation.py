@@ -21,6 +21,7 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
+LATEST: Final = 2**53 - 1  # the largest integer of the protocol, here a time in milliseconds
 CARING: Final = frozenset({Role.OWNER, Role.PROFESSIONAL})
 """The roles that decide whether answers are allowed (rule 3); only professionals have them."""
 
@@ -144,6 +145,6 @@ def read_reply(choice: object) -> Policy:
             return Policy(Reply.OPEN)
         case "none":
             return Policy(Reply.NONE)
-        case {"until": int(until), **rest} if not rest and until >= 0:
+        case {"until": int(until), **rest} if not rest and 0 <= until <= LATEST:
             return Policy(Reply.UNTIL, until)
     raise BadRequestError('reply is "open", "none" or {"until": ms}')

@@ -18,6 +18,7 @@ class FeedService:
     store: Store
     bus: Bus
     _waiting: dict[AccountId, set[asyncio.Event]] = field(default_factory=dict)
+    _ending: bool = False
 
     async def since(
         self, account: AccountId, after: int, *, limit: int, wait: float = 0
@@ -27,7 +28,7 @@ class FeedService:
         self._waiting.setdefault(account, set()).add(grown)
         try:
             found = await self._read(account, after, limit)
-            if not found[0] and wait > 0:
+            if not found[0] and wait > 0 and not self._ending:
                 try:
                     async with asyncio.timeout(wait):
                         await grown.wait()
@@ -40,6 +41,13 @@ class FeedService:
             waiting.discard(grown)
             if not waiting:
                 del self._waiting[account]
+
+    def end_waiting(self) -> None:
+        """Answer everybody who waits; the server stops."""
+        self._ending = True
+        for waiting in self._waiting.values():
+            for grown in waiting:
+                grown.set()
 
     async def _read(self, account: AccountId, after: int, limit: int) -> tuple[list[FeedEntry], int]:
         return await self.store.read(

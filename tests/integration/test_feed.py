@@ -8,7 +8,8 @@ import time
 import pytest
 
 from crypto.codec import b64
-from tests.fakes.peer import Refused
+from tests.fakes.peer import Peer, Refused
+from tests.fakes.server import running
 
 
 @pytest.fixture
@@ -79,3 +80,14 @@ async def test_a_query_is_read_strictly(pair, query):
     with pytest.raises(Refused) as caught:
         await jean.ask("GET", f"/v1/feed?{query}")
     assert caught.value.code == "bad_request"
+
+
+async def test_a_server_that_stops_lets_nobody_wait(tmp_path):
+    async with running(tmp_path / "data") as local:
+        claire = await Peer.professional(local, "Claire Martin")
+        waiting = asyncio.create_task(claire.feed(0, wait=25))
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+    assert await waiting == {"events": [], "position": 0, "last": 0}
+    assert time.monotonic() - began < 5
+    await claire.close()

@@ -8,6 +8,8 @@ import pytest
 from crypto import holder, session
 from crypto.codec import b64, unb64
 from server.clock import SetClock
+from server.transport.rest.operations import Role
+from server.transport.rest.routes import OPERATIONS, PARAMETERS
 from tests.fakes.peer import Peer, Refused, now
 from tests.fakes.server import running
 
@@ -113,6 +115,37 @@ async def test_a_cookie_counts_only_with_the_header(server, people):
             assert (answer.status, (await answer.json())["code"]) == (403, "csrf")
         async with browser.get("/v1/me", headers={"X-Pli": "1"}) as answer:
             assert answer.status == 200
+
+
+def filled(path: str) -> str:
+    """Return a path with ids that are well formed and of nobody."""
+    for name, (length, _) in PARAMETERS.items():
+        path = path.replace("{" + name + "}", b64(b"x" * (length or 20)))
+    return path
+
+
+async def test_every_operation_asks_for_what_the_table_says(people):
+    """The role matrix: nobody, a patient, a professional who is a stranger, on every operation there is."""
+    claire = await people("Claire Martin")
+    jean = await people(await claire.invite())
+    seen = {}
+    for operation in OPERATIONS:
+        for who, token in (("nobody", ""), ("patient", jean.token), ("stranger", claire.token)):
+            if operation.name == "endCurrentSession" and token:
+                continue
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            body = b"{}" if operation.request else None
+            headers |= {"Content-Type": "application/json"} if operation.request else {}
+            url = filled(operation.path)
+            async with claire.http.request(operation.method, url, data=body, headers=headers) as answer:
+                seen[operation.name, who] = answer.status
+        closed = operation.role not in {Role.ANYONE, Role.EITHER}
+        assert (seen[operation.name, "nobody"] == 401) == closed, operation.name
+        if operation.role is Role.MEMBER and operation.request is None:
+            assert {seen[operation.name, who] for who in ("patient", "stranger")} == {404}, operation.name
+        if operation.role is Role.PROFESSIONAL:
+            assert seen[operation.name, "patient"] == 403, operation.name
+    assert all(status < 500 for status in seen.values())
 
 
 @pytest.mark.parametrize("token", ["", "x", "a" * 43, "Basic abc", "é"])

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  # Alembic runs this file by its path; a package would be imported without it
 """Alembic runs inside ``server.storage.schema``, on a connection that it is given."""
 
 from __future__ import annotations

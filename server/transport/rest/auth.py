@@ -47,7 +47,12 @@ async def require(request: web.Request, role: Role, sessions: SessionService) ->
         if role is Role.EITHER:
             return None
         raise UnauthenticatedError
-    principal = await sessions.recognise(token)
+    try:
+        principal = await sessions.recognise(token)
+    except UnauthenticatedError:
+        if role is Role.EITHER:  # a browser that still has the cookie of a session long gone
+            return None
+        raise
     if role is Role.PROFESSIONAL and not principal.professional:
         raise NotPermittedError("for professionals")
     return principal
