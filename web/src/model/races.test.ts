@@ -4,7 +4,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { until } from "../testing/mock_clock.ts";
 import { MockBrowser, realClock } from "../testing/mock_platform.ts";
-import { MockServer, refuse } from "../testing/mock_server.ts";
+import { refuse } from "../testing/mock_answers.ts";
+import { MockServer } from "../testing/mock_server.ts";
+import { timeline } from "../viewmodel/timeline.ts";
+import { loadDevice } from "./device.ts";
 import { close, conversationOf, newcomer, openTab, say, textsOf, untilTexts, type Known, type Tab } from "../testing/people.ts";
 
 const ENVELOPE = /^POST .*\/envelopes$/;
@@ -86,6 +89,7 @@ it("seals again under the new epoch when the members changed meanwhile, and noth
   await until(async () => (await office.home.log.facts(conversation)) !== undefined);
   server.silent = true;
   await office.home.writing.add(conversation, colleague.account, "none");
+  server.silent = false;
   await say(hers.home, conversation, "Après l'arrivée.");
   await untilTexts(hers.home, conversation, ["Bonjour.", "Après l'arrivée."]);
   expect(server.envelopes(conversation).at(-1)?.epoch).toBe(2);
@@ -157,9 +161,7 @@ it("notices a message that the server withholds from the one it tells", async ()
   await untilTexts(his.home, conversation, ["Bonjour.", "Première réponse."]);
   await say(his.home, conversation, "Deuxième réponse.");
   await until(() => sent() === 3);
-  const { events } = server.conversations.get(conversation)!;
-  const hidden = events.findIndex((event) => event.type === "envelope" && event.author === patient.account);
-  events.splice(hidden, 1);
+  server.hide(conversation, (event) => event.type === "envelope" && event.author === patient.account);
   server.silent = false;
   hers.tab.online.set(true);
   await until(async () => (await hers.home.log.facts(conversation))?.alarm === "withheld");
@@ -195,6 +197,24 @@ it("tells a slip of the finger before anything is asked of the server", async ()
   await expect(client.unlockByCode("ABC")).rejects.toMatchObject({ code: "bad_code" });
   expect(server.calls.slice(before).filter((call) => call.includes("sessions"))).toEqual([]);
 });
+
+it("opens the newest page of ten thousand messages quickly, and pages back", async () => {
+  const facts = (await his.home.log.facts(conversation))!;
+  const [model] = (await his.home.log.entries(conversation, 1_000, 10)).filter((entry) => entry.type === "envelope");
+  const { vault } = (await loadDevice(his.tab, await his.tab.storage()))!;
+  const many = Array.from({ length: 10_000 }, (_, i) => ({ ...model!, id: `id-${i}`, seq: i + 3 }));
+  await vault.write(await Promise.all(many.map((entry) => vault.put("events", [conversation, entry.seq], entry))));
+  await vault.keep("conversations", conversation, { ...facts, last: 10_002 });
+
+  const began = performance.now();
+  const newest = await his.home.log.entries(conversation, Number.MAX_SAFE_INTEGER, 50);
+  timeline({ facts, me: patient.account, entries: newest, pending: [], progress: () => null, unreadAfter: null, documents: new Map() });
+  const took = performance.now() - began;
+  expect(newest.map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, i) => 9_953 + i));
+  expect(took).toBeLessThan(200);
+  const older = await his.home.log.entries(conversation, newest[0]!.seq, 50);
+  expect(older.at(-1)?.seq).toBe(9_952);
+}, 60_000);
 
 it("leaves nothing on the device after log-off, in no tab", async () => {
   const second = await tabOf(doctorBrowser, doctor.code);

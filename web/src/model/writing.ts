@@ -50,6 +50,7 @@ export class Writing implements Sealer {
 
   async seal(id: ConversationId, intent: Intent, at: number): Promise<SealedIntent> {
     const { log, author } = this.#parts;
+    if ((await log.facts(id)) === undefined) await log.load(id);
     await this.#rotateIfDue(id);
     const facts = await this.#sound(id);
     const conversation = await log.opened(id);

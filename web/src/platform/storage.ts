@@ -53,7 +53,15 @@ class Database implements Storage {
     // "strict": what is told to the server as delivered must survive a power cut.
     const transaction = this.#db.transaction(drawers, "readwrite", { durability: "strict" });
     const steps = changes.map((change) => apply(transaction, change));
-    await Promise.all([...steps, transaction.done]);
+    try {
+      await Promise.all(steps);
+    } catch (error) {
+      // A value that cannot be stored fails alone: without this, its neighbours would be kept.
+      transaction.done.catch(() => undefined);
+      transaction.abort();
+      throw error;
+    }
+    await transaction.done;
   }
 
   async wipe(): Promise<void> {

@@ -9,8 +9,8 @@ import { b64, unb64 } from "../protocol/codec.ts";
 import { messageId } from "../protocol/envelope.ts";
 import { readRecord } from "../protocol/epoch_record.ts";
 import { linkHash } from "../protocol/link.ts";
+import { ok, refuse, respond, waitFor, type Answer } from "./mock_answers.ts";
 
-type Answer = { readonly status: number; readonly body?: unknown };
 type Asked = { readonly method: string; readonly path: string; readonly query: URLSearchParams; readonly body: unknown; readonly who: string | null };
 
 /** What a test does to a call: refuse it, lose its answer after doing it, or hold it. */
@@ -38,7 +38,7 @@ type Conversation = {
   readonly id: string;
   epochs: { epoch: number; seq: number; record: string; members: string[]; boxes: Map<string, string> }[];
   events: T.Event[];
-  invitations: T.InvitationRow[];
+  readonly invitations: readonly T.InvitationRow[];
   accepted: Map<string, T.Accepted>;
   policy: T.Policy;
 };
@@ -276,6 +276,17 @@ export class MockServer {
     this.#log(conversation, event(conversation.events.length + 1, this.#tick()));
   }
 
+  /** Deny the first event of this kind to everybody from now on. */
+  hide(id: string, which: (event: T.Event) => boolean): void {
+    const conversation = this.#conversation(id);
+    const hidden = conversation.events.find(which);
+    conversation.events = conversation.events.filter((event) => event !== hidden);
+    for (const account of this.accounts.values()) {
+      const rest = account.feed.filter(({ event }) => event.seq !== hidden?.seq);
+      account.feed = rest.map((entry, i) => ({ ...entry, position: i + 1 }));
+    }
+  }
+
   // ---- feed and live
 
   async #feed(asked: Asked, second: string, signal: AbortSignal | null): Promise<Answer> {
@@ -373,25 +384,6 @@ export class MockServer {
 
 function rowOf({ epoch, seq, record, boxes }: Conversation["epochs"][number], who: string): T.EpochRow {
   return { epoch, seq, record, box: boxes.get(who) ?? null };
-}
-
-function ok(body: unknown, status = 200): Answer {
-  return { status, body };
-}
-
-export function refuse(status: number, code: string, more: object = {}): Answer {
-  return { status, body: { type: "about:blank", title: code, status, code, ...more } };
-}
-
-function respond({ status, body }: Answer): Response {
-  if (body === undefined) return new Response(null, { status });
-  const type = status >= 400 ? "application/problem+json" : "application/json";
-  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": type } });
-}
-
-/** The long poll: two seconds instead of twenty-five. */
-async function waitFor(something: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !something(); i += 1) await new Promise((wake) => setTimeout(wake, 5));
 }
 
 function headOf(account: Account): Promise<string> {

@@ -8,7 +8,7 @@ import { createAccount } from "../protocol/account.ts";
 import { b64 } from "../protocol/codec.ts";
 import { DeviceKeys } from "../protocol/holder.ts";
 import { until } from "./mock_clock.ts";
-import { MockBrowser, realClock, type MockTab } from "./mock_platform.ts";
+import { realClock, type MockBrowser, type MockTab } from "./mock_platform.ts";
 import type { MockServer } from "./mock_server.ts";
 
 export type Known = { readonly account: string; readonly code: string };
@@ -55,9 +55,9 @@ export async function conversationOf(doctor: Home, patient: string, text = "Bonj
 }
 
 export async function say(home: Home, conversation: string, text: string): Promise<string> {
-  const reply = home.professional ? "open" : null;
-  const payload = { text, attachments: [], reply, replaces: null };
-  const pending = await home.say(conversation, { said: { type: "text", payload }, attachments: [], reply, readSeq: null });
+  const reply = home.professional ? ("open" as const) : null;
+  const said = { type: "text", payload: { text, attachments: [], reply, replaces: null } } as const;
+  const pending = await home.say(conversation, { said, attachments: [], reply, readSeq: null });
   return pending.id;
 }
 

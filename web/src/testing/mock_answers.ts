@@ -1,0 +1,22 @@
+/** How the MockServer answers. */
+
+export type Answer = { readonly status: number; readonly body?: unknown };
+
+export function ok(body: unknown, status = 200): Answer {
+  return { status, body };
+}
+
+export function refuse(status: number, code: string, more: object = {}): Answer {
+  return { status, body: { type: "about:blank", title: code, status, code, ...more } };
+}
+
+export function respond({ status, body }: Answer): Response {
+  if (body === undefined) return new Response(null, { status });
+  const type = status >= 400 ? "application/problem+json" : "application/json";
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": type } });
+}
+
+/** The long poll: two seconds instead of twenty-five. */
+export async function waitFor(something: () => boolean): Promise<void> {
+  for (let i = 0; i < 400 && !something(); i += 1) await new Promise((wake) => setTimeout(wake, 5));
+}
