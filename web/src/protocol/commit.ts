@@ -5,7 +5,20 @@
 import { newestUserKey, type ChainState } from "./chain_state.ts";
 import { b64, unb64 } from "./codec.ts";
 import { acceptRecord, type Accounts, type RecordChain } from "./conversation_chain.ts";
-import { commitOf, fullKeys, linkCommitOf, newEpochKeys, sealBacklink, sealBox, sealRoster, type EpochKeys, type FullKeys, type Keyring, type Place, type Roster } from "./epoch.ts";
+import {
+  commitOf,
+  fullKeys,
+  linkCommitOf,
+  newEpochKeys,
+  sealBacklink,
+  sealBox,
+  sealRoster,
+  type EpochKeys,
+  type FullKeys,
+  type Keyring,
+  type Place,
+  type Roster,
+} from "./epoch.ts";
 import { writeRecord, type Claim, type History, type Member, type Reason, type Role } from "./epoch_record.ts";
 import type { Holder } from "./holder.ts";
 import type { InvitePublic } from "./invitation.ts";

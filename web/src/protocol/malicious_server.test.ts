@@ -9,7 +9,15 @@ import { addHolder, revokeHolder, rotateUserSecret, unlock } from "./account.ts"
 import { acceptChain, acceptLink, extendChain, writeLink, type ChainState } from "./account_chain.ts";
 import { b64, concat, encodeCanonical, readSigned, unb64, writeSigned } from "./codec.ts";
 import { accountSeat, writeCommit } from "./commit.ts";
-import { addMembers, claimInvitation, extendConversation, openConversation, removeMembers, rotateEpoch, type Commit } from "./conversation.ts";
+import {
+  addMembers,
+  claimInvitation,
+  extendConversation,
+  openConversation,
+  removeMembers,
+  rotateEpoch,
+  type Commit,
+} from "./conversation.ts";
 import { acceptRecord, acceptRecords } from "./conversation_chain.ts";
 import { newestMessages, openMessage, sealMessage, withheldParents } from "./envelope.ts";
 import { fullKeys, sealBox } from "./epoch.ts";

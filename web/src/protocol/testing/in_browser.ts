@@ -6,6 +6,8 @@
 import { createAccount, unlock } from "../account.ts";
 import { DeviceKeys, selfTest, type StoredDevice } from "../holder.ts";
 import { hpkeEngine } from "../hpke.ts";
+import type { ChainState } from "../chain_state.ts";
+import type { Bytes } from "../suite.ts";
 import { NOW } from "./people.ts";
 import { readGroup, type RawGroup } from "./vector.ts";
 import { difference } from "./vectors.ts";
@@ -36,8 +38,13 @@ export async function keepDevice(): Promise<{ readonly id: string; readonly expo
 }
 
 /** After a reload: take the device back, test it, and open the box that was sealed to it before. */
-export async function takeDevice(): Promise<{ readonly id: string; readonly works: boolean; readonly opened: string; readonly exported: readonly string[] }> {
-  type Kept = { readonly device: StoredDevice; readonly chain: Parameters<typeof unlock>[0]["chain"]; readonly box: Parameters<typeof unlock>[0]["box"] };
+export async function takeDevice(): Promise<{
+  readonly id: string;
+  readonly works: boolean;
+  readonly opened: string;
+  readonly exported: readonly string[];
+}> {
+  type Kept = { readonly device: StoredDevice; readonly chain: ChainState; readonly box: Bytes };
   const kept = (await inStore("readonly", (store) => store.get("device"))) as Kept;
   const device = await DeviceKeys.load(kept.device);
   const secrets = await unlock({ chain: kept.chain, holder: device, box: kept.box, generation: 1, previous: [] });

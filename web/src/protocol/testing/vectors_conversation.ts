@@ -2,7 +2,18 @@ import { acceptChain, type ChainState } from "../account_chain.ts";
 import { b64, unb64, writeSigned, type Json } from "../codec.ts";
 import { checkInviter } from "../conversation.ts";
 import { acceptRecord, acceptRecords, reconcile, type RecordChain } from "../conversation_chain.ts";
-import { commitOf, fullKeys, linkCommitOf, openEpochs, openRoster, sealBacklink, sealRoster, type BoxOpener, type EpochKeys, type FullKeys } from "../epoch.ts";
+import {
+  commitOf,
+  fullKeys,
+  linkCommitOf,
+  openEpochs,
+  openRoster,
+  sealBacklink,
+  sealRoster,
+  type BoxOpener,
+  type EpochKeys,
+  type FullKeys,
+} from "../epoch.ts";
 import { memberOf, readRecord } from "../epoch_record.ts";
 import { holderFromSeed } from "../holder.ts";
 import { demandOpen, invitationLink, inviteFromSecret, readInvitationLink } from "../invitation.ts";

@@ -1,4 +1,12 @@
-import { openAttachment, openSegment, sealAttachment, sealedSize, segmentCount, segmentRange, type AttachmentReference } from "../attachment.ts";
+import {
+  openAttachment,
+  openSegment,
+  sealAttachment,
+  sealedSize,
+  segmentCount,
+  segmentRange,
+  type AttachmentReference,
+} from "../attachment.ts";
 import { b64, concat, equal } from "../codec.ts";
 import { kindOf, readContent, type Content, type Kind } from "../content.ts";
 import { acceptRecords } from "../conversation_chain.ts";
@@ -19,7 +27,8 @@ const SEGMENT = 65_536;
 function logOf(v: Values): readonly Placed[] {
   return v.valuesList("log").map((entry) => {
     const content = readContent(entry.bytes("content"));
-    return { seq: entry.number("seq"), message: { id: entry.text("id"), epoch: 1, author: authorOf(entry, content), content, warnings: [] } };
+    const author = authorOf(entry, content);
+    return { seq: entry.number("seq"), message: { id: entry.text("id"), epoch: 1, author, content, warnings: [] } };
   });
 }
 
