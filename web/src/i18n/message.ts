@@ -2,10 +2,12 @@
 export type Message = string | { readonly one: string; readonly other: string };
 
 type NamesIn<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | NamesIn<Rest> : never;
-type Wordings<M> = M extends string ? M : M extends { readonly one: infer A; readonly other: infer B } ? (A | B) & string : never;
-
-/** The names that a message needs; `t` asks for exactly these. */
-export type ParamsOf<M> = NamesIn<Wordings<M>>;
+/** The names that a message needs; `t` asks for exactly these. A plural always needs its `count`. */
+export type ParamsOf<M> = M extends string
+  ? NamesIn<M>
+  : M extends { readonly one: infer One extends string; readonly other: infer Other extends string }
+    ? "count" | NamesIn<One> | NamesIn<Other>
+    : never;
 export type Values = Readonly<Record<string, string | number>>;
 
 export function fill(message: Message, values: Values, plural: Intl.PluralRules): string {

@@ -56,6 +56,7 @@ export function documentIcon(code: string | null): IconName {
       return "image";
     case "letter":
       return "letter";
+    case null:
     default:
       return "document";
   }

@@ -50,6 +50,8 @@ export const errors = {
   "error.request_too_large": "There is too much at once. Send it in several messages.",
   "error.unsupported_media_type": "This format is not accepted.",
   "error.range_not_satisfiable": "Reading the document was interrupted. Open it again.",
+  "error.attachment_empty": "This document is empty. Choose another one.",
+  "error.quota_exceeded": "The account already keeps as many documents as it may. Ask the people who run this server.",
   "error.attachment_unknown": "The document did not arrive whole. Attach it again.",
   "error.wrong_conversation": "This message belongs to another exchange. It was refused.",
   "error.too_many_tries": "Too many tries. Wait a few minutes before trying again.",
@@ -71,5 +73,6 @@ export const errors = {
   "error.device_removed": "This device was removed from your account. Open again with your recovery code.",
   "error.newer_version": "This message needs a newer version of Pli. Reload the page.",
   "error.before_joining": "This message is older than your arrival in the exchange.",
+  "error.account_first": "This document opens at the next step.",
   "error.other": "Something did not work. Try again, or reload the page.",
 } as const;

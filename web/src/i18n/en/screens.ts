@@ -121,6 +121,11 @@ export const screens = {
   "letter.title": "{name} writes to you",
   "letter.to": "For {name}",
   "letter.accept": "Answer {name}",
+  "letter.open": { one: "Open the document and answer", other: "Open the documents and answer" },
+  "letter.documents": {
+    one: "The document opens at the next step, on this device.",
+    other: "The {count} documents open at the next step, on this device.",
+  },
   "letter.terms": "This letter opens until {date}, only once. You will not be asked for a password.",
   "letter.account": "This device is already used by {name}.",
   "letter.existing": "Continue as {name}",
@@ -219,7 +224,7 @@ export const screens = {
   "draft.title.professional": "Title, for example “Blood pressure treatment”",
   "draft.title.patient": "Say what it is, for example “Picture of the wound”",
 
-  "details.title": "Who can read",
+  "details.title": "Details of the exchange",
   "details.readers": "Who can read",
   "details.documents": "Documents of this exchange",
   "details.documents.none": "No document.",

@@ -53,6 +53,8 @@ export const errors = {
   "error.request_too_large": "Il y a trop de choses en une seule fois. Envoyez en plusieurs messages.",
   "error.unsupported_media_type": "Ce format n'est pas accepté.",
   "error.range_not_satisfiable": "La lecture du document a été interrompue. Ouvrez-le de nouveau.",
+  "error.attachment_empty": "Ce document est vide. Choisissez-en un autre.",
+  "error.quota_exceeded": "Le compte garde déjà autant de documents qu'il le peut. Demandez à ceux qui tiennent ce serveur.",
   "error.attachment_unknown": "Le document n'est pas arrivé en entier. Joignez-le de nouveau.",
   "error.wrong_conversation": "Ce message appartient à un autre échange. Il a été refusé.",
   "error.too_many_tries": "Trop d'essais. Attendez quelques minutes avant de réessayer.",
@@ -74,5 +76,6 @@ export const errors = {
   "error.device_removed": "Cet appareil a été retiré de votre compte. Ouvrez de nouveau avec votre code de secours.",
   "error.newer_version": "Ce message demande une version plus récente de Pli. Rechargez la page.",
   "error.before_joining": "Ce message date d'avant votre arrivée dans l'échange.",
+  "error.account_first": "Ce document s'ouvrira à l'étape suivante.",
   "error.other": "Quelque chose n'a pas marché. Réessayez, ou rechargez la page.",
 } as const;

@@ -121,6 +121,11 @@ export const screens = {
   "letter.title": "{name} vous écrit",
   "letter.to": "Pour {name}",
   "letter.accept": "Répondre à {name}",
+  "letter.open": { one: "Ouvrir le document et répondre", other: "Ouvrir les documents et répondre" },
+  "letter.documents": {
+    one: "Le document s'ouvre à l'étape suivante, sur cet appareil.",
+    other: "Les {count} documents s'ouvrent à l'étape suivante, sur cet appareil.",
+  },
   "letter.terms": "Cette lettre s'ouvre jusqu'au {date}, une seule fois. Aucun mot de passe ne vous sera demandé.",
   "letter.account": "Cet appareil est déjà utilisé par {name}.",
   "letter.existing": "Continuer comme {name}",
@@ -219,7 +224,7 @@ export const screens = {
   "draft.title.professional": "Titre, par exemple « Traitement de la tension »",
   "draft.title.patient": "Dites ce que c'est, par exemple « Photo de la plaie »",
 
-  "details.title": "Qui peut lire",
+  "details.title": "Détails de l'échange",
   "details.readers": "Qui peut lire",
   "details.documents": "Documents de cet échange",
   "details.documents.none": "Aucun document.",

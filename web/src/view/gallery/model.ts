@@ -5,6 +5,7 @@ import type {
 } from "../../viewmodel/types";
 import { manyMessages } from "./entries";
 import { samplePdf, samplePicture } from "./files";
+import { martin } from "./people";
 import * as states from "./states";
 
 /** What a screen of the gallery shows; the rest is the usual sample. */
@@ -54,7 +55,7 @@ function members(of: ConversationState): MembersState {
 }
 
 function conversation(scene: Scene): ReturnType<AppModel["conversation"]> {
-  const value = scene.conversation ?? states.conversation(states.strangers[0] ?? states.strangers[2]!);
+  const value = scene.conversation ?? states.conversation(martin);
   const state = new Observable(value);
   const model = still<ReturnType<AppModel["conversation"]>>({
     state,

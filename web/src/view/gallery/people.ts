@@ -13,7 +13,6 @@ const person = (fields: Partial<Person> & Pick<Person, "id" | "name" | "role">):
 export const martin = person({ id: "martin", name: "Dr Claire Martin", role: "owner", profession: "10", identifier: "10101234567", verified: true });
 export const haddad = person({ id: "haddad", name: "Karim Haddad", role: "professional", profession: "21", identifier: "10101234568", verified: true });
 export const robert = person({ id: "robert", name: "Inès Robert", role: "professional", profession: "60", identifier: "10101234569", verified: true });
-export const unknown = person({ id: "unknown", name: "Dr Paul Sanspreuve", role: "professional", profession: "10", identifier: "10101234570" });
 export const dupont = person({ id: "dupont", name: "Jean Dupont", role: "patient" });
 export const invited = person({ id: "invited", name: "Marie-Antoinette de Villeneuve-Bargemon", role: "patient", standing: "invited" });
 

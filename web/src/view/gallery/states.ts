@@ -3,7 +3,7 @@ import type {
   NewConversationState, Person, Problem, RecoveryCode, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
 import { longStory, shortStory } from "./entries";
-import { asMe, dupont, haddad, invited, martin, robert, unknown } from "./people";
+import { asMe, dupont, haddad, invited, martin, robert } from "./people";
 
 const NOW = Date.now();
 const DAY = 86_400_000;
@@ -113,4 +113,3 @@ export const settings: SettingsState = {
   ],
   server: { name: "Cabinet des Lilas", version: "0.1.0", registryKey: "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80" },
 };
-export const strangers = [martin, unknown, dupont];
