@@ -1,11 +1,14 @@
 """Fixtures of the journeys; the programs they start are in `support.py`."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.journeys.people import Person
 from tests.journeys.support import BIN, CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, free_port, write_pdf
 
 
@@ -73,3 +76,22 @@ def chromium() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def person(chromium: Any) -> Iterator[Callable[[dict[str, int]], Person]]:
+    people: list[Person] = []
+
+    def make(size: dict[str, int]) -> Person:
+        people.append(Person(chromium, size))
+        return people[-1]
+
+    yield make
+    if (shots := os.environ.get("JOURNEY_SCREENSHOTS")) is not None:
+        for number, one in enumerate(people):
+            for page in one.context.pages:
+                page.screenshot(path=f"{shots}/{number}.png")
+    complaints = [complaint for one in people for complaint in one.complaints]
+    for one in people:
+        one.context.close()
+    assert complaints == []

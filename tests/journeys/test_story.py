@@ -1,106 +1,20 @@
 """The story that must work, as the people in it see it: three browsers and a terminal against one real server."""
 
-import os
+import base64
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.journeys.people import DESK, PHONE, Person, activate, last_message
 from tests.journeys.support import Server, Terminal, luhn, write_pdf
-
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 800}
-PATIENCE = 20_000  # ms; a deadline, not a wait
 
 # A 2 x 2 pixel JPEG would do for the protocol; a browser must be able to decode it, so it is drawn by the browser itself.
 DRAW_PHOTO = """() => { const c = document.createElement('canvas'); c.width = 640; c.height = 480;
   const g = c.getContext('2d'); g.fillStyle = '#b3541e'; g.fillRect(0, 0, 640, 480); g.fillStyle = '#fff';
   g.fillRect(200, 150, 240, 180); return c.toDataURL('image/jpeg', 0.9).split(',')[1]; }"""
-
-
-class Person:
-    """Somebody in front of a browser of their own. Anything the page complains about fails the test."""
-
-    def __init__(self, browser: Any, size: dict[str, int]) -> None:
-        self.context = browser.new_context(viewport=size, locale="fr-FR", timezone_id="Europe/Paris")
-        self.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        self.context.set_default_timeout(PATIENCE)
-        self.complaints: list[str] = []
-        self.page = self.open_page()
-
-    def open_page(self) -> Any:
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        page.on(
-            "console",
-            lambda m: (
-                self.complaints.append(m.text) if "Content Security Policy" in m.text or "Trusted" in m.text else None
-            ),
-        )
-        return page
-
-    def sees(self, text: str | re.Pattern[str], *, page: Any = None) -> None:
-        (page or self.page).get_by_text(text).locator("visible=true").first.wait_for()
-
-    def press(self, name: str | re.Pattern[str]) -> None:
-        button = self.page.get_by_role("button", name=name).or_(self.page.get_by_role("link", name=name))
-        button.first.click()
-
-    def write(self, text: str) -> None:
-        self.page.get_by_role("textbox", name=re.compile("^(Écrire|Répondre) à|Votre message")).first.fill(text)
-
-    def attach(self, *files: Path) -> None:
-        self.page.locator("input[type=file]").first.set_input_files([str(one) for one in files])
-
-    def keep_recovery_code(self) -> str:
-        """Read the recovery code from the page, promise to keep it, and go on without a passkey."""
-        self.sees("Code de secours Pli")
-        code = "-".join(self.page.locator("section[aria-label='Code de secours Pli'] li").all_inner_texts())
-        self.page.get_by_label("J’ai mis mon code de secours à l’abri").or_(
-            self.page.get_by_label("J'ai mis mon code de secours à l'abri")
-        ).first.check()
-        self.press("Continuer")
-        later = self.page.get_by_role("button", name="Plus tard")
-        after = self.page.get_by_role("textbox").or_(self.page.get_by_role("button", name="Voir mes échanges")).first
-        later.or_(after).first.wait_for()
-        if later.is_visible():
-            later.click()
-        return code
-
-
-@pytest.fixture
-def person(chromium: Any) -> Iterator[Callable[[dict[str, int]], Person]]:
-    people: list[Person] = []
-
-    def make(size: dict[str, int]) -> Person:
-        people.append(Person(chromium, size))
-        return people[-1]
-
-    yield make
-    if (shots := os.environ.get("JOURNEY_SCREENSHOTS")) is not None:
-        for number, one in enumerate(people):
-            for page in one.context.pages:
-                page.screenshot(path=f"{shots}/{number}.png")
-    complaints = [complaint for one in people for complaint in one.complaints]
-    for one in people:
-        one.context.close()
-    assert complaints == []
-
-
-def activate(who: Person, link: str) -> str:
-    """Activate a professional in the browser; return the recovery code."""
-    who.page.goto(link)
-    who.press("C’est moi, activer mon compte")
-    code = who.keep_recovery_code()
-    who.press("Voir mes échanges")
-    return code
-
-
-def last_message(who: Person, text: str) -> Any:
-    return who.page.get_by_role("log").get_by_text(text).first
 
 
 @pytest.mark.browser
@@ -153,8 +67,6 @@ def test_a_doctor_writes_to_a_patient_who_has_no_account_yet(
     doctor.sees(re.compile(r"Lu par Jean Dupont à \d\d:\d\d"))
 
     photo = tmp_path / "photo.jpg"
-    import base64
-
     photo.write_bytes(base64.b64decode(jean.page.evaluate(DRAW_PHOTO)))
     jean.write("Merci docteur. Puis-je boire du jus de pamplemousse ?")
     jean.attach(photo)
