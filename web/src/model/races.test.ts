@@ -155,14 +155,13 @@ it("stops a conversation whose server forges a record, and lets the others live"
 });
 
 it("notices a message that the server withholds from the one it tells", async () => {
-  server.silent = true;
   hers.tab.online.set(false);
+  server.cutSockets();
   await say(his.home, conversation, "Première réponse.");
   await untilTexts(his.home, conversation, ["Bonjour.", "Première réponse."]);
   await say(his.home, conversation, "Deuxième réponse.");
   await until(() => sent() === 3);
   server.hide(conversation, (event) => event.type === "envelope" && event.author === patient.account);
-  server.silent = false;
   hers.tab.online.set(true);
   await until(async () => (await hers.home.log.facts(conversation))?.alarm === "withheld");
 });

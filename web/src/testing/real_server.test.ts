@@ -11,6 +11,7 @@ import { RealServer, serverIsHere } from "./real_server.ts";
 
 const DOCTOR = { name: "Dr Claire Martin", profession: "10", rpps: "10101234564" };
 const PHARMACIST = { name: "Karim Haddad", profession: "21", rpps: "10101234572" };
+const DENTIST = { name: "Dr Paul Roux", profession: "40", rpps: "10101234580" };
 const PDF = new Uint8Array(300_000).map((_, i) => (i * 7919) % 251);
 
 type Person = { readonly tab: MockTab; readonly app: App; readonly code: RecoveryCode };
@@ -160,5 +161,51 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     await until(() => texts(restored).length === 4, 40_000, "the history");
     expect(texts(restored).map(({ text }) => text)).toEqual(texts(his).map(({ text }) => text));
     for (const one of [hers, his, theirs, restored]) one.dispose();
+  });
+
+  it("finishes a claim whose answer was lost, after a reload, and shows the recovery code again", { timeout: 240_000 }, async () => {
+    const doctor = await professional(DENTIST);
+    const invitation = await write(doctor, "Votre rendez-vous.");
+    const browser = new MockBrowser();
+    const { http, live } = server.browser();
+    let lossy = true;
+    const losing = {
+      origin: http.origin,
+      fetch: async (path: string, init: RequestInit): Promise<Response> => {
+        const answer = await http.fetch(path, init);
+        if (lossy && path.endsWith("/claim")) throw new TypeError("lost");
+        return answer;
+      },
+    };
+    const outside = { http: losing, live, clock: realClock };
+    const before = new App(new Client(browser.tab(outside)));
+    await before.start();
+    const letter = before.invitation(null);
+    letter.type(invitation.code.toLowerCase());
+    await letter.submitCode();
+    expect(letter.state.value).toMatchObject({ step: "letter", writer: { name: DENTIST.name, verified: true } });
+    await letter.accept("new");
+    expect(letter.state.value).toMatchObject({ step: "letter", problem: { code: "network", retry: true } });
+
+    lossy = false;
+    const app = new App(new Client(browser.tab(outside)));
+    apps.push(app);
+    await app.start();
+    expect(app.state.value.route).toEqual({ name: "invitation", link: null });
+    const again = app.invitation(null);
+    const { value } = again.state;
+    expect(value).toMatchObject({ step: "recovery", name: "Jean Dupont" });
+    again.keptCode();
+    await until(() => app.state.value.route.name === "conversation");
+    const there = app.state.value.route;
+    const his = app.conversation(there.name === "conversation" ? there.conversation : "");
+    await until(() => texts(his).length === 1);
+    his.dispose();
+
+    // The place is taken: the same letter says so to anybody else.
+    const late = await open("/i", invitation.link.slice(invitation.link.indexOf("#") + 1));
+    const used = late.app.invitation(invitation.link.slice(invitation.link.indexOf("#") + 1));
+    await until(() => used.state.value.step === "refused");
+    expect(used.state.value).toMatchObject({ problem: { code: "invitation_used", alarm: false } });
   });
 });

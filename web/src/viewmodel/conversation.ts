@@ -213,12 +213,7 @@ export class ConversationView implements ConversationModel {
     const draft = await this.#home.draft(this.#id).catch(() => "");
     if (draft !== "" && this.composer.state.value.text === "") this.composer.write(draft);
     await this.#load();
-    const facts = this.#facts;
-    if (facts !== null && facts.unread > 0) {
-      this.#unreadAfter = facts.readSeq;
-      this.#show();
-    }
-    if (facts === null) await this.#try(() => this.#home.log.load(this.#id));
+    if (this.#facts === null) await this.#try(() => this.#home.log.load(this.#id));
     else await this.#home.log.refreshDetail(this.#id).catch(() => undefined);
   }
 
@@ -229,6 +224,8 @@ export class ConversationView implements ConversationModel {
         this.#home.log.entries(this.#id, Number.MAX_SAFE_INTEGER, this.#window),
         this.#home.outbox.of(this.#id),
       ]);
+      // The line stays where it was when the person came in.
+      if (this.#facts === null && facts !== undefined && facts.unread > 0) this.#unreadAfter = facts.readSeq;
       this.#facts = facts ?? null;
       this.#entries = entries;
       this.#pending = pending;
