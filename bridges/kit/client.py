@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bridges.kit import attachments
 from bridges.kit.conversations import Conversation, Conversations
 from bridges.kit.device import Device, opened
+from bridges.kit.errors import RefusedError, UnreachableError
 from bridges.kit.feed import Feed
 from bridges.kit.home import Home
 from bridges.kit.log import Log, open_log
@@ -18,7 +19,9 @@ from bridges.kit.outbox import Outbox
 from bridges.kit.people import People
 from bridges.kit.starting import Starting
 from bridges.kit.views import attachments_of
-from bridges.kit.wire import to_text
+from bridges.kit.wire import Summary, to_text
+from bridges.kit.words import say
+from crypto.errors import ProtocolError
 
 
 @dataclass(slots=True)
@@ -88,18 +91,33 @@ class Client:
                     path = await attachments.save(self.device, conversation, reference, save)
                     reading.paths[reference.id] = str(path)
                     read.append((line.id, reference.id))
-        if receipt and await self.messages.acknowledge(reading.conversation, reading.log, read):
-            return Reading(*_with_receipt(reading, await self.look(conversation)))
+        if receipt and await self._acknowledge(reading, read):
+            return replace(await self.look(conversation), paths=reading.paths)
         return reading
+
+    async def _acknowledge(self, reading: Reading, opened: list[tuple[bytes, bytes]]) -> bool:
+        """Sign a receipt. What was read stays readable when it cannot leave; it then waits in the outbox."""
+        try:
+            return await self.messages.acknowledge(reading.conversation, reading.log, opened) is not None
+        except (RefusedError, UnreachableError) as error:
+            self.device.tell(
+                say(f"L'accusé n'est pas parti ({error.code}).", f"The receipt did not leave ({error.code}).")
+            )
+            return False
 
     async def overview(self) -> list[dict[str, Any]]:
         """Describe all conversations, newest first. One that fails a check carries its ``alarm``."""
         await self.outbox.flush()
         await self.feed.drain()
-        return [await self._summary(each.conversation) for each in await self.device.api.conversations()]
+        return [await self._summary(each) for each in await self.device.api.conversations()]
 
-    async def _summary(self, conversation: bytes) -> dict[str, Any]:
-        synced = await self.conversations.sync(conversation)
+    async def _summary(self, told: Summary) -> dict[str, Any]:
+        conversation = bytes(told.conversation)
+        try:
+            synced = await self.conversations.sync(conversation)
+        except ProtocolError as failed:
+            empty = {"subject": "", "members": [], "unread": told.unread, "reply": told.policy.reply}
+            return {"id": to_text(conversation), **empty, "alarm": failed.code}
         people = self._people(synced)
         policy = synced.detail.policy
         return {
@@ -112,10 +130,6 @@ class Client:
             "may_reply": synced.detail.may_reply,
             "last_at": synced.detail.last_at,
         }
-
-
-def _with_receipt(before: Reading, after: Reading) -> tuple[Conversation, Log, People, dict[bytes, str]]:
-    return after.conversation, after.log, after.people, before.paths
 
 
 @asynccontextmanager

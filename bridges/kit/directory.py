@@ -28,6 +28,10 @@ class Directory:
             self._chains[account] = AccountChain.replay(links)
         return self._chains.get(account)
 
+    def forget(self) -> None:
+        """Read from the memory again what another process of this home may have pinned meanwhile."""
+        self._chains.clear()
+
     async def chain(self, account: bytes, *, position: int = 0) -> AccountChain:
         """Give a chain that reaches at least ``position`` if the server has one.
 

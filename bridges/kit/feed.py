@@ -6,7 +6,9 @@ from typing import Final
 from bridges.kit.conversations import Conversations
 from bridges.kit.device import Device
 from bridges.kit.errors import RefusedError
-from bridges.kit.wire import FeedEntry
+from bridges.kit.wire import FeedEntry, to_text
+from bridges.kit.words import say
+from crypto.errors import ProtocolError
 
 CURSOR: Final = "feed_position"
 
@@ -26,8 +28,11 @@ class Feed:
     async def drain(self) -> list[FeedEntry]:
         """Fetch all that has arrived, bring its conversations up to date, acknowledge; gives the new entries.
 
+        A conversation that fails a check is told and left alone; nothing is acknowledged then, so that every command
+        sees it again. Reading it, or writing there, raises the alarm.
+
         Raises:
-            UnreachableError, ProtocolError: then nothing is acknowledged, and the next call sees it again.
+            UnreachableError.
 
         """
         entries: list[FeedEntry] = []
@@ -38,16 +43,21 @@ class Feed:
                 break
             entries += page.events
             position = page.events[-1].position
-        for conversation in dict.fromkeys(bytes(entry.conversation) for entry in entries):
-            await self._sync(conversation)
-        if position > self.position:
+        conversations = dict.fromkeys(bytes(entry.conversation) for entry in entries)
+        sound = [await self._sync(each) for each in conversations]
+        if position > self.position and all(sound):
             await self.device.api.acknowledge(position)
             self.device.store.learn(CURSOR, str(position).encode())
         return entries
 
-    async def _sync(self, conversation: bytes) -> None:
+    async def _sync(self, conversation: bytes) -> bool:
         try:
             await self.conversations.sync(conversation)
         except RefusedError as refused:
             if refused.code != "not_found":  # we are no member any more: nothing to fetch
                 raise
+        except ProtocolError as failed:
+            which = to_text(conversation)
+            self.device.tell(say(f"Alerte ({failed.code}) dans {which}", f"Alarm ({failed.code}) in {which}"))
+            return False
+        return True

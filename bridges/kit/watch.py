@@ -62,6 +62,8 @@ class Watch:
     async def _look(self) -> AsyncIterator[Event]:
         try:
             async with self.alone():
+                self.client.device.directory.forget()
+                await self.client.device.catch_up_own()
                 await self.client.outbox.flush()
                 await self.client.feed.drain()
                 if self._socket and not self._socket.closed:  # opens its window again; only what is stored is told
@@ -81,13 +83,15 @@ class Watch:
         while (page := await self.client.device.api.feed(position)).events:
             readings: dict[bytes, Reading | None] = {}
             for entry in page.events:
-                event = await self._event(entry, readings)
-                if event is not None:
-                    yield event
+                try:
+                    yield await self._event(entry, readings)
+                except ProtocolError as failed:
+                    yield {"type": "alarm", "conversation": to_text(entry.conversation), "code": failed.code}
+                    raise
                 position = entry.position
                 store.learn(WATCHED, str(position).encode())
 
-    async def _event(self, entry: FeedEntry, readings: dict[bytes, Reading | None]) -> Event | None:
+    async def _event(self, entry: FeedEntry, readings: dict[bytes, Reading | None]) -> Event:
         conversation = bytes(entry.conversation)
         if conversation not in readings:
             try:

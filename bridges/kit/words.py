@@ -281,20 +281,22 @@ SENTENCES: Final[dict[str, Pair]] = {
         _STOP_EN,
     ),
 }
-SENTENCES |= dict.fromkeys(
-    ("csrf", "method_not_allowed", "request_too_large", "unsupported_media_type", "range_not_satisfiable"),
-    SENTENCES["bad_request"],
+SENTENCES.update(
+    dict.fromkeys(
+        ("csrf", "method_not_allowed", "request_too_large", "unsupported_media_type", "range_not_satisfiable"),
+        SENTENCES["bad_request"],
+    )
 )
-SENTENCES |= {
-    "quota_exceeded": _pair(
+SENTENCES.update(
+    attachment_empty=SENTENCES["file_empty"],
+    wrong_conversation=SENTENCES["bad_request"],
+    quota_exceeded=_pair(
         "Votre espace pour les documents est plein ici.",
         "Demandez à l'administrateur du serveur de l'agrandir.",
         "Your space for documents is full here.",
         "Ask the operator of the server for more.",
     ),
-    "attachment_empty": SENTENCES["file_empty"],
-    "wrong_conversation": SENTENCES["bad_request"],
-}
+)
 _CHECK: Final = _pair("Un contrôle de sécurité a échoué.", _STOP_FR, "A security check failed.", _STOP_EN)
 _OTHER: Final = _pair("La demande a été refusée.", _FORM_FR, "The request was refused.", _FORM_EN)
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from bridges.kit import attachments
 from bridges.kit import export as exports
 from bridges.kit import verify as verification
 from bridges.kit.client import Client
-from bridges.kit.errors import UsageError, exit_code
+from bridges.kit.errors import ALARM_EXIT, UsageError
 from bridges.kit.messages import Draft
 from bridges.kit.starting import invitation_of
 from bridges.kit.views import message_views
@@ -47,11 +48,12 @@ async def start(args: argparse.Namespace, out: Output) -> None:
     out.answer(answer, say(f"Conversation : {answer['conversation']}", f"Conversation: {answer['conversation']}"))
 
 
-async def conversations(args: argparse.Namespace, out: Output) -> None:
-    """List the conversations."""
+async def conversations(args: argparse.Namespace, out: Output) -> int:
+    """List the conversations; gives 6 when one of them does not hold."""
     async with entered(args, out) as client:
         found = await client.overview()
-    out.answer({"conversations": found}, texts.conversations(found))
+    alarms = [each["alarm"] for each in found if "alarm" in each]
+    return _answer(out, {"conversations": found}, texts.conversations(found), alarms)
 
 
 async def send(args: argparse.Namespace, out: Output) -> None:
@@ -72,15 +74,19 @@ async def read(args: argparse.Namespace, out: Output) -> int:
         views = message_views(reading.log, reading.people, delivered=reading.delivered, paths=paths)
         subject = reading.conversation.roster.subject
     answer: dict[str, Any] = {"subject": subject, "messages": views}
-    if not reading.log.errors:
-        out.answer(answer, texts.messages(subject, views))
+    return _answer(out, answer, texts.messages(subject, views), reading.log.errors)
+
+
+def _answer(out: Output, answer: dict[str, Any], text: str, errors: Sequence[str]) -> int:
+    """Give what holds, and beside it the first check that failed."""
+    if not errors:
+        out.answer(answer, text)
         return 0
-    code = reading.log.errors[0]
-    sentence = explain(code, of_protocol=True)
-    answer["error"] = {"code": code, "message": sentence.message, "hint": sentence.hint}
-    out.answer(answer, texts.messages(subject, views))
-    out.tell(f"{sentence.message} [{code}]\n{sentence.hint}")
-    return max(exit_code(code), 6)
+    sentence = explain(errors[0], of_protocol=True)
+    answer["error"] = {"code": errors[0], "message": sentence.message, "hint": sentence.hint}
+    out.answer(answer, text)
+    out.tell(f"{sentence.message} [{errors[0]}]\n{sentence.hint}")
+    return ALARM_EXIT
 
 
 async def watch(args: argparse.Namespace, out: Output) -> None:

@@ -39,6 +39,9 @@ def conversations(found: Sequence[dict[str, Any]]) -> str:
     lines = []
     for each in found:
         new = say(f"{each['unread']} non lu(s)", f"{each['unread']} unread")
+        if "alarm" in each:
+            lines.append(f"{say('ALERTE', 'ALARM')} {each['alarm']}\n  {each['id']}")
+            continue
         lines.append(f"{each['subject']} · {new} · {word(REPLIES, each['reply'])}\n  {each['id']}")
         lines += [f"  {person(member)}" for member in each["members"]]
     return "\n".join(lines)

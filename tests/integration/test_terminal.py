@@ -181,6 +181,18 @@ def test_the_typed_code_is_as_good_as_the_link_and_typing_errors_stay_here(lette
     assert used["error"]["hint"]
 
 
+def test_somebody_with_an_account_takes_another_invitation_with_it(claire, jean, letter):
+    other = claire.run("invite", "--name", "Jean", "--subject", "Vaccins", "--text", "Pensez au rappel")
+    taken = jean.run("account", "claim", "--code", other["invitation_code"])
+    assert taken == {
+        "account": jean.paper["account"],
+        "recovery_code": None,
+        "conversations": [other["conversation"]],
+    }
+    listed = {each["id"]: each["subject"] for each in jean.run("conversations")["conversations"]}
+    assert listed == {letter["conversation"]: "Votre ordonnance", other["conversation"]: "Vaccins"}
+
+
 def test_a_cut_link_is_a_usage_error_and_an_unknown_one_is_not_found(letter, terminal):
     link = letter["invitation_link"]
     assert terminal("a").run("account", "claim", "--link", link[:-3], code=2)["error"]["code"] == "bad_link"

@@ -53,6 +53,8 @@ def claire(server, tmp_path_factory):
 @pytest.fixture
 def letter(claire, tmp_path):
     document = write_pdf(tmp_path / "ordonnance.pdf", "Amlodipine 5 mg")
+    with document.open("ab") as file:
+        file.write(b"%" * 200_000)  # several sealed segments: the first ones are good when the last is not
     words = ("--name", "Jean", "--subject", "Suivi", "--text", "Bonjour", "--file", document)
     return claire.run("invite", *words)
 
@@ -150,6 +152,22 @@ def test_another_record_of_the_members(server, jean, letter):
         changed = bytes(record[:-1]) + bytes([record[-1] ^ 1])
         database.execute("UPDATE epoch SET record = ? WHERE conversation = ? AND epoch = 2", (changed, *where))
     assert alarmed(jean, "send", conversation, "--text", "Bonjour") == "fork"
+    listed = jean.run("conversations", code=6)
+    assert (listed["error"]["code"], listed["conversations"][0]["alarm"]) == ("fork", "fork")
+
+
+def test_one_false_conversation_leaves_the_others_alone(server, claire, jean, letter):
+    false = letter["conversation"]
+    sound = claire.run("invite", "--name", "Jean", "--subject", "Autre", "--text", "Bonsoir")
+    assert jean.run("account", "claim", "--link", sound["invitation_link"])["conversations"] == [sound["conversation"]]
+    claire.run("send", false, "--text", "Deux comprimés")
+    with server.tampered() as database:
+        where = (blob(false),)
+        database.execute(
+            "UPDATE event SET seq = seq + 1 WHERE conversation = ? AND kind = 'message' AND seq > 3", where
+        )
+    assert alarmed(jean, "read", false) == "withheld"
+    assert [m["text"] for m in jean.run("read", sound["conversation"])["messages"]] == ["Bonsoir"]
 
 
 def test_a_changed_document_is_not_written(server, jean, letter, tmp_path):
