@@ -151,7 +151,9 @@ def test_a_stranger_is_told_what_is_told_of_nothing():
     assert (refused.value.detail, refused.value.extra) == ("", {})
 
 
-@pytest.mark.parametrize("said", ["ended", "", 7, {"until": "tomorrow"}, {"until": 1, "x": 2}, {"until": -1}, {"until": 2**53}, [], {}])
+@pytest.mark.parametrize(
+    "said", ["ended", "", 7, {"until": "tomorrow"}, {"until": 1, "x": 2}, {"until": -1}, {"until": 2**53}, [], {}]
+)
 def test_other_words_about_answers_are_refused(said):
     with pytest.raises(BadRequestError):
         read_reply(said)
