@@ -16,7 +16,7 @@ export const SERVER_CODES = [
   "last_owner", "attachment_exists", "offset_conflict", "activation_invalid", "invitation_used", "invitation_replaced",
   "envelope_too_large", "attachment_too_large", "request_too_large", "unsupported_media_type",
   "range_not_satisfiable", "attachment_unknown", "wrong_conversation", "too_many_tries", "internal", "unavailable",
-  "storage_full",
+  "storage_full", "attachment_empty", "quota_exceeded",
 ] as const;
 
 /** Found on this device, before or without the server. */
