@@ -70,10 +70,10 @@ export class MockTab implements Platform {
   lacking: "unsupported_browser" | "storage_unavailable" | null = null;
   #place = { path: "/", fragment: "" };
   readonly #moved = new Set<() => void>();
-  readonly #browser: MockBrowser;
+  readonly browser: MockBrowser;
 
   constructor(browser: MockBrowser, outside: { readonly http: Http; readonly live: Live; readonly clock: Clock }) {
-    this.#browser = browser;
+    this.browser = browser;
     this.clock = outside.clock;
     this.live = outside.live;
     this.tabs = browser.locks.tab();
@@ -89,7 +89,7 @@ export class MockTab implements Platform {
   }
 
   storage(): Promise<Storage> {
-    return openStorage(this.#browser.name);
+    return openStorage(this.browser.name);
   }
 
   get network(): Platform["network"] {
@@ -101,7 +101,7 @@ export class MockTab implements Platform {
   }
 
   readonly passkeys = {
-    available: (): Promise<boolean> => Promise.resolve(this.#browser.passkey !== null),
+    available: (): Promise<boolean> => Promise.resolve(this.browser.passkey !== null),
     create: (): Promise<PasskeyResult> => this.#passkey(),
     get: (): Promise<PasskeyResult> => this.#passkey(),
   };
@@ -138,7 +138,7 @@ export class MockTab implements Platform {
   }
 
   #passkey(): Promise<PasskeyResult> {
-    const { passkey } = this.#browser;
+    const { passkey } = this.browser;
     return passkey === null ? Promise.reject(new PasskeyError("none")) : Promise.resolve(passkey);
   }
 }

@@ -12,6 +12,7 @@ import { RealServer, serverIsHere } from "./real_server.ts";
 const DOCTOR = { name: "Dr Claire Martin", profession: "10", rpps: "10101234564" };
 const PHARMACIST = { name: "Karim Haddad", profession: "21", rpps: "10101234572" };
 const DENTIST = { name: "Dr Paul Roux", profession: "40", rpps: "10101234580" };
+const MIDWIFE = { name: "Anne Petit", profession: "50", rpps: "10101234598" };
 const PDF = new Uint8Array(300_000).map((_, i) => (i * 7919) % 251);
 
 type Person = { readonly tab: MockTab; readonly app: App; readonly code: RecoveryCode };
@@ -207,5 +208,56 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     const used = late.app.invitation(invitation.link.slice(invitation.link.indexOf("#") + 1));
     await until(() => used.state.value.step === "refused");
     expect(used.state.value).toMatchObject({ problem: { code: "invitation_used", alarm: false } });
+  });
+
+  it("opens elsewhere by passkey, renews the recovery code, and shuts a lost device out", { timeout: 240_000 }, async () => {
+    const doctor = await professional(MIDWIFE);
+    const invitation = await write(doctor, "Bonjour.");
+    const passkey = { credential: crypto.getRandomValues(new Uint8Array(20)), prf: crypto.getRandomValues(new Uint8Array(32)) };
+    doctor.tab.browser.passkey = passkey;
+    const settings = doctor.app.settings();
+    await settings.addPasskey();
+    expect(settings.state.value.problem).toBeNull();
+    await settings.renewRecovery();
+    const renewed = settings.state.value.recovery!;
+    expect(settings.state.value.holders.map(({ kind }) => kind).sort()).toEqual(["device", "passkey", "recovery"]);
+
+    const phone = await open("/c/" + invitation.conversation);
+    phone.tab.browser.passkey = passkey;
+    const byPasskey = phone.app.unlock();
+    await byPasskey.usePasskey();
+    expect(byPasskey.state.value.problem).toBeNull();
+    const onPhone = phone.app.conversation(invitation.conversation);
+    await until(() => texts(onPhone).length === 1);
+
+    const old = (await open()).app.unlock();
+    old.type(doctor.code.text);
+    await old.submit();
+    expect(old.state.value.problem).toMatchObject({ code: "signature_refused" });
+
+    // The phone is stolen: it is shut out, and what is said afterwards is sealed under new keys.
+    const lost = settings.state.value;
+    settings.retry();
+    await until(() => settings.state.value !== lost && settings.state.value.holders.length === 4);
+    await settings.removeHolder(settings.state.value.holders.find(({ kind, current }) => kind === "device" && !current)!.id);
+    expect(settings.state.value.problem).toBeNull();
+    await until(() => phone.app.state.value.connection === "ended");
+    const hers = doctor.app.conversation(invitation.conversation);
+    await until(() => !hers.state.value.loading);
+    hers.composer.write("Après le vol.");
+    hers.send();
+    await until(() => hers.state.value.send.name === "undoable");
+    hers.sendNow();
+    await until(() => texts(hers).some(({ text, state }) => text === "Après le vol." && state.name === "accepted"));
+    expect(texts(onPhone)).toHaveLength(1);
+
+    const again = (await open()).app;
+    const unlock = again.unlock();
+    unlock.type(renewed.text);
+    await unlock.submit();
+    expect(unlock.state.value.problem).toBeNull();
+    const there = again.conversation(invitation.conversation);
+    await until(() => texts(there).length === 2);
+    for (const one of [onPhone, hers, there]) one.dispose();
   });
 });
