@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.people import Person
+from tests.journeys.scripted import Script
 from tests.journeys.support import BIN, CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, free_port, write_pdf
 
 
@@ -78,12 +79,31 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a module: for those that neither stop it nor use up its limits."""
+    folder = tmp_path_factory.mktemp("shared")
+    server = Server(folder / "server", folder / "server.log", free_port())
+    subprocess.run([BIN / "pli", "init", "--data", server.data], check=True, capture_output=True, timeout=60)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[Script]:
+    """Correspondents without a browser, driven from tests that do not wait for them."""
+    script = Script()
+    yield script
+    script.close()
+
+
 @pytest.fixture
-def person(chromium: Any) -> Iterator[Callable[[dict[str, int]], Person]]:
+def person(chromium: Any) -> Iterator[Callable[..., Person]]:
     people: list[Person] = []
 
-    def make(size: dict[str, int]) -> Person:
-        people.append(Person(chromium, size))
+    def make(size: dict[str, int], **more: str) -> Person:
+        people.append(Person(chromium, size, **more))
         return people[-1]
 
     yield make

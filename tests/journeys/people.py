@@ -12,8 +12,10 @@ PATIENCE = 20_000  # ms; a deadline, not a wait
 class Person:
     """Somebody in front of a browser of their own. Anything the page complains about fails the test."""
 
-    def __init__(self, browser: Any, size: dict[str, int]) -> None:
-        self.context = browser.new_context(viewport=size, locale="fr-FR", timezone_id="Europe/Paris")
+    def __init__(self, browser: Any, size: dict[str, int], *, locale: str = "fr-FR", script: str = "") -> None:
+        self.context = browser.new_context(viewport=size, locale=locale, timezone_id="Europe/Paris")
+        if script:
+            self.context.add_init_script(script)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.context.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
@@ -70,3 +72,27 @@ def activate(who: Person, link: str) -> str:
 
 def last_message(who: Person, text: str) -> Any:
     return who.page.get_by_role("log").get_by_text(text).first
+
+
+def take_letter(who: Person, link: str) -> str:
+    """Open a letter without an account, up to its conversation; return the recovery code."""
+    who.page.goto(link)
+    who.press(re.compile("^(Répondre à |Ouvrir .* et répondre)"))
+    code = who.keep_recovery_code()
+    who.page.get_by_role("log").wait_for()
+    return code
+
+
+def unlock(who: Person, url: str, code: str) -> None:
+    """Open the messages on a device that knows nothing, up to the inbox."""
+    who.page.goto(url + "/u")
+    who.page.get_by_label("Code de secours").fill(code)
+    who.press("Ouvrir")
+    who.page.get_by_role("heading", name="Échanges").wait_for()
+
+
+def requests_to_the_interface(page: Any) -> list[str]:
+    """Collect what the page asks the server for from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+    return asked
