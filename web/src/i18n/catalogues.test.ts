@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { LOCAL_CODES, PHRASES } from "../viewmodel/catalogue";
 import { en } from "./en/index";
 import { fr } from "./fr/index";
 import type { Message } from "./message";
@@ -21,6 +22,16 @@ test("every code of the specification has a sentence", () => {
   expect(protocolCodes.length).toBeGreaterThan(20);
   const missing = [...interfaceCodes, ...protocolCodes].filter((code) => !(`error.${code ?? ""}` in fr));
   expect(missing).toEqual([]);
+});
+
+test("everything that a view model can say has words, with the parameters it gives", () => {
+  const messages: Record<string, Message> = fr;
+  expect(LOCAL_CODES.filter((code) => !(`error.${code}` in messages))).toEqual([]);
+  for (const [key, given] of Object.entries(PHRASES)) {
+    expect(key in messages, key).toBe(true);
+    const asked = names(messages[key] ?? "").map((name) => name.slice(1, -1));
+    expect(asked.filter((name) => !(given as readonly string[]).includes(name)), key).toEqual([]);
+  }
 });
 
 test("patients meet no jargon", () => {

@@ -75,5 +75,7 @@ export const errors = {
   "error.newer_version": "This message needs a newer version of Pli. Reload the page.",
   "error.before_joining": "This message is older than your arrival in the exchange.",
   "error.account_first": "This document opens at the next step.",
+  "error.home_busy": "This folder is already used by another program. Wait until it has finished.",
+  "error.export_differs": "This copy does not match the original exchange. Do not rely on it.",
   "error.other": "Something did not work. Try again, or reload the page.",
 } as const;

@@ -78,5 +78,7 @@ export const errors = {
   "error.newer_version": "Ce message demande une version plus récente de Pli. Rechargez la page.",
   "error.before_joining": "Ce message date d'avant votre arrivée dans l'échange.",
   "error.account_first": "Ce document s'ouvrira à l'étape suivante.",
+  "error.home_busy": "Ce dossier est déjà utilisé par un autre programme. Attendez qu'il ait fini.",
+  "error.export_differs": "Cette copie ne correspond pas à l'échange d'origine. Ne vous y fiez pas.",
   "error.other": "Quelque chose n'a pas marché. Réessayez, ou rechargez la page.",
 } as const;
