@@ -119,10 +119,11 @@ export class Client {
 
   /** Forget everything on this device, in every tab. */
   async logOff(): Promise<void> {
-    await this.api.endThisSession().catch(() => undefined);
     const ground = await this.ground();
+    // First stop what would open a new session as soon as this one ends.
     this.#close();
     this.changes.tell({ what: "logged off" });
+    await this.api.endThisSession().catch(() => undefined);
     await ground.storage.wipe();
     this.#ground = null;
   }
@@ -163,6 +164,7 @@ export class Client {
   }
 
   #close(): void {
+    this.api.renewSessionBy(() => Promise.resolve(false));
     this.#home?.stop();
     this.#home = null;
     this.#tell();

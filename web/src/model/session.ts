@@ -47,10 +47,10 @@ export async function restore(ground: Ground): Promise<Opened | null> {
   return { device, accounts, me, secrets: await ownSecrets(device.keys, me, await ownChain(accounts, me)) };
 }
 
-/** Unlock with the 28 letters. @throws ProtocolError `bad_code`, `bad_check`; Refused `signature_refused`, `too_many_tries` */
+/** Unlock with the 28 letters. @throws ProtocolError `bad_code`, `bad_check`; LocalRefusal `recovery_unknown`; Refused `too_many_tries` */
 export async function unlockByCode(ground: Ground, typed: string): Promise<Opened> {
   const seed = await recoverySeed(await readRecoveryCode(typed));
-  return enrol(ground, await holderFromSeed(seed), null);
+  return enrol(ground, await holderFromSeed(seed), null).catch(unknownAs("recovery_unknown"));
 }
 
 /** Unlock with a passkey. @throws LocalRefusal `passkey_unsuitable`, `passkey_unknown`; PasskeyError */
@@ -61,7 +61,14 @@ export async function unlockByPasskey(ground: Ground): Promise<Opened> {
     throw error instanceof Refused && error.code === "not_found" ? new LocalRefusal("passkey_unknown") : error;
   });
   const wrapped = await openPasskey(prf, credential, unb64(blob));
-  return enrol(ground, await holderFromSeed(unb64(wrapped.seed)), wrapped);
+  return enrol(ground, await holderFromSeed(unb64(wrapped.seed)), wrapped).catch(unknownAs("passkey_unknown"));
+}
+
+/** A way in that opens no account, or no longer: "this device was not recognised" would mislead. */
+function unknownAs(code: string): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof Refused && error.code === "signature_refused" ? new LocalRefusal(code) : error;
+  };
 }
 
 /** A session for `holder`, in the cookie. */

@@ -74,7 +74,7 @@ export class MockServer {
   browser(): { readonly http: Http; readonly live: Live } {
     const session = { who: null as string | null };
     const http: Http = { origin: "https://pli.test", fetch: (path, init) => this.#fetch(path, init, session) };
-    const live: Live = { connect: (_auth, handlers) => this.#connect(session.who ?? "", handlers) };
+    const live: Live = { connect: (auth, handlers) => this.#connect(session.who ?? "", Number(auth["after"]), handlers) };
     return { http, live };
   }
 
@@ -305,7 +305,7 @@ export class MockServer {
     return ok({ events, position: events.at(-1)?.position ?? after, last: account.feed.length });
   }
 
-  #connect(who: string, handlers: LiveHandlers): LiveSocket {
+  #connect(who: string, after: number, handlers: LiveHandlers): LiveSocket {
     const socket = { who, handlers };
     setTimeout(() => {
       if (!this.socketsWork) {
@@ -314,6 +314,8 @@ export class MockServer {
       }
       this.sockets.add(socket);
       handlers.opened();
+      const missed = this.accounts.get(who)?.feed.filter(({ position }) => position > after) ?? [];
+      for (const entry of missed) handlers.event("event", entry);
     }, 0);
     return {
       emit: (name, body) => {
@@ -364,7 +366,7 @@ export class MockServer {
       last_seq: conversation.events.length,
       last_at: conversation.events.at(-1)?.at ?? 0,
       read_seq: 0,
-      unread: 0,
+      unread: conversation.events.filter((one) => one.type === "envelope" && one.kind === "message" && one.author !== who).length,
       policy: conversation.policy,
       may_reply: true,
     };

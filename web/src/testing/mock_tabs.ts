@@ -18,6 +18,11 @@ export class MockLocks {
     };
   }
 
+  /** A tab has died: what it held is free. */
+  release(): void {
+    this.#lines.clear();
+  }
+
   async #exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
     const mine = (this.#lines.get(name) ?? Promise.resolve()).then(work, work);
     this.#lines.set(name, mine);

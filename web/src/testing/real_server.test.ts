@@ -233,7 +233,7 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     const old = (await open()).app.unlock();
     old.type(doctor.code.text);
     await old.submit();
-    expect(old.state.value.problem).toMatchObject({ code: "signature_refused" });
+    expect(old.state.value.problem).toMatchObject({ code: "recovery_unknown" });
 
     // The phone is stolen: it is shut out, and what is said afterwards is sealed under new keys.
     const lost = settings.state.value;

@@ -37,6 +37,8 @@ export const LOCAL_CODES = [
   /** The passkey cannot keep a secret (no PRF); the recovery code works. */
   "passkey_unsuitable",
   "passkey_unknown",
+  /** Well written, but it opens no account of this server: replaced, or of another server. */
+  "recovery_unknown",
   /** The server shows another registry key than at first contact: an alarm. */
   "registry_changed",
   /** This device was removed from the account; unlock again with the recovery code. */
