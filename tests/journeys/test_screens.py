@@ -109,6 +109,34 @@ def test_no_screen_has_an_accessibility_violation(show: Show, language: str, the
     assert not found, "\n".join(found)
 
 
+DIALOGS = [
+    ("conversation-patient", ["3 personnes peuvent lire"]),
+    ("conversation-patient", ["Ouvrir Traitement de la tension"]),
+    ("conversation-professional", ["Détails de l’échange", "Ajouter un professionnel"]),
+    ("conversation-professional", ["Détails de l’échange", "Retirer Karim Haddad"]),
+    ("conversation-professional", ["Détails de l’échange", "Clore"]),
+    ("conversation-professional", ["Détails de l’échange", "Quitter l’échange"]),
+    ("unlock", ["J’ai un doute"]),
+    ("settings", ["Retirer Safari sur iPhone"]),
+    ("settings", ["Nouveau code de secours"]),
+    ("settings", ["Fermer Pli sur cet appareil"]),
+]
+
+
+@pytest.mark.parametrize(("screen", "openers"), DIALOGS, ids=[opened[-1] for _, opened in DIALOGS])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_dialog_has_an_accessibility_violation(show: Show, theme: str, screen: str, openers: list[str]) -> None:
+    page = show(screen, theme=theme)
+    for name in openers:
+        page.get_by_role("button", name=name).last.click()
+    expect(page.get_by_role("dialog").last).to_be_visible()
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
+    found = [f"{one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in result["violations"]]
+    assert not found, "\n".join(found)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
 def test_nothing_is_wider_than_a_phone_with_very_large_text(show: Show) -> None:
     found = []
     for screen in screens(show):
