@@ -67,8 +67,8 @@ section "eslint" npm --prefix web run --silent lint
 section "dependency-cruiser: rooms of the web client" npm --prefix web run --silent rooms
 section "mypy strict" "$BIN/mypy"
 section "svelte-check" npm --prefix web run --silent check
-section "web client: unit tests" npm --prefix web run --silent test -- --reporter=default --reporter=junit --outputFile.junit="$PWD/$REPORTS/web.xml"
 section "web client: build" make --no-print-directory .make/webroot
+section "web client: unit tests" npm --prefix web run --silent test -- --reporter=default --reporter=junit --outputFile.junit="$PWD/$REPORTS/web.xml"
 python_tests "pytest: unit, contract, architecture" quick -n 2 tests --ignore=tests/integration --ignore=tests/journeys
 python_tests "pytest: integration" integration tests/integration
 python_tests "pytest: journeys" journeys tests/journeys
