@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
+from typing_extensions import override
 
 from bridges.mail import limits
 from bridges.mail.reasons import QuarantineError
@@ -32,6 +33,7 @@ class Address(msgspec.Struct, frozen=True):
     local: str  # 1 to 64 characters
     domain: str  # lower case, at least two labels, no dot at the end
 
+    @override
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"
 

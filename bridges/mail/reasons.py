@@ -3,6 +3,7 @@
 from typing import Final, Literal, get_args
 
 Reason = Literal[
+    "unreadable",
     "empty",
     "not_a_mail",
     "too_large",

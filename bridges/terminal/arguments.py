@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from bridges.kit.errors import UsageError
 from bridges.kit.words import say
+from bridges.mail import arguments as mail_arguments
 
 DOCUMENTS: Final = ("prescription", "advice", "report", "letter", "image", "other")
 SHIELD: Final = "id:"
@@ -66,6 +67,8 @@ def _parser() -> Parser:
     _people(add)
     _talk(add)
     _archive(add)
+    mail = add("mail", "pont MSSanté : lire, vérifier, construire", "MSSanté bridge: read, check, build")
+    mail_arguments.declare(mail, common)
     return parser
 
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from bridges.mail import commands as mail_commands
 from bridges.terminal import accounts, talk
 from bridges.terminal.output import Output
 
@@ -16,6 +17,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "end": talk.end,
     "export": talk.export,
     "invite": talk.invite,
+    "mail": mail_commands.mail,
     "members": talk.members,
     "read": talk.read,
     "retract": talk.retract,

@@ -1,0 +1,68 @@
+"""HTML of a mail into plain text: nothing of it is ever drawn, fetched or run. Source: docs/spec/mail.md 5."""
+
+import re
+from html.parser import HTMLParser
+from typing import Final
+
+from typing_extensions import override
+
+from bridges.mail import limits
+from bridges.mail.words import paragraph
+
+_SILENT: Final = {"script", "style", "head", "title", "template", "svg", "math", "object", "iframe", "noscript"}
+_BREAKS: Final = {"br", "p", "div", "tr", "li", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "hr", "pre"}
+_SAFE_LINK: Final = re.compile(r"(?:https?://|mailto:)[!-~]{1,500}", re.IGNORECASE)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._silent: list[str] = []
+        self._link = ""
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SILENT:
+            self._silent.append(tag)
+        elif tag in _BREAKS:
+            self.pieces.append("\n- " if tag == "li" else "\n")
+        elif tag == "a":
+            self._link = next((value or "" for name, value in attrs if name == "href"), "")
+
+    @override
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BREAKS:
+            self.pieces.append("\n")
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._silent:
+            del self._silent[self._silent.index(tag) :]
+        elif tag in _BREAKS and tag != "br":
+            self.pieces.append("\n")
+        elif tag == "a" and self._link:
+            self._say_where_the_link_goes()
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.pieces.append(re.sub(r"\s+", " ", data))
+
+    def _say_where_the_link_goes(self) -> None:
+        """A link that shows one address and leads to another is told, not hidden."""
+        target, self._link = self._link, ""
+        if _SAFE_LINK.fullmatch(target) and (not self.pieces or target not in self.pieces[-1]):
+            self.pieces.append(f" <{target}>")
+
+
+def to_text(html: str) -> str:
+    """Give the words of an HTML page with its paragraphs, list items and the targets of its links."""
+    reader = _Reader()
+    try:
+        reader.feed(html[: limits.HTML])
+        reader.close()
+    except (AssertionError, ValueError):  # html.parser gives up on some marked sections; what it read stays
+        pass
+    text = re.sub(r" *\n *", "\n", "".join(reader.pieces))
+    return paragraph(re.sub(r"\n{3,}", "\n\n", text)).strip()

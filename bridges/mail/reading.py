@@ -1,0 +1,196 @@
+"""One file of a stranger, read or kept aside. Pure: bytes in, values out. Source: docs/spec/mail.md 2 to 9."""
+
+import hashlib
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from bridges.mail import files, limits, marks, reports
+from bridges.mail.address import Mailbox, read_list, read_sender
+from bridges.mail.cda import Document, read_document
+from bridges.mail.headers import Fields
+from bridges.mail.parts import Cutter, Node, text_of
+from bridges.mail.reasons import QuarantineError, Reason
+from bridges.mail.words import has_hidden_line, one_line
+from bridges.mail.xdm import open_xdm
+
+_MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,990}>")
+_ARCHIVE: Final = re.compile(r"ihe_xdm.*\.zip", re.IGNORECASE)
+_XML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!DOCTYPE\s|[A-Za-z:]*ClinicalDocument[\s>])")
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One part that holds something."""
+
+    path: str  # "1.2", as IMAP numbers parts
+    type: str
+    name: str  # cleaned, or empty
+    bytes: int  # decoded
+    disposition: str  # inline, attachment
+    handling: str  # show, download, refuse
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What the fields of a mail say."""
+
+    sender: str  # local@domain of the one From
+    sender_name: str  # empty when it pretends to be another address
+    reply_to: str
+    recipients: list[str]
+    subject: str
+    date: str
+    message_id: str  # as written; ``sha256:…@raw`` of the whole file when it has none of use
+    in_reply_to: str
+    references: list[str]
+    asks_receipt: str  # the address to answer to, or empty
+    automatic: bool  # RFC 3834: nothing may be answered by a machine
+    marks: marks.Marks
+    report: reports.Report | None
+    text: str
+
+
+class Reading(msgspec.Struct, kw_only=True):
+    """What became of a file."""
+
+    outcome: Literal["accepted", "quarantined"]
+    reason: Reason | None = None
+    detail: str = ""
+    digest: str = ""  # SHA-256 of the file, hex: with the Message-ID it tells a repeat from another mail
+    mail: Mail | None = None
+    parts: list[Part] = []
+    documents: list[Document] = []
+    warnings: list[str] = []
+    bodies: dict[str, bytes] = {}  # path of a part, or ``pdf_path`` of a document → content
+
+
+def set_aside(reason: Reason, detail: str = "", digest: str = "") -> Reading:
+    """Say that a file is kept aside."""
+    return Reading(outcome="quarantined", reason=reason, detail=detail, digest=digest)
+
+
+def read(raw: bytes, *, bodies: bool = False) -> Reading:
+    """Read a mail, an IHE_XDM archive or a CDA document; a refusal is a value here.
+
+    Args:
+        raw: at most ``limits.RAW`` bytes.
+        bodies: whether the contents of attachments and PDFs are wanted too.
+
+    """
+    digest = hashlib.sha256(raw).hexdigest()
+    try:
+        if len(raw) > limits.RAW:
+            return set_aside("too_large", f"over {limits.RAW} B", digest)
+        if not raw.strip():
+            return set_aside("empty", digest=digest)
+        reading = _read(raw, digest)
+    except QuarantineError as error:
+        return set_aside(error.reason, error.detail, digest)
+    except (MemoryError, RecursionError) as error:
+        return set_aside("too_much_memory", type(error).__name__, digest)
+    if not bodies:
+        reading.bodies = {}
+    return reading
+
+
+def _read(raw: bytes, digest: str) -> Reading:
+    reading = Reading(outcome="accepted", digest=digest)
+    if raw.startswith(b"PK\x03\x04"):
+        _open_archive(reading, raw, "1")
+    elif _XML.match(raw):
+        _open_document(reading, raw, "1")
+    else:
+        _read_mail(reading, raw)
+    return reading
+
+
+def _read_mail(reading: Reading, raw: bytes) -> None:
+    root = _cut(raw)
+    root.fields.require_once()
+    reading.mail = _mail(root, reading)
+    for node in root.walk():
+        body = node.body()
+        media_type = files.kind(body, node.media_type)
+        reading.parts.append(
+            Part(node.path, media_type, node.name, len(body), node.disposition, files.handling(node.name, media_type))
+        )
+        if node.media_type not in (media_type, "application/octet-stream"):
+            reading.warnings.append("type_differs")
+        reading.bodies[node.path] = body
+        if media_type == "application/zip" and _ARCHIVE.fullmatch(node.name):
+            _open_archive(reading, body, node.path)
+    if len({card.patient.ins for card in reading.documents}) > 1:
+        reading.warnings.append("several_patients")
+
+
+def _cut(raw: bytes) -> Node:
+    try:
+        return Cutter(raw).cut()
+    except QuarantineError as error:
+        if error.reason == "header_broken" and error.detail == "line 1":
+            raise QuarantineError("not_a_mail") from None
+        raise
+
+
+def _mail(root: Node, reading: Reading) -> Mail:
+    fields, text = root.fields, text_of(root)
+    sender = read_sender(fields.all("from"))
+    if has_hidden_line(fields.first("from")):
+        raise QuarantineError("sender_hidden_line")
+    if has_hidden_line(fields.first("subject")):
+        reading.warnings.append("subject_hidden_line")
+    return Mail(
+        sender=sender.address.identity,
+        sender_name=_honest_name(sender, reading),
+        reply_to=_first_address(fields, "reply-to"),
+        recipients=_recipients(fields, reading),
+        subject=one_line(fields.first("subject")),
+        date=one_line(fields.first("date"), most=100),
+        message_id=(_ids(fields, "message-id") or [f"<sha256.{reading.digest}@raw.invalid>"])[0],
+        in_reply_to=(_ids(fields, "in-reply-to") or [""])[0],
+        references=_ids(fields, "references")[-limits.REFERENCES :],
+        asks_receipt=_first_address(fields, "disposition-notification-to"),
+        automatic=fields.first("auto-submitted").lower().partition(";")[0].strip() not in {"", "no"},
+        marks=marks.read(fields, sender.address),
+        report=reports.read(root, fields, text),
+        text=text,
+    )
+
+
+def _honest_name(sender: Mailbox, reading: Reading) -> str:
+    """A name that shows another address than the real one is how people are deceived."""
+    name = one_line(sender.name, most=200)
+    if "@" in name.lower().replace(sender.address.identity, ""):
+        reading.warnings.append("sender_name_is_an_address")
+        return ""
+    return name
+
+
+def _recipients(fields: Fields, reading: Reading) -> list[str]:
+    good, bad = read_list(",".join(fields.all("to") + fields.all("cc")))
+    if bad:
+        reading.warnings.append("recipient_unreadable")
+    return list(dict.fromkeys(each.address.identity for each in good))
+
+
+def _first_address(fields: Fields, name: str) -> str:
+    good, bad = read_list(fields.first(name))
+    return good[0].address.identity if good and not bad else ""
+
+
+def _ids(fields: Fields, name: str) -> list[str]:
+    return _MESSAGE_ID.findall(fields.first(name))
+
+
+def _open_archive(reading: Reading, octets: bytes, path: str) -> None:
+    opened = open_xdm(octets, path)
+    reading.documents += opened.documents
+    reading.warnings += opened.warnings
+    reading.bodies |= opened.pdfs
+
+
+def _open_document(reading: Reading, octets: bytes, path: str) -> None:
+    card, pdf = read_document(octets, path)
+    reading.documents.append(card)
+    if pdf:
+        reading.bodies[card.pdf_path] = pdf

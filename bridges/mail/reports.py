@@ -1,0 +1,131 @@
+"""What a mail says about an earlier one: read receipts, delivery reports, bounces in free text.
+
+Source: RFC 8098, RFC 3464, docs/spec/mail.md 8. The raw text is always kept: the words of the services change.
+"""
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from bridges.mail.headers import Fields
+from bridges.mail.parts import Node, read_block
+from bridges.mail.words import one_line
+
+State = Literal["read", "processed", "delivered", "delayed", "failed", "unknown"]
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,990}>")
+_DAEMON: Final = re.compile(r"(?:mailer-daemon|postmaster)@", re.IGNORECASE)
+_ACTIONS: Final[dict[str, State]] = {
+    "failed": "failed",
+    "delayed": "delayed",
+    "delivered": "delivered",
+    "relayed": "delivered",
+    "expanded": "delivered",
+}
+_WORST: Final[tuple[State, ...]] = ("failed", "delayed", "delivered", "unknown")
+_CAUSES: Final = (
+    ("box_closed", r"ferm[ée]e?|cl[oô]tur|opposition|closed|disabled|inactive"),
+    ("patient_unknown", r"introuvable|inexistant|inconnue?|not found|unknown|no such|does not exist|5\.1\.1\b"),
+    ("address_invalid", r"invalide?|bad (?:address|destination)|5\.1\.[23]\b"),
+    (
+        "too_large",
+        r"trop (?:volumineux|gros|grand)|too (?:large|big)|size (?:limit|exceed)|exceeds|5\.3\.4\b|5\.2\.3\b",
+    ),
+    ("box_full", r"pleine|quota|full\b|5\.2\.2\b"),
+)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One statement about one earlier mail."""
+
+    kind: Literal["mdn", "dsn", "bounce"]
+    state: State
+    original: str  # Message-ID with its brackets, or empty when the report names none
+    recipients: list[str]
+    automatic: bool  # made by a machine, not by a person who opened the mail
+    cause: str  # box_closed, patient_unknown, address_invalid, too_large, box_full, other, or 900 to 906, or empty
+    status: str  # RFC 3463, or empty
+
+
+def read(root: Node, fields: Fields, text: str) -> Report | None:
+    """Tell whether a mail is a report, and what it says."""
+    leaves = {node.media_type: node for node in reversed(list(root.walk()))}
+    if "message/disposition-notification" in leaves:
+        return _mdn(read_block(leaves["message/disposition-notification"].body()))
+    if "message/delivery-status" in leaves:
+        return _dsn(leaves["message/delivery-status"].body(), _quoted_id(leaves))
+    if _DAEMON.search(fields.first("from")) and root.media_type != "multipart/signed":
+        return _bounce(text, _quoted_id(leaves) or _first_id(fields.first("in-reply-to")))
+    return None
+
+
+def _mdn(block: dict[str, str]) -> Report:
+    mode, _, rest = block.get("disposition", "").partition(";")
+    kind, _, modifier = rest.strip().partition("/")
+    code = re.search(r"error\s*:\s*(90[0-6])\b", modifier, re.IGNORECASE)
+    state: State = "unknown"
+    if code or modifier.lower().startswith(("error", "failure")) or kind.lower() in {"failed", "denied"}:
+        state = "failed"
+    elif kind.lower() in {"displayed", "processed"}:
+        state = "read" if kind.lower() == "displayed" else "processed"
+    return Report(
+        kind="mdn",
+        state=state,
+        original=_first_id(block.get("original-message-id", "")),
+        recipients=_recipients([block.get("final-recipient", "")]),
+        automatic="automatic-action" in mode.lower(),
+        cause=code[1] if code else "",
+        status="",
+    )
+
+
+def _dsn(octets: bytes, original: str) -> Report:
+    blocks = [read_block(each) for each in re.split(rb"\r?\n\r?\n", octets[:65536])]
+    each = [block for block in blocks if "final-recipient" in block or "action" in block]
+    states: list[State] = [_ACTIONS.get(block.get("action", "").strip().lower(), "unknown") for block in each]
+    state: State = next((one for one in _WORST if one in states), "unknown")
+    said = " ".join(f"{block.get('status', '')} {block.get('diagnostic-code', '')}" for block in each)
+    return Report(
+        kind="dsn",
+        state=state,
+        original=original
+        or _first_id(next((b["original-envelope-id"] for b in blocks if "original-envelope-id" in b), "")),
+        recipients=_recipients([block.get("final-recipient", "") for block in each]),
+        automatic=True,
+        cause=_cause(said) if state == "failed" else "",
+        status=one_line(next((block["status"] for block in each if "status" in block), ""), most=20),
+    )
+
+
+def _bounce(text: str, original: str) -> Report:
+    addresses = re.findall(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", text[:20000])
+    status = re.search(r"\b[245]\.\d{1,3}\.\d{1,3}\b", text[:20000])
+    return Report(
+        kind="bounce",
+        state="failed",
+        original=original or _first_id(text[:20000]),
+        recipients=list(dict.fromkeys(addresses))[:20],
+        automatic=True,
+        cause=_cause(text[:20000]),
+        status=status[0] if status else "",
+    )
+
+
+def _cause(said: str) -> str:
+    return next((code for code, words in _CAUSES if re.search(words, said, re.IGNORECASE)), "other")
+
+
+def _recipients(fields: list[str]) -> list[str]:
+    return [one_line(field.rpartition(";")[2], most=254) for field in fields[:200] if field]
+
+
+def _first_id(text: str) -> str:
+    return found[0] if (found := _MESSAGE_ID.search(text)) and "@" in found[0] else ""
+
+
+def _quoted_id(leaves: dict[str, Node]) -> str:
+    """Give the Message-ID of the mail that a report carries along."""
+    for media_type in ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers"):
+        if media_type in leaves:
+            return _first_id(read_block(leaves[media_type].body()).get("message-id", ""))
+    return ""

@@ -1,0 +1,79 @@
+"""What a mail says about an earlier one."""
+
+import pytest
+
+from bridges.mail.reading import read
+
+FIRST = "<first@cabinet.mssante.fr>"
+
+
+def report(kind: str, block: str, quoted: str = "") -> bytes:
+    third = f"--Z\r\nContent-Type: message/rfc822\r\n\r\n{quoted}\r\n" if quoted else ""
+    return (
+        "From: x@patient.mssante.fr\r\nMessage-ID: <r@x>\r\n"
+        f"Content-Type: multipart/report; report-type={kind}; boundary=Z\r\n\r\n"
+        f"--Z\r\nContent-Type: text/plain\r\n\r\nwords\r\n"
+        f"--Z\r\nContent-Type: message/{kind}\r\n\r\n{block}\r\n{third}--Z--\r\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("disposition", "state", "automatic", "cause"),
+    [
+        ("manual-action/MDN-sent-manually; displayed", "read", False, ""),
+        ("automatic-action/MDN-sent-automatically; processed", "processed", True, ""),
+        ("automatic-action/MDN-sent-automatically; processed/Error: 902^patient inconnu", "failed", True, "902"),
+        ("manual-action/MDN-sent-manually; deleted", "unknown", False, ""),
+    ],
+)
+def test_read_receipts(disposition, state, automatic, cause):
+    block = f"Final-Recipient: rfc822; p@x.fr\r\nOriginal-Message-ID: {FIRST}\r\nDisposition: {disposition}"
+    found = read(report("disposition-notification", block)).mail.report
+    assert (found.kind, found.state, found.automatic, found.cause) == ("mdn", state, automatic, cause)
+    assert (found.original, found.recipients) == (FIRST, ["p@x.fr"])
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "state", "cause"),
+    [
+        ("delivered", "2.0.0", "delivered", ""),
+        ("relayed", "2.0.0", "delivered", ""),
+        ("delayed", "4.4.1", "delayed", ""),
+        ("failed", "5.1.1", "failed", "patient_unknown"),
+        ("failed", "5.3.4", "failed", "too_large"),
+        ("failed", "5.0.0", "failed", "other"),
+    ],
+)
+def test_delivery_reports(action, status, state, cause):
+    block = f"Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; p@x.fr\r\nAction: {action}\r\nStatus: {status}\r\n"
+    found = read(report("delivery-status", block, f"From: a@x.fr\r\nMessage-ID: {FIRST}\r\n\r\nbody")).mail.report
+    assert (found.kind, found.state, found.cause, found.status) == ("dsn", state, cause, status)
+    assert (found.original, found.recipients) == (FIRST, ["p@x.fr"])
+
+
+def test_of_several_recipients_the_worst_counts():
+    block = "X: y\r\n\r\nFinal-Recipient: rfc822;a@x.fr\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822;b@x.fr\r\nAction: failed\r\n"
+    found = read(report("delivery-status", block)).mail.report
+    assert (found.state, found.recipients) == ("failed", ["a@x.fr", "b@x.fr"])
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("La boîte est fermée (opposition du patient).", "box_closed"),
+        ("Patient introuvable", "patient_unknown"),
+        ("Adresse invalide : x@patient.mssante.fr", "address_invalid"),
+        ("Votre message est trop volumineux", "too_large"),
+        ("Something happened", "other"),
+    ],
+)
+def test_bounces_in_free_text(text, cause):
+    raw = f"From: MAILER-DAEMON@mx.fr\r\nIn-Reply-To: {FIRST}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}"
+    mail = read(raw.encode()).mail
+    assert (mail.report.kind, mail.report.state, mail.report.cause) == ("bounce", "failed", cause)
+    assert mail.report.original == FIRST
+    assert mail.text == text
+
+
+def test_an_ordinary_mail_is_no_report():
+    assert read(b"From: a@x.fr\r\n\r\nPatient introuvable").mail.report is None
