@@ -38,7 +38,7 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 ALWAYS_ASK: Final = "no-cache"
 
 # What the client itself calls a screen: answered with index.html. Everything else that is unknown is a 404.
-_SCREENS: Final = re.compile(r"/(?:|i|a|u|c/[^?#]*|settings(?:/[^?#]*)?)")
+_SCREENS: Final = re.compile(r"/(?:|i|a|u|c/[^?#]*|(?:new|write|settings)(?:/[^?#]*)?)")
 _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
 _PRIVATE: Final = (".vite/", ".br", ".gz", ".map")
 _TYPES: Final = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".md": "text/plain"}
