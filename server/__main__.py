@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 from typing_extensions import override
 
 from server import settings
+from server.admin import arguments as keeping
 from server.admin import terminal
 from server.admin.terminal import CommandError
 from server.demo.programs import Address, DemoError
@@ -59,6 +60,7 @@ def _parser() -> _Parser:
     _serve_arguments(_command(commands, "serve", _serve, "serve until a signal ends it"))
     _demo_arguments(_command(commands, "demo", _demo, "serve a demonstration with three people and a first letter"))
     _command(commands, "describe", _describe, "print the HTTP interface as OpenAPI 3.1")
+    keeping.add_arguments(lambda name, text: _keeper(commands, name, text))
     admin = commands.add_parser("admin", help="what only the operator may do").add_subparsers(required=True)
     professional = admin.add_parser("professional", help="professionals").add_subparsers(required=True)
     add = _command(professional, "add", _professional, "make an activation link for a professional you have checked")
@@ -74,6 +76,12 @@ def _command(parent: Any, name: str, run: Callable[[argparse.Namespace], int], t
     parser: argparse.ArgumentParser = parent.add_parser(name, help=text, description=text)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.set_defaults(run=run)
+    return parser
+
+
+def _keeper(parent: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser = _command(parent, name, _keep, text)
+    parser.set_defaults(command=name)
     return parser
 
 
@@ -129,6 +137,12 @@ def _professional(arguments: argparse.Namespace) -> int:
     text = f"{arguments.name} opens this link once, before it expires:\n{made['activation_link']}"
     terminal.answer(made, json=arguments.json, text=text)
     return 0
+
+
+def _keep(arguments: argparse.Namespace) -> int:
+    from server.admin import commands  # noqa: PLC0415
+
+    return commands.run(arguments)
 
 
 def _describe(_: argparse.Namespace) -> int:

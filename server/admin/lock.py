@@ -15,8 +15,8 @@ NAME: Final = "lock"
 class FolderLock:
     """An exclusive lock of the operating system on a data folder; it ends with the process, however that ends."""
 
-    def __init__(self, data: Path) -> None:
-        self._handle = os.open(data / NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    def __init__(self, data: Path, name: str = NAME) -> None:
+        self._handle = os.open(data / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
     def take(self) -> bool:
         """Take the lock. False when another process has it."""

@@ -16,11 +16,11 @@ from aiohttp import web
 from server import telemetry
 from server.admin import office, terminal
 from server.admin.lock import FolderLock
+from server.admin.migrate import upgrade
 from server.admin.terminal import CommandError
 from server.app import SERVICES, build_app
 from server.settings import Settings
 from server.storage.identity import load_identity
-from server.storage.schema import migrate
 from server.transport import pages
 
 IDLE: Final = 15  # seconds a connection may wait between or within the headers of requests
@@ -59,7 +59,7 @@ def _take(settings: Settings) -> FolderLock:
         raise CommandError("not_initialised", f"{settings.data} is no data folder of Pli", hint=hint) from None
     lock = FolderLock(settings.data)
     lock.require()
-    migrate(settings.database)
+    upgrade(settings.database)
     return lock
 
 

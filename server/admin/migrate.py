@@ -1,0 +1,59 @@
+"""``pli migrate``: bring the database of a stopped server to this version's schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+from alembic.util import CommandError as AlembicError
+
+from server.admin.folder import require_laid_out
+from server.admin.lock import FolderLock
+from server.admin.terminal import CommandError
+from server.settings import Settings
+from server.storage.schema import migrate
+
+
+def run(settings: Settings) -> dict[str, Any]:
+    """Apply the revisions that are missing; return where the schema was and is.
+
+    Raises:
+        CommandError: ``not_initialised``, ``data_in_use``, ``schema_newer``.
+
+    """
+    require_laid_out(settings.data)
+    lock = FolderLock(settings.data)
+    lock.require()
+    try:
+        before = revision(settings.database)
+        upgrade(settings.database)
+        return {"from": before, "to": revision(settings.database)}
+    finally:
+        lock.release()
+
+
+def upgrade(database: Path) -> None:
+    """Apply the revisions that are missing. The caller holds the data folder.
+
+    Raises:
+        CommandError: ``schema_newer``.
+
+    """
+    try:
+        migrate(database)
+    except AlembicError:
+        message = "the database was written by a newer version of Pli"
+        raise CommandError("schema_newer", message, hint="install that version, or restore a backup") from None
+
+
+def revision(database: Path) -> str | None:
+    """Return the revision that a database is at, or none."""
+    connection = sqlite.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite.OperationalError:
+        return None  # never laid out
+    finally:
+        connection.close()
+    return None if row is None else str(row[0])
