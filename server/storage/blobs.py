@@ -36,7 +36,7 @@ class Blobs:
     def open(cls, data: Path) -> Blobs:
         """Open (and lay out, the first time) the documents under ``data``."""
         for name in ("parts", "blobs"):
-            (data / name).mkdir(mode=0o700, exist_ok=True)
+            _make_folder(data / name)
         return cls(root=data, store=LocalStore(prefix=data.resolve()))
 
     def path(self, attachment: AttachmentId) -> Path:
@@ -79,7 +79,7 @@ class Blobs:
     async def finish(self, attachment: AttachmentId) -> None:
         """Turn the (synced) part into a blob. Doing it again after a crash is fine."""
         path = self.path(attachment)
-        await asyncio.to_thread(path.parent.mkdir, mode=0o700, exist_ok=True)
+        await asyncio.to_thread(_make_folder, path.parent)
         if await asyncio.to_thread((self.root / _part(attachment)).exists):
             await obstore.rename_async(self.store, _part(attachment), _blob(attachment))
         await asyncio.to_thread(_sync_folder, path.parent)
@@ -141,6 +141,12 @@ def _part(attachment: AttachmentId) -> str:
 def _blob(attachment: AttachmentId) -> str:
     name = attachment.hex()
     return f"blobs/{name[:2]}/{name}"
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder whose name survives a power cut, even if an earlier process made it and died."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
