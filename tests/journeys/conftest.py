@@ -109,8 +109,8 @@ def person(chromium: Any) -> Iterator[Callable[..., Person]]:
     yield make
     if (shots := os.environ.get("JOURNEY_SCREENSHOTS")) is not None:
         for number, one in enumerate(people):
-            for page in one.context.pages:
-                page.screenshot(path=f"{shots}/{number}.png")
+            for page_number, page in enumerate(one.context.pages):
+                page.screenshot(path=f"{shots}/{number}-{page_number}.png")
     complaints = [complaint for one in people for complaint in one.complaints]
     for one in people:
         one.context.close()

@@ -34,6 +34,11 @@ class Script:
         """Take the invited place of a letter."""
         return self._keep(self.run(Peer.claim(Office(server), letter)))
 
+    def say(self, peer: Peer, conversation: bytes, text: str) -> None:
+        """Write a message to whoever is a member by now."""
+        self.run(peer.refresh(conversation))
+        self.run(peer.say(conversation, text))
+
     def close(self) -> None:
         for peer in self._peers:
             self.run(peer.close())

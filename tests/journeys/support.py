@@ -42,15 +42,22 @@ def free_port() -> int:
 
 
 class Recorder:
-    """A TCP proxy in front of the server that keeps every byte of both directions."""
+    """A TCP proxy in front of the server that keeps every byte of both directions, and can cut a connection once."""
 
     def __init__(self, upstream: int) -> None:
         self.upstream = upstream
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.heard = bytearray()
+        self.heard_from_clients = 0
+        self.cuts = 0
+        self._cut_at: int | None = None
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_after(self, more: int) -> None:
+        """Break the connection on which the clients have sent `more` bytes from now on; those after it hold."""
+        self._cut_at = self.heard_from_clients + more
 
     def _accept(self) -> None:
         while True:
@@ -61,15 +68,25 @@ class Recorder:
                 return
             self._open += [client, server]
             for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+                threading.Thread(target=self._copy, args=(source, target, source is client), daemon=True).start()
 
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+    def _copy(self, source: socket.socket, target: socket.socket, from_client: bool) -> None:
         with contextlib.suppress(OSError):
             while block := source.recv(65536):
                 self.heard += block
                 target.sendall(block)
+                if from_client and self._must_cut(len(block)):
+                    source.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
+
+    def _must_cut(self, more: int) -> bool:
+        self.heard_from_clients += more
+        if self._cut_at is None or self.heard_from_clients < self._cut_at:
+            return False
+        self._cut_at = None
+        self.cuts += 1
+        return True
 
     def close(self) -> None:
         self.listener.close()

@@ -30,11 +30,15 @@ export type Limits = { readonly attachment: number; readonly upload_part: number
 
 type Upload = { readonly size: number; readonly uploaded: boolean };
 
+type Progress = (share: number) => void;
+type Running = { readonly done: Promise<void>; readonly watchers: Set<Progress> };
+
 export class Attachments {
   readonly #vault: Vault;
   readonly #api: Api;
   readonly #random: (length: number) => Bytes;
   readonly #limits: () => Promise<Limits>;
+  readonly #running = new Map<AttachmentId, Running>();
 
   constructor(vault: Vault, api: Api, random: (length: number) => Bytes, limits: () => Promise<Limits>) {
     this.#vault = vault;
@@ -63,8 +67,28 @@ export class Attachments {
     return sealing.reference({ name: safeName(file.name), media_type: mediaType(file.type), title: "", document: null });
   }
 
-  /** Send up what the server does not have yet; safe to repeat, also after a reload. */
-  async upload(id: AttachmentId, progress: (share: number) => void, signal?: AbortSignal): Promise<void> {
+  /**
+   * Send up what the server does not have yet; safe to repeat, also after a reload. Whoever asks while it is under way
+   * (the message, after the writing box) waits for the same upload: two would only push each other back.
+   */
+  async upload(id: AttachmentId, progress: Progress, signal?: AbortSignal): Promise<void> {
+    const running = this.#running.get(id) ?? this.#start(id, signal);
+    running.watchers.add(progress);
+    await running.done;
+  }
+
+  #start(id: AttachmentId, signal: AbortSignal | undefined): Running {
+    const watchers = new Set<Progress>();
+    const tell = (share: number): void => {
+      for (const watcher of watchers) watcher(share);
+    };
+    const done = this.#send(id, tell, signal).finally(() => this.#running.delete(id));
+    const running = { done, watchers };
+    this.#running.set(id, running);
+    return running;
+  }
+
+  async #send(id: AttachmentId, progress: Progress, signal: AbortSignal | undefined): Promise<void> {
     const upload = await this.#vault.read<Upload>("own", uploadKey(id));
     // Already linked (nothing is kept any more) or already up.
     if (upload === undefined || upload.uploaded) return;

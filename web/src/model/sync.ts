@@ -11,7 +11,7 @@ import type { DeliveryMark, FeedEntry } from "../api/types.ts";
 import type { Cancel, Candidacy, LiveSocket, Platform } from "../platform/platform.ts";
 import type { Changes } from "./changes.ts";
 import { backOff } from "./pending.ts";
-import { codeOf } from "./refusals.ts";
+import { codeOf, isPassing } from "./refusals.ts";
 
 const PAGE = 200; // entries
 const LONG_POLL = 25; // seconds
@@ -140,7 +140,7 @@ export class Sync {
       } catch (error) {
         if (this.#isOver(error)) return;
         if (!signal.aborted) failures += 1;
-        await this.#pause(failures);
+        await this.#pause(failures, isPassing(error));
       }
     }
   }
@@ -205,9 +205,11 @@ export class Sync {
     return over;
   }
 
-  async #pause(failures: number): Promise<void> {
+  /** `away`: nothing answers, though the browser may believe that there is a network. */
+  async #pause(failures: number, away: boolean): Promise<void> {
     const { platform, connection } = this.#parts;
-    connection(platform.network.online ? "connecting" : "offline");
+    const offline = !platform.network.online || (away && failures > 0);
+    connection(offline ? "offline" : "connecting");
     if (failures === 0) return;
     await new Promise<void>((resolve) => {
       const cancel = platform.clock.after(backOff(failures, Math.random()), resolve);
