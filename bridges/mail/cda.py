@@ -117,7 +117,7 @@ def read_document(octets: bytes, path: str) -> tuple[Document, bytes]:
         authors=[_author(each) for each in root.all("author")][:20],
         pdf_path=f"{path}#pdf" if pdf else "",
         pdf_bytes=len(pdf),
-        pdf_a_1=bool(_PDFA.search(pdf)),
+        pdf_a_1=is_pdf_a_1(pdf),
         missing=_missing(root),
         warnings=warnings + _doubts(code, patient, known=known is not None),
     )
@@ -125,6 +125,11 @@ def read_document(octets: bytes, path: str) -> tuple[Document, bytes]:
 
 
 _SETTING: Final = "standardIndustryClassCode"
+
+
+def is_pdf_a_1(pdf: bytes) -> bool:
+    """Whether a PDF says that it is PDF/A-1, in readable XMP metadata; says nothing about whether that is true."""
+    return bool(_PDFA.search(pdf))
 
 
 def moment(value: str) -> str:

@@ -1,15 +1,22 @@
 """``pli-bridge mail``: reading, judging and making without a server. Source: docs/operate/mail.md."""
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bridges.kit.errors import UsageError
 from bridges.mail import limits
+from bridges.mail.cda import Document, is_pdf_a_1
+from bridges.mail.inputs import Draft, Subject, Writer, document_type, read_input
+from bridges.mail.metadata_making import has_class
 from bridges.mail.reading import set_aside
 from bridges.mail.sandbox import Sandbox
+from bridges.mail.words import one_line
 from bridges.mail.worker import Answer
+from bridges.mail.xdm_making import make_xdm
 from bridges.terminal.output import Output
 
 REFUSED = 3  # exit code: the answer is no
@@ -19,6 +26,10 @@ async def mail(args: argparse.Namespace, out: Output) -> int | None:
     """Run one action."""
     if args.action == "parse":
         await _parse(args.files, out)
+    elif args.step == "build":
+        _build(args, out)
+    else:
+        return await _open(args.file, args.file.read_bytes(), out)
     return 0
 
 
@@ -50,3 +61,51 @@ def plain(answer: Answer) -> dict[str, Any]:
         "peak_mib": answer.peak_mib,
         **told,
     }
+
+
+async def _open(path: Path, raw: bytes, out: Output) -> int:
+    """Read one archive; exit code 3 when it is kept aside."""
+    async with Sandbox() as sandbox:
+        answer = await sandbox.read(raw)
+    told = plain(answer)
+    shown = {name: told[name] for name in ("outcome", "reason", "detail", "seconds", "documents", "warnings")}
+    out.answer({"file": str(path), **shown}, "\n".join(map(_card, answer.reading.documents)) or str(told["reason"]))
+    return REFUSED if answer.reading.reason else 0
+
+
+def _card(card: Document) -> str:
+    patient = card.patient
+    return "\n  ".join(
+        (
+            f"{card.label} ({card.code}), {card.created_at}",
+            f"{card.title}",
+            f"{patient.birth_name} {patient.first_given_name}, {patient.birth_date}",
+            f"INS {patient.ins} ({patient.ins_check})",
+            *(f"{author.name}, {author.institution}" for author in card.authors),
+        )
+    )
+
+
+def _build(args: argparse.Namespace, out: Output) -> None:
+    kind = document_type(args.type)
+    try:
+        draft = Draft(
+            pdf=args.pdf.read_bytes(),
+            patient=read_input(args.patient.read_bytes(), Subject),
+            author=read_input(args.author.read_bytes(), Writer),
+            type=kind,
+            title=one_line(args.title, most=200) or kind.label,
+            made_at=datetime.now().astimezone().replace(microsecond=0),
+        )
+    except ValueError as error:
+        raise UsageError("usage", str(error)) from None
+    made = make_xdm(draft)
+    args.out.write_bytes(made.archive)
+    answer = {
+        "file": str(args.out),
+        "document": made.document_id,
+        "bytes": len(made.archive),
+        "pdf_a_1": is_pdf_a_1(draft.pdf),
+        "missing": [] if has_class(kind.code) else ["classCode"],
+    }
+    out.answer(answer, f"{args.out}: {made.document_id}")
