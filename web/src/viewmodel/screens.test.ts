@@ -34,6 +34,7 @@ async function two(): Promise<{ hers: Tab; his: Tab; conversation: string }> {
   opened = [hers, his];
   const conversation = await conversationOf(hers.home, patient.account);
   await untilTexts(his.home, conversation, ["Bonjour."]);
+  await until(async () => (await his.home.log.facts(conversation))?.unread === 1); // told after the text, by the next look at the server
   return { hers, his, conversation };
 }
 
