@@ -34,7 +34,7 @@ async def read_body(request: web.Request, schema: type[msgspec.Struct]) -> Any:
         decoder = _decoders[schema] = msgspec.json.Decoder(schema)
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:  # a key of bad UTF-8 is the second
         raise BadRequestError(str(exc)) from None
 
 
