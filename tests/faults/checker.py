@@ -216,7 +216,7 @@ def pushes(judged: Judged) -> Iterator[Breach]:
         at[line] = record["position"]
         pushed = [record["position"], record["conv"], record["seq"], record["id"], record["hash"]]
         stands = judged.feeds.get(record["who"], {}).get(record["position"])
-        if stands is not None and stands != pushed or stands is None and record["who"] in judged.feeds:
+        if stands is not None and stands != pushed or (stands is None and record["who"] in judged.feeds):
             yield Breach("P5", "rewritten", f"{record['who']} was pushed {pushed}; the feed has {stands}")
 
 
@@ -250,7 +250,7 @@ def monotonic_marks(judged: Judged) -> Iterator[Breach]:
     """P7: delivered and read never go back, and nothing is delivered that is not in the log."""
     seen: dict[tuple[str, str, str], list[tuple[float, int]]] = defaultdict(list)
     for mark in judged.history.of("mark"):
-        if mark["delivered"] > max(judged.logs.get(mark["conv"], {0: []}), default=0):
+        if (mark["delivered"] or 0) > max(judged.logs.get(mark["conv"], {0: []}), default=0):
             yield Breach(
                 "P7",
                 "receipt",
@@ -295,7 +295,8 @@ def traceable(judged: Judged) -> Iterator[Breach]:
     acked: dict[str, int] = {}
     for record in judged.history.of("ack"):
         acked[record["who"]] = max(acked.get(record["who"], 0), record["position"])
-    final = {(mark["conv"], mark["account"]): mark["delivered"] for mark in judged.history.of("mark")}
+    marks = [mark for mark in judged.history.of("mark") if mark["delivered"] is not None]
+    final = {(mark["conv"], mark["account"]): mark["delivered"] for mark in marks}
     for account, position in acked.items():
         newest: dict[str, int] = {}
         for at in sorted(judged.feeds.get(account, {})):
@@ -304,13 +305,15 @@ def traceable(judged: Judged) -> Iterator[Breach]:
             if at <= position and author != account:
                 newest[conv] = seq
         for conv, seq in newest.items():
-            if (conv, account) in final and final[conv, account] < seq:
+            if (conv, account) not in judged.removed and final.get((conv, account), seq) < seq:
                 told = f"{account} acknowledged {seq} of {conv}; the last mark says {final[conv, account]}"
                 yield Breach("P9", "receipt", told)
 
 
 def bounded_staleness(judged: Judged, within: float) -> Iterator[Breach]:
-    """P10: once the faults stop, every follower has everything within a bound."""
+    """P10: once the faults stop, everything goes on, and every follower has everything within a bound."""
+    for record in judged.history.of("stuck"):
+        yield Breach("P10", "stale", f"{record['who']} stood still after the last fault")
     calm = judged.history.of("calm")
     if not calm:
         return

@@ -9,10 +9,10 @@
 | `feed` | `who`, `began`, `after`, `last`, `items` of `[position, conv, seq, id, hash]`, `whole` |
 | `push` | `who`, `line`, `after` (where the line began), `position`, `conv`, `seq`, `id`, `hash` · `behind`: `line` |
 | `ack` | `who`, `position`: the server took note that all up to there has arrived |
-| `mark` | `by`, `began`, `conv`, `account`, `delivered`, `read` (the reader's own, else null) |
+| `mark` | `by`, `began`, `conv`, `account`, `delivered` or null, `read` or null (a reader sees only their own) |
 | `removed` | `conv`, `account`, `seq`: acknowledged |
 | `blob` | `id`, `hash`: acknowledged as uploaded · `blob_read`: `id`, `hash` (null when it is gone) |
-| `fault` | `kind` · `calm`: no more faults from here on · `level`: `who`, a follower has all there is |
+| `fault` | `kind` · `calm`: no more faults from here on · `level`: `who`, a follower has all there is · `follower`: `who` follows · `stuck`: `who` did not go on |
 | `integrity` | `said`: what `PRAGMA integrity_check` answered |
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,7 +202,6 @@ def test_a_history_survives_the_disk(tmp_path: Path) -> None:
 
 def test_a_million_records_are_judged_in_linear_time() -> None:
     """Ten times the history takes about ten times as long: the bound is wide, a quadratic check is far beyond it."""
-    import time
 
     def took(count: int) -> float:
         records = [{"e": "member", "account": "ann", "conv": "c", "t": 0.0}]
