@@ -1,19 +1,21 @@
 """``pli-bridge mail``: reading, judging and making without a server. Source: docs/operate/mail.md."""
 
 import argparse
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from cryptography import x509
 
 from bridges.kit.errors import UsageError
-from bridges.mail import limits
+from bridges.mail import limits, whitelist
 from bridges.mail.cda import Document, is_pdf_a_1
 from bridges.mail.inputs import Draft, Subject, Writer, document_type, read_input
 from bridges.mail.metadata_making import has_class
 from bridges.mail.reading import set_aside
 from bridges.mail.sandbox import Sandbox
+from bridges.mail.signature import SignatureError
 from bridges.mail.words import one_line
 from bridges.mail.worker import Answer
 from bridges.mail.xdm_making import make_xdm
@@ -26,6 +28,8 @@ async def mail(args: argparse.Namespace, out: Output) -> int | None:
     """Run one action."""
     if args.action == "parse":
         await _parse(args.files, out)
+    elif args.step == "verify":
+        return _verify(args, out)
     elif args.step == "build":
         _build(args, out)
     else:
@@ -109,3 +113,44 @@ def _build(args: argparse.Namespace, out: Output) -> None:
         "missing": [] if has_class(kind.code) else ["classCode"],
     }
     out.answer(answer, f"{args.out}: {made.document_id}")
+
+
+def _verify(args: argparse.Namespace, out: Output) -> int:
+    """Judge a list of trusted domains; exit code 3 when it does not count."""
+    authority = _load_authority(args.ca) if args.ca else None
+    try:
+        found = whitelist.verify(args.file.read_bytes(), at=_day(args.at), issuer=args.issuer, authority=authority)
+    except SignatureError as error:
+        refusal = {"valid": False, "reason": error.reason, "domains": 0, "generated_at": None}
+        out.answer({"file": str(args.file), **refusal}, f"{args.file}: {error.reason}")
+        return REFUSED
+    answer = {
+        "file": str(args.file),
+        "valid": True,
+        "reason": None,
+        "domains": len(found.domains),
+        "generated_at": found.generated_at.isoformat(),
+        "entries": found.entries,
+        "certificates": len(frozenset().union(*found.domains.values())),
+        "signer": found.signer,
+        "trust": found.trust,
+    }
+    out.answer(answer, f"{found.generated_at.isoformat()}: {len(found.domains)} ({found.signer}, {found.trust})")
+    return 0
+
+
+def _day(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError("usage", "--at: YYYY-MM-DD or ISO 8601") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _load_authority(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        raise UsageError("usage", "--ca: not a certificate in PEM") from None
