@@ -19,7 +19,10 @@ from server.demo.programs import Address, DemoError
 from server.domain.errors import DomainError
 from server.settings import Settings, SettingsError
 
-SETTINGS: Final = ("data", "host", "port", "public_url", "web", "demo", "access_log", "strict_logs")
+SETTINGS: Final = (
+    "data", "host", "port", "public_url", "web", "demo", "access_log", "strict_logs",
+    "database_url", "redis_url", "blobs_url", "workers",
+)  # fmt: skip
 """Settings that are flags of ``pli serve``; the others are for the environment."""
 
 

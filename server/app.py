@@ -9,8 +9,10 @@ from typing import Final
 from aiohttp import web
 
 from server.bus.memory import MemoryBus
+from server.bus.redis import RedisBus
 from server.clock import Clock, SystemClock
 from server.domain.errors import DomainError
+from server.domain.ids import AccountId, SessionId
 from server.jobs.sweep import sweep_for_ever
 from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
@@ -23,9 +25,10 @@ from server.services.invitations import InvitationService
 from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
 from server.settings import Settings
-from server.storage.blobs import Blobs
-from server.storage.identity import load_identity
-from server.storage.store import SqliteStore
+from server.storage.blobs import Blobs, RemoteBlobs
+from server.storage.identity import load_identity, stamp_key
+from server.storage.postgres_store import PostgresStore
+from server.storage.store import SqliteStore, Store
 from server.transport.live.gateway import Gateway
 from server.transport.live.lean import LeanSocket
 from server.transport.live.socket_io import SocketIO
@@ -34,18 +37,18 @@ from server.transport.rest.json import LIMIT
 from server.transport.rest.routes import routes
 
 SERVICES: Final = web.AppKey("services", Services)
-STORE: Final = web.AppKey("store", SqliteStore)
+STORE: Final = web.AppKey("store", Store)
+BUS: Final = web.AppKey("bus", MemoryBus)
 GATEWAY: Final = web.AppKey("gateway", Gateway)
 
 
 def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
     """Build the application that serves ``settings.data``, which ``pli init`` has laid out."""
     clock = clock or SystemClock()
-    bus = MemoryBus()
-    store = SqliteStore(settings.database, bus.announce)
+    store, bus = _kept(settings)
     services = _services(settings, clock, store, bus)
     app = web.Application(middlewares=[problems.edge(access_log=settings.access_log)], client_max_size=LIMIT)
-    app[SERVICES], app[STORE] = services, store
+    app[SERVICES], app[STORE], app[BUS] = services, store, bus
     app.cleanup_ctx.append(_storage)
     app.cleanup_ctx.append(_sweeping)
     app.add_routes(routes(services))
@@ -55,10 +58,29 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     return app
 
 
-def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryBus) -> Services:
+def _kept(settings: Settings) -> tuple[Store, MemoryBus]:
+    """Choose where everything is kept, and how nodes of one database wake each other."""
+    store: Store
+
+    async def ask(accounts: list[AccountId], sessions: list[SessionId]) -> tuple[dict[AccountId, int], set[SessionId]]:
+        return await store.read(lambda view: (view.log.last_positions(accounts), view.sessions.still_open(sessions)))
+
+    bus = RedisBus(settings.redis_url, ask) if settings.redis_url else MemoryBus()
+    if settings.database_url:
+        store = PostgresStore(settings.database_url, bus.announce)
+    else:
+        store = SqliteStore(settings.database, bus.announce)
+    return store, bus
+
+
+def _services(settings: Settings, clock: Clock, store: Store, bus: MemoryBus) -> Services:
     identity, chains = load_identity(settings.data), Chains()
-    sessions = SessionService(store, bus, clock, identity, Stamps(clock), lifetime=settings.session_days * DAY)
+    shared = settings.redis_url is not None
+    stamps = Stamps(clock, stamp_key(settings.data)) if shared else Stamps(clock)
+    sessions = SessionService(store, bus, clock, identity, stamps, lifetime=settings.session_days * DAY, shared=shared)
     envelopes, feed = EnvelopeService(store, clock), FeedService(store, bus)
+    blobs = RemoteBlobs.at(settings.data, settings.blobs_url) if settings.blobs_url else Blobs.open(settings.data)
+    bus.listen(sessions)
     bus.listen(feed)
     return Services(
         settings=settings,
@@ -66,7 +88,7 @@ def _services(settings: Settings, clock: Clock, store: SqliteStore, bus: MemoryB
         store=store,
         identity=identity,
         attachments=AttachmentService(
-            store, Blobs.open(settings.data), clock, limit=settings.attachment_limit, quota=settings.attachment_quota
+            store, blobs, clock, limit=settings.attachment_limit, quota=settings.attachment_quota
         ),
         activations=ActivationService(store, clock),
         accounts=AccountService(store, clock, identity, chains, sessions),
@@ -101,8 +123,10 @@ def _document(refusal: BaseException) -> bytes:
 
 async def _storage(app: web.Application) -> AsyncIterator[None]:
     await app[STORE].start()
+    await app[BUS].start()
     yield
-    await app[STORE].stop()
+    await app[STORE].stop()  # commits what is queued, and announces it
+    await app[BUS].stop()
 
 
 async def _sweeping(app: web.Application) -> AsyncIterator[None]:

@@ -57,6 +57,15 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _scheme(*names: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if urlsplit(text).scheme not in names:
+            raise ValueError(f"say {names[0]}://…")
+        return text
+
+    return read
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
@@ -89,6 +98,28 @@ class Settings:
     attachment_quota: Annotated[int, _As(_amount, "Bytes of documents one account may keep.")] = 20 * 1024**3
     upload_hours: Annotated[int, _As(_amount, "Hours after which a document that no message names is removed.")] = 24
     session_days: Annotated[int, _As(_amount, "Days without use after which a session ends.")] = 30
+    database_url: Annotated[
+        str | None,
+        _As(
+            _scheme("postgresql", "postgres"),
+            "PostgreSQL 15 or newer (`postgresql://pli@host/pli`) instead of SQLite; the password in `PGPASSFILE`.",
+        ),
+    ] = dataclasses.field(default=None, repr=False)
+    redis_url: Annotated[
+        str | None,
+        _As(
+            _scheme("redis", "rediss"),
+            "Redis 7 (`redis://host/0`) through which nodes of one database wake each other.",
+        ),
+    ] = dataclasses.field(default=None, repr=False)
+    blobs_url: Annotated[
+        str | None,
+        _As(
+            _scheme("s3"),
+            "Bucket of documents (`s3://bucket?endpoint=https://host&region=here`) instead of files; keys in `AWS_*`.",
+        ),
+    ] = None
+    workers: Annotated[int, _As(_amount, "Processes on one port; more than one needs PostgreSQL and Redis.")] = 1
     access_log: Annotated[bool, _As(_yes, "Write one line a request: method, route, status, milliseconds.")] = True
     strict_logs: Annotated[bool, _As(_yes, "Stop on a log line outside the allow-list (development).")] = False
 
@@ -96,6 +127,11 @@ class Settings:
     def database(self) -> Path:
         """The SQLite file."""
         return self.data / "pli.db"
+
+    @property
+    def where(self) -> Path | str:
+        """The database that is used: the SQLite file, or the address of PostgreSQL."""
+        return self.database_url or self.database
 
     def address(self, port: int) -> str:
         """Return where people reach this server, once the port is known."""
@@ -122,7 +158,10 @@ def read(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     for name, given in flags.items():
         if given is not None:
             values[name] = _value(known[name], "--" + name.replace("_", "-"), str(given))
-    return Settings(**values)
+    chosen = Settings(**values)
+    if (chosen.workers > 1 or chosen.redis_url) and not (chosen.database_url and chosen.redis_url):
+        raise SettingsError("several processes need PLI_DATABASE_URL (PostgreSQL) and PLI_REDIS_URL (Redis)")
+    return chosen
 
 
 def _declared() -> dict[str, _As]:

@@ -13,6 +13,6 @@ def make(settings: Settings) -> dict[str, str]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FolderLock(settings.data)
     lock.require()
-    identity = init_data(settings.data)
+    identity = init_data(settings.data, settings.database_url)
     lock.release()
     return {"data": str(settings.data), "server": b64(identity.id), "registry_key": b64(identity.registry.public)}

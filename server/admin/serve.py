@@ -14,7 +14,7 @@ import uvloop
 from aiohttp import web
 
 from server import telemetry
-from server.admin import office, terminal
+from server.admin import office, scrape, terminal
 from server.admin.lock import FolderLock
 from server.admin.migrate import upgrade
 from server.admin.terminal import CommandError
@@ -67,7 +67,11 @@ async def _serve(settings: Settings) -> None:
     app = build_app(settings)
     if settings.web:
         _mount(app, settings)
-    async with _listening(app, settings) as url, office.open_to(settings.data, app[SERVICES], url):
+    async with (
+        _listening(app, settings) as url,
+        office.open_to(settings.data, app[SERVICES], url),
+        scrape.open_to(app, settings),
+    ):
         telemetry.info("serving", pid=os.getpid(), host=settings.host)
         terminal.progress(f"ready {url}")
         name = await _signalled()

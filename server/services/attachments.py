@@ -43,6 +43,16 @@ class Part(Protocol):
         """Let go of the file."""
 
 
+class Remote(Protocol):
+    """A blob that is not a file here."""
+
+    async def size(self) -> int:
+        """Return its bytes."""
+
+    def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from ``start`` to before ``stop``, as they arrive."""
+
+
 class Files(Protocol):
     """Where the bytes lie (``server/storage/blobs.py``)."""
 
@@ -61,8 +71,8 @@ class Files(Protocol):
     async def discard(self, attachment: AttachmentId) -> None:
         """Remove part and blob."""
 
-    def path(self, attachment: AttachmentId) -> Path:
-        """Return where the blob lies."""
+    def document(self, attachment: AttachmentId) -> Path | Remote:
+        """Return the blob: where it lies, or how to read it from elsewhere."""
 
 
 @dataclass(slots=True)
@@ -162,7 +172,7 @@ class AttachmentService:
         await self.store.write(intent)
         await self.files.discard(attachment)
 
-    async def locate(self, account: AccountId, conversation: ConversationId, attachment: AttachmentId) -> Path:
+    async def locate(self, account: AccountId, conversation: ConversationId, attachment: AttachmentId) -> Path | Remote:
         """Return where a document of a conversation lies, for one of its members.
 
         Raises:
@@ -176,7 +186,7 @@ class AttachmentService:
 
         if not await self.store.read(query):
             raise NotFoundError
-        return self.files.path(attachment)
+        return self.files.document(attachment)
 
     async def sweep(self, hours: int) -> int:
         """Remove uploads begun more than ``hours`` ago that no message names; return how many."""
@@ -208,6 +218,8 @@ class AttachmentService:
             part = await self.files.open_part(upload.id, upload.received)
         except FileNotFoundError:
             return await self._recover(upload)
+        except BlockingIOError:
+            raise OffsetConflictError("another process still writes this upload", offset=upload.received) from None
         try:
             await self._take_in(upload, part, chunks)
         finally:

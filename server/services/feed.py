@@ -73,6 +73,23 @@ class FeedService:
                 for grown in self._waiting.get(account, ()):
                     grown.set()
 
+    def on_grown(self, account: AccountId, position: int) -> None:
+        """Wake those who wait for this feed: it has grown to ``position`` on another node."""
+        if position:
+            for grown in self._waiting.get(account, ()):
+                grown.set()
+
+    def followed(self) -> set[AccountId]:
+        """Return whose feeds are waited for."""
+        return set(self._waiting)
+
+    def served(self) -> set[SessionId]:
+        """A poll that has begun ends by itself."""
+        return set()
+
+    def on_changed(self, account: AccountId | None) -> None:
+        """Nothing is remembered here."""
+
     def on_marks(self, marks: list[Mark]) -> None:
         """Nobody waits for marks here."""
 
@@ -81,13 +98,4 @@ class FeedService:
 
 
 def _deliver(tx: Transaction, positions: dict[AccountId, int]) -> list[Mark]:
-    marks: list[Mark] = []
-    for account, position in positions.items():
-        found = tx.accounts.get(account)
-        if found is None:
-            continue
-        upto = min(position, tx.log.last_position(account))
-        if upto > found.acked:
-            marks += tx.conversations.deliver(account, found.acked, upto)
-            tx.accounts.save_acked(account, upto)
-    return marks
+    return tx.conversations.deliver_all(positions)

@@ -45,9 +45,6 @@ class Accounts(Protocol):
     def save_settings(self, account: AccountId, *, accepts_patients: bool, language: str | None) -> None:
         """Store what the account has chosen."""
 
-    def save_acked(self, account: AccountId, position: int) -> None:
-        """Store up to which feed position everything is on a device of the account."""
-
     def links(self, account: AccountId, after: int, limit: int) -> list[bytes]:
         """Return the links after a position (-1: from the genesis), ascending."""
 
@@ -124,6 +121,12 @@ class Sessions(Protocol):
     def sweep(self, now: int) -> int:
         """Remove the sessions that have expired."""
 
+    def still_open(self, sessions: list[SessionId]) -> set[SessionId]:
+        """Return those of ``sessions`` that have not ended."""
+
+    def spend(self, stamp: bytes, ends: int) -> bool:
+        """Remember that a single-use stamp has been used; False when it had been before. Forgotten after ``ends``."""
+
 
 class Conversations(Protocol):
     """Conversations: heads, members, epochs, key boxes and rights."""
@@ -146,8 +149,8 @@ class Conversations(Protocol):
     def marks(self, conversation: ConversationId) -> list[tuple[AccountId, int, int]]:
         """Return (account, read seq, delivered seq) of each member."""
 
-    def deliver(self, account: AccountId, after: int, upto: int) -> list[Mark]:
-        """Mark what lies in a span of an account's feed as delivered; return the marks that moved."""
+    def deliver_all(self, positions: dict[AccountId, int]) -> list[Mark]:
+        """Mark what lies before a position of each account's feed as delivered; return the marks that moved."""
 
     def add_epoch(self, head: Conversation, seq: int, record: bytes, boxes: dict[bytes, bytes]) -> None:
         """Store the record and the boxes of the head's epoch."""
@@ -196,6 +199,9 @@ class Log(Protocol):
 
     def last_position(self, account: AccountId) -> int:
         """Return the newest position of an account's feed; 0 for an empty one."""
+
+    def last_positions(self, accounts: list[AccountId]) -> dict[AccountId, int]:
+        """Return the newest position of each feed that is not empty."""
 
     def after(self, conversation: ConversationId, seq: int, limit: int) -> list[Event]:
         """Return up to ``limit`` events with a higher seq, ascending."""
@@ -320,3 +326,6 @@ class Bus(Protocol):
 
     def end_sessions(self, sessions: list[SessionId]) -> None:
         """Tell that sessions have ended: forget them, close their sockets."""
+
+    def change(self, account: AccountId) -> None:
+        """Tell that what is remembered of an account must be read again."""

@@ -11,6 +11,7 @@ from typing import Final
 from crypto import sign
 from server.clock import Clock
 from server.domain.errors import NotFoundError, SignatureRefusedError, UnauthenticatedError
+from server.domain.events import Announcement, Mark
 from server.domain.ids import AccountId, HolderId, SessionId, b64
 from server.domain.session import Principal, Session
 from server.services.identity import ServerIdentity
@@ -44,6 +45,8 @@ class SessionService:
     stamps: Stamps
     lifetime: int
     """Milliseconds without use after which a session ends."""
+    shared: bool = False
+    """Whether other nodes redeem the same stamps: then the store says which have been used, not this process."""
     _known: dict[bytes, Principal] = field(default_factory=dict)
     _touched: dict[bytes, int] = field(default_factory=dict)
 
@@ -58,7 +61,7 @@ class SessionService:
             SignatureRefusedError: the challenge, the holder or the signature is not right; never says which.
 
         """
-        fresh = self.stamps.redeem(challenge, holder)
+        fresh = await self._redeem(challenge, holder)
         found = await self.store.read(lambda view: view.accounts.holder(holder))
         key = found.sign if found else self.identity.registry.public  # the same work for a holder that does not exist
         signed = sign.verify(key, "session", self.identity.id + challenge + holder, signature)
@@ -140,11 +143,18 @@ class SessionService:
 
         """
         session, stamp = SessionId(ticket[:16]), ticket[16:]
-        if self.stamps.redeem(stamp, b"live" + session):
+        if await self._redeem(stamp, b"live" + session):
             principal = await self.store.read(lambda view: _principal(view, view.sessions.get(session)))
             if principal is not None and principal.expires >= self.clock.now():
                 return principal
         raise UnauthenticatedError
+
+    async def _redeem(self, stamp: bytes, subject: bytes) -> bool:
+        """Tell whether a stamp counts: once, on whatever node."""
+        if not self.stamps.redeem(stamp, subject):
+            return False
+        ends = self.clock.now() + CHALLENGE  # no stamp lives longer
+        return not self.shared or await self.store.write(lambda tx: tx.sessions.spend(stamp, ends))
 
     async def of_account(self, account: AccountId) -> list[tuple[Session, str]]:
         """Return the open sessions of an account with the names of their holders, newest first."""
@@ -176,15 +186,43 @@ class SessionService:
 
     def forget(self, account: AccountId) -> None:
         """Read the sessions of an account again when they are used next: something about it has changed."""
-        for token_hash in [key for key, principal in self._known.items() if principal.account == account]:
-            del self._known[token_hash]
+        self.bus.change(account)
 
     def ended(self, sessions: Sequence[SessionId]) -> None:
-        """After a commit that ended sessions: forget them, and tell whoever serves them."""
+        """After a commit that ended sessions: tell whoever remembers or serves them."""
+        self.bus.end_sessions(list(sessions))
+
+    # --- what the bus tells -----------------------------------------------------------------------------------------
+
+    def on_sessions_ended(self, sessions: list[SessionId]) -> None:
+        """Forget who held them."""
         gone = set(sessions)
         for token_hash in [key for key, principal in self._known.items() if principal.session in gone]:
             del self._known[token_hash]
-        self.bus.end_sessions(list(sessions))
+
+    def on_changed(self, account: AccountId | None) -> None:
+        """Read the sessions of an account, or all, again when they are used next."""
+        if account is None:
+            self._known.clear()
+        for token_hash in [key for key, principal in self._known.items() if principal.account == account]:
+            del self._known[token_hash]
+
+    def on_events(self, announcements: list[Announcement]) -> None:
+        """Events concern no session."""
+
+    def on_marks(self, marks: list[Mark]) -> None:
+        """Nor do marks."""
+
+    def on_grown(self, account: AccountId, position: int) -> None:
+        """Nor does a feed."""
+
+    def followed(self) -> set[AccountId]:
+        """No feed is followed here."""
+        return set()
+
+    def served(self) -> set[SessionId]:
+        """What is remembered is forgotten by ``on_changed``."""
+        return set()
 
 
 def _principal(view: Transaction, session: Session | None) -> Principal | None:

@@ -25,7 +25,8 @@ class Stamps:
     """Issues stamps and takes each one once."""
 
     clock: Clock
-    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """Nodes that redeem each other's stamps have the same (``ServerIdentity.stamp_key``)."""
     _used: dict[bytes, int] = field(default_factory=dict)
 
     def issue(self, subject: bytes, lifetime: int) -> tuple[bytes, int]:
@@ -47,7 +48,7 @@ class Stamps:
         return True
 
     def _mac(self, said: bytes, subject: bytes) -> bytes:
-        return hmac.digest(self._key, said + subject, hashlib.sha256)[:_SAID]
+        return hmac.digest(self.key, said + subject, hashlib.sha256)[:_SAID]
 
     def _sweep(self, now: int) -> None:
         """Drop what has ended; stamps are used in about the order they end, so the front is enough."""

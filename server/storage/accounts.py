@@ -61,10 +61,6 @@ class SqlAccounts:
             account,
         )
 
-    def save_acked(self, account: AccountId, position: int) -> None:
-        """Store up to which feed position everything is on a device of the account."""
-        self._rows.run("UPDATE account SET acked = ? WHERE id = ? AND acked < ?", position, account, position)
-
     # --- chain and holders ------------------------------------------------------------------------------------------
 
     def links(self, account: AccountId, after: int, limit: int) -> list[bytes]:

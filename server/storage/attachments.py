@@ -6,7 +6,7 @@ from typing import Final
 
 from server.domain.attachment import Attachment
 from server.domain.ids import AccountId, AttachmentId, ConversationId
-from server.storage.rows import Rows, marks
+from server.storage.rows import Rows
 
 _ATTACHMENT: Final = "id, account, size, received, created_at"
 
@@ -44,9 +44,9 @@ class SqlAttachments:
 
     def complete(self, account: AccountId, attachments: list[AttachmentId]) -> bool:
         """Tell whether all of ``attachments`` are whole uploads of ``account``."""
-        where = f"account = ? AND received = size AND id IN ({marks(len(attachments))})"
-        sql = f"SELECT COUNT(*) FROM attachment WHERE {where}"  # noqa: S608
-        row = self._rows.one(sql, account, *attachments)
+        condition, values = self._rows.among(attachments)
+        sql = f"SELECT COUNT(*) FROM attachment WHERE account = ? AND received = size AND id {condition}"  # noqa: S608
+        row = self._rows.one(sql, account, *values)
         return bool(row) and row[0] == len(set(attachments))  # type: ignore[index]
 
     def link(self, attachments: list[AttachmentId], conversation: ConversationId) -> None:

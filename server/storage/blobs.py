@@ -1,4 +1,4 @@
-"""Sealed documents on disk: parts while they arrive, blobs once they are whole.
+"""Sealed documents on disk or on S3: parts (on disk) while they arrive, blobs once they are whole.
 
 Names are the attachment id in hex (safe on every file system); nothing here knows who owns what. A part becomes a blob
 by one rename through ``obstore``, so a reader sees all of it or nothing.
@@ -7,16 +7,20 @@ by one rename through ``obstore``, so a reader sees all of it or nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import obstore
-from obstore.store import LocalStore
+from obstore.store import LocalStore, S3Store
+from typing_extensions import override
 
 from server.domain.ids import AttachmentId
 
@@ -39,7 +43,7 @@ class Blobs:
             _make_folder(data / name)
         return cls(root=data, store=LocalStore(prefix=data.resolve()))
 
-    def path(self, attachment: AttachmentId) -> Path:
+    def document(self, attachment: AttachmentId) -> Path | RemoteDocument:
         """Return where the whole document lies, for a server that hands out files itself."""
         return self.root / _blob(attachment)
 
@@ -66,6 +70,7 @@ class Blobs:
         path = self.root / _part(attachment)
         handle = os.open(path, os.O_WRONLY | (0 if received else os.O_CREAT), 0o600)
         try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another worker may still write what this one cuts off
             if os.fstat(handle).st_size < received:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             os.ftruncate(handle, received)
@@ -78,7 +83,7 @@ class Blobs:
 
     async def finish(self, attachment: AttachmentId) -> None:
         """Turn the (synced) part into a blob. Doing it again after a crash is fine."""
-        path = self.path(attachment)
+        path = self.root / _blob(attachment)
         await asyncio.to_thread(_make_folder, path.parent)
         if await asyncio.to_thread((self.root / _part(attachment)).exists):
             await obstore.rename_async(self.store, _part(attachment), _blob(attachment))
@@ -95,6 +100,78 @@ class Blobs:
         """Forget a document, part or whole. An absent one is fine."""
         for name in (_part(attachment), _blob(attachment)):
             await asyncio.to_thread((self.root / name).unlink, missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBlobs(Blobs):
+    """Documents in a bucket; parts stay on the disk of the node that takes them in until they are whole."""
+
+    bucket: S3Store
+
+    @classmethod
+    def at(cls, data: Path, url: str) -> RemoteBlobs:
+        """Use the bucket at ``s3://bucket?endpoint=…&region=…``; the credentials come from ``AWS_*`` variables."""
+        files, told = Blobs.open(data), urlsplit(url)
+        options = dict(parse_qsl(told.query))
+        endpoint = options.get("endpoint", "")
+        plain: Any = {"allow_http": True} if endpoint.startswith("http:") else {}
+        config: Any = {"region": options.get("region", "us-east-1")} | ({"endpoint": endpoint} if endpoint else {})
+        bucket = S3Store(told.netloc, prefix=told.path.strip("/") or None, config=config, client_options=plain)
+        return cls(root=files.root, store=files.store, bucket=bucket)
+
+    @override
+    def document(self, attachment: AttachmentId) -> RemoteDocument:
+        """Return how to read the whole document."""
+        return RemoteDocument(self.bucket, _blob(attachment))
+
+    @override
+    async def finish(self, attachment: AttachmentId) -> None:
+        """Put the (synced) part into the bucket, then let go of it. Doing it again after a crash is fine."""
+        part = self.root / _part(attachment)
+        if not await asyncio.to_thread(part.exists):
+            return
+        await obstore.put_async(self.bucket, _blob(attachment), part)
+        if not await self.has(attachment, (await asyncio.to_thread(part.stat)).st_size):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        await asyncio.to_thread(part.unlink, missing_ok=True)
+
+    @override
+    async def has(self, attachment: AttachmentId, size: int) -> bool:
+        """Tell whether the whole document of ``size`` bytes is in the bucket."""
+        try:
+            return await RemoteDocument(self.bucket, _blob(attachment)).size() == size
+        except FileNotFoundError:
+            return False
+
+    @override
+    async def discard(self, attachment: AttachmentId) -> None:
+        """Forget a document, part or whole. An absent one is fine."""
+        await asyncio.to_thread((self.root / _part(attachment)).unlink, missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            await obstore.delete_async(self.bucket, _blob(attachment))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDocument:
+    """A whole document in a bucket."""
+
+    bucket: S3Store
+    name: str
+
+    async def size(self) -> int:
+        """Return its bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+
+        """
+        return (await obstore.head_async(self.bucket, self.name))["size"]
+
+    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from ``start`` to before ``stop``, as they arrive."""
+        found = await obstore.get_async(self.bucket, self.name, options={"range": (start, stop)})
+        async for chunk in found.stream():
+            yield bytes(chunk)
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 An intent is acknowledged after the commit that holds it, so acknowledged means synced. An intent that refuses before it
 has written anything fails alone and costs nothing; one that fails later spoils its batch, which is rolled back and run
-again one intent at a time. A failed commit for want of room is told as such; any other failure of the disk stops the
-writer, since what the disk holds is then unknown (never retry an fsync).
+again one intent at a time. A failed commit for want of room is told as such; a database server that is gone fails the
+batch and may come back; any other failure of the disk stops the writer, since what the disk holds is then unknown
+(never retry an fsync).
 """
 
 from __future__ import annotations
@@ -15,18 +16,15 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar
 
-import pysqlite3.dbapi2 as sqlite
-
 from server import telemetry
 from server.domain.errors import StorageFullError, UnavailableError
+from server.storage.faults import Fault
 
 T = TypeVar("T")
 Intent = Callable[[Any], Any]
 Done = Callable[[Any, BaseException | None], None]
 
 BATCH: Final = 256  # intents after which a commit takes no more of what waits
-_FULL: Final = frozenset({13, 4874})  # SQLITE_FULL, SQLITE_IOERR_SHMSIZE
-_DISK: Final = frozenset({10, 11, 26})  # IOERR, CORRUPT, NOTADB: primary codes
 
 
 class Unit(Protocol):
@@ -39,6 +37,7 @@ class Unit(Protocol):
     def preload(self, envelopes: list[bytes]) -> None: ...
     def save(self) -> None: ...
     def rollback(self) -> None: ...
+    def fault(self, exc: BaseException) -> Fault: ...
     def take_announcements(self) -> list[Any]: ...
     def close(self) -> None: ...
 
@@ -153,15 +152,19 @@ class Committer:
         try:
             self._transact(unit, batch)
         except Exception as exc:  # noqa: BLE001  # the edge of the writer: whatever it is, the callers must hear of it
+            fault = unit.fault(exc)
             unit.rollback()
-            if _stops(exc):
+            if fault is Fault.BROKEN:
                 self._break(batch, exc)
+            elif fault is Fault.LOST:
+                telemetry.warning("database_lost", exc_type=type(exc).__name__)
+                _fail(batch, UnavailableError("the database does not answer"))
             elif len(batch) > 1:
                 for queued in batch:
                     queued.result = queued.error = None
                     self._commit_alone(unit, queued)
             else:
-                _fail(batch, _told(exc))
+                _fail(batch, StorageFullError("nothing was stored") if fault is Fault.FULL else exc)
 
     def _commit_alone(self, unit: Unit, queued: _Queued) -> None:
         if self.broken:
@@ -177,7 +180,7 @@ class Committer:
             try:
                 queued.result = queued.intent(unit)
             except Exception as exc:
-                if unit.written or len(batch) == 1 or isinstance(exc, sqlite.Error):
+                if unit.written or len(batch) == 1 or unit.fault(exc) is not Fault.INTENT:
                     raise
                 queued.error = exc
         unit.save()
@@ -199,17 +202,3 @@ class Committer:
 def _fail(batch: list[_Queued], error: BaseException) -> None:
     for queued in batch:
         queued.result, queued.error = None, error
-
-
-def _code(exc: BaseException) -> int:
-    return int(getattr(exc, "sqlite_errorcode", 0) or 0)
-
-
-def _told(exc: Exception) -> BaseException:
-    if isinstance(exc, sqlite.Error) and (_code(exc) in _FULL or "full" in str(exc)):
-        return StorageFullError("nothing was stored")
-    return exc
-
-
-def _stops(exc: Exception) -> bool:
-    return isinstance(exc, sqlite.Error) and _code(exc) not in _FULL and (_code(exc) & 0xFF) in _DISK

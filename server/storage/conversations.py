@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from server.domain.conversation import Conversation, History, Member, Place, Policy, Reply, Role
@@ -76,7 +77,7 @@ class SqlConversations:
         if row is None:
             return None
         members = self._rows.all(
-            "SELECT account, role, history, since, writes FROM member WHERE conversation = ? AND left IS NULL"
+            "SELECT account, role, history, since, writes FROM member m WHERE conversation = ? AND m.left IS NULL"
             " ORDER BY account",
             conversation,
         )
@@ -89,8 +90,8 @@ class SqlConversations:
     def member(self, conversation: ConversationId, account: AccountId) -> Member | None:
         """Return an account's place in a conversation."""
         row = self._rows.one(
-            "SELECT account, role, history, since, writes FROM member"
-            " WHERE conversation = ? AND account = ? AND left IS NULL",
+            "SELECT account, role, history, since, writes FROM member m"
+            " WHERE conversation = ? AND account = ? AND m.left IS NULL",
             conversation, account,
         )  # fmt: skip
         return _member(row) if row else None
@@ -100,19 +101,21 @@ class SqlConversations:
         self._rows.run(
             "INSERT INTO member (conversation, account, role, history, since, writes, read_seq, delivered_seq)"
             " VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (conversation, account) DO UPDATE SET"
-            " role = ?, history = ?, since = ?, writes = ?, left = NULL",
+            ' role = ?, history = ?, since = ?, writes = ?, "left" = NULL',
             conversation, member.account, member.role.value, member.history.value, member.since, int(member.writes),
             member.role.value, member.history.value, member.since, int(member.writes),
         )  # fmt: skip
 
     def end_member(self, conversation: ConversationId, account: AccountId, seq: int) -> None:
         """Store that a member has gone."""
-        self._rows.run("UPDATE member SET left = ? WHERE conversation = ? AND account = ?", seq, conversation, account)
+        self._rows.run(
+            'UPDATE member SET "left" = ? WHERE conversation = ? AND account = ?', seq, conversation, account
+        )
 
     def marks(self, conversation: ConversationId) -> list[tuple[AccountId, int, int]]:
         """Return (account, read seq, delivered seq) of each member."""
         rows = self._rows.all(
-            "SELECT account, read_seq, delivered_seq FROM member WHERE conversation = ? AND left IS NULL"
+            "SELECT account, read_seq, delivered_seq FROM member m WHERE conversation = ? AND m.left IS NULL"
             " ORDER BY account",
             conversation,
         )
@@ -128,11 +131,27 @@ class SqlConversations:
             account, after, upto,
         )  # fmt: skip
         sql = "UPDATE member SET delivered_seq = ? WHERE conversation = ? AND account = ? AND delivered_seq < ?"
-        moved = [(row[0], row[1]) for row in rows if self._rows.run(sql, row[1], row[0], account, row[1])]
-        heads = [(self.head(conversation), seq) for conversation, seq in moved]
+        return self._marks(
+            (row[0], account, row[1]) for row in rows if self._rows.run(sql, row[1], row[0], account, row[1])
+        )
+
+    def deliver_all(self, positions: dict[AccountId, int]) -> list[Mark]:
+        """Mark what lies before a position of each account's feed as delivered; return the marks that moved."""
+        sql = "SELECT acked, (SELECT MAX(f.position) FROM feed f WHERE f.account = a.id) FROM account a WHERE a.id = ?"
+        marks: list[Mark] = []
+        for account, position in positions.items():
+            row = self._rows.one(sql, account)
+            upto = min(position, (row and row[1]) or 0)
+            if row and upto > row[0]:
+                marks += self.deliver(account, row[0], upto)
+                self._rows.run("UPDATE account SET acked = ? WHERE id = ? AND acked < ?", upto, account, upto)
+        return marks
+
+    def _marks(self, moved: Iterable[tuple[ConversationId, AccountId, int]]) -> list[Mark]:
+        found = [(self.head(conversation), account, seq) for conversation, account, seq in moved]
         return [
             Mark(head.id, account, seq, tuple(each for each in head.members if each != account))
-            for head, seq in heads
+            for head, account, seq in found
             if head is not None
         ]
 

@@ -8,6 +8,11 @@ from typing import Any, Final, Protocol
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import Engine, create_engine
 
+from server.storage.faults import Fault
+
+_FULL: Final = frozenset({13, 4874})  # SQLITE_FULL, SQLITE_IOERR_SHMSIZE
+_DISK: Final = frozenset({10, 11, 26})  # IOERR, CORRUPT, NOTADB: primary codes
+
 FLOOR: Final = (3, 51, 3)
 """Older SQLites lose data when two connections checkpoint at once (the "WAL-reset" race)."""
 
@@ -75,3 +80,13 @@ def schema_engine(database: Path) -> Engine:
     """Return the SQLAlchemy engine that migrations use (and nothing else)."""
     check_version()
     return create_engine(f"sqlite+pysqlite:///{database}", module=sqlite)
+
+
+def fault(exc: BaseException) -> Fault:
+    """Say what a failure of the writer's transaction means."""
+    if not isinstance(exc, sqlite.Error):
+        return Fault.INTENT
+    code = int(getattr(exc, "sqlite_errorcode", 0) or 0)
+    if code not in _FULL and code & 0xFF in _DISK:
+        return Fault.BROKEN
+    return Fault.FULL if code in _FULL or "full" in str(exc) else Fault.REFUSED

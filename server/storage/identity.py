@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from crypto.kdf import hkdf
 from crypto.secret import Secret
 from crypto.sign import SigningKey
 from server.domain.ids import b64, unb64
@@ -18,8 +19,11 @@ NAME: Final = "server.key"
 DATABASE: Final = "pli.db"
 
 
-def init_data(data: Path) -> ServerIdentity:
-    """Lay out a data folder (0700), its database and its keys (0600). What is already there stays as it is."""
+def init_data(data: Path, database_url: str | None = None) -> ServerIdentity:
+    """Lay out a data folder (0700), its database and its keys (0600). What is already there stays as it is.
+
+    The database is a file in the folder, or the PostgreSQL at ``database_url``.
+    """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     data.chmod(0o700)
     path = data / NAME
@@ -30,8 +34,9 @@ def init_data(data: Path) -> ServerIdentity:
             "code_salt": secrets.token_bytes(16),
         }
         _write_once(path, json.dumps({name: b64(value) for name, value in drawn.items()}).encode())
-    migrate(data / DATABASE)
-    (data / DATABASE).chmod(0o600)
+    migrate(database_url or data / DATABASE)
+    if not database_url:
+        (data / DATABASE).chmod(0o600)
     return load_identity(data)
 
 
@@ -47,6 +52,12 @@ def load_identity(data: Path) -> ServerIdentity:
     return ServerIdentity(
         id=unb64(kept["id"], 16), registry=SigningKey(Secret(seed)), code_salt=unb64(kept["code_salt"], 16)
     )
+
+
+def stamp_key(data: Path) -> bytes:
+    """Return the key (32 bytes) of stamps that every node with the keys of this data folder takes."""
+    kept = json.loads((data / NAME).read_bytes())
+    return hkdf(unb64(kept["registry"], 32), salt=unb64(kept["id"], 16), info=b"pli/stamps", length=32)
 
 
 def _write_once(path: Path, content: bytes) -> None:

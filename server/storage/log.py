@@ -9,7 +9,7 @@ from server.domain.conversation import Conversation
 from server.domain.events import Announcement, Event, FeedEntry
 from server.domain.ids import AccountId, ConversationId, EnvelopeId
 from server.storage.engine import Row
-from server.storage.rows import Rows, marks
+from server.storage.rows import Rows
 
 _EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
 _ADD_EVENT: Final = (
@@ -32,7 +32,7 @@ class SqlLog:
         self._rows = rows
         self._events: list[tuple[Any, ...]] = []
         self._feeds: list[tuple[Any, ...]] = []
-        self._reads: list[tuple[Any, ...]] = []
+        self._reads: dict[tuple[bytes, bytes], int] = {}
         self._dirty: dict[bytes, Conversation] = {}
         self._announcements: list[Announcement] = []
         self._committed: list[Announcement] = []
@@ -72,7 +72,7 @@ class SqlLog:
     def mark_read(self, conversation: ConversationId, account: AccountId, seq: int) -> None:
         """Move the account's own reading mark forward; it never goes back."""
         self.touched = True
-        self._reads.append((seq, conversation, account, seq))
+        self._reads[conversation, account] = max(seq, self._reads.get((conversation, account), 0))
 
     def touch(self, conversation: Conversation) -> None:
         """Remember that the head has changed."""
@@ -92,8 +92,8 @@ class SqlLog:
             feeds, self._feeds = self._feeds, []
             self._many(_ADD_FEED, feeds)
         if self._reads:
-            reads, self._reads = self._reads, []
-            self._many(_SAVE_READ, reads)
+            reads, self._reads = self._reads, {}
+            self._many(_SAVE_READ, [(seq, *place, seq) for place, seq in reads.items()])
 
     def _many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         self._rows.many(sql, rows)
@@ -108,9 +108,9 @@ class SqlLog:
 
     def forget(self) -> None:
         """After a rollback: nothing that was buffered or remembered is true any more."""
-        for buffer in (self._events, self._feeds, self._reads, self._announcements):
+        for buffer in (self._events, self._feeds, self._announcements):
             buffer.clear()
-        for memory in (self._dirty, self._known, self._positions):
+        for memory in (self._reads, self._dirty, self._known, self._positions):
             memory.clear()
 
     def take_announcements(self) -> list[Announcement]:
@@ -122,8 +122,9 @@ class SqlLog:
         """Load which of ``envelopes`` are already in the log."""
         self._known = dict.fromkeys(envelopes)
         if envelopes:
-            sql = f"SELECT {_EVENT} FROM event e WHERE e.envelope_id IN ({marks(len(envelopes))})"  # noqa: S608
-            for row in self._rows.all(sql, *envelopes):
+            condition, values = self._rows.among(envelopes)
+            sql = f"SELECT {_EVENT} FROM event e WHERE e.envelope_id {condition}"  # noqa: S608
+            for row in self._rows.all(sql, *values):
                 self._known[row[7]] = _event(row)
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -143,6 +144,12 @@ class SqlLog:
         """Return the newest position of an account's feed; 0 for an empty one."""
         row = self._rows.one("SELECT MAX(position) FROM feed WHERE account = ?", account)
         return int(row[0] or 0) if row else 0
+
+    def last_positions(self, accounts: list[AccountId]) -> dict[AccountId, int]:
+        """Return the newest position of each feed that is not empty."""
+        condition, values = self._rows.among(accounts)
+        sql = f"SELECT account, MAX(position) FROM feed WHERE account {condition} GROUP BY account"  # noqa: S608
+        return {row[0]: row[1] for row in self._rows.all(sql, *values)}
 
     def after(self, conversation: ConversationId, seq: int, limit: int) -> list[Event]:
         """Return up to ``limit`` events with a higher seq, ascending."""

@@ -15,6 +15,7 @@ class Rows(Protocol):
     def all(self, sql: str, *values: Any) -> list[Row]: ...
     def run(self, sql: str, *values: Any) -> int: ...
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
+    def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]: ...
 
 
 class ReaderRows:
@@ -38,6 +39,15 @@ class ReaderRows:
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Change many rows; the connection of a reader refuses."""
         self._connection.executemany(sql, rows)
+
+    def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+        """Return the condition "is one of" and the parameters it takes."""
+        return among(values)
+
+
+def among(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """Return ``IN (?,?,…)`` and its parameters."""
+    return f"IN ({marks(len(values))})", values
 
 
 def marks(count: int) -> str:

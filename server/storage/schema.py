@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from server.storage.engine import schema_engine
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_LOCK: Final = 0x504C49  # "PLI": held by the node that migrates
 
 
-def migrate(database: Path) -> None:
-    """Apply the revisions that a database lacks. The caller holds the data folder, so nobody else does the same."""
+def migrate(database: Path | str) -> None:
+    """Apply the revisions that a database lacks: a SQLite file, or the address of a PostgreSQL.
+
+    The caller holds the folder of a file, so nobody else does the same; nodes of one PostgreSQL wait for each other.
+    It runs an event loop of its own: do not call it on one.
+    """
+    if isinstance(database, str):
+        asyncio.run(_migrate_postgres(database))
+        return
     engine = schema_engine(database)
     try:
         with engine.connect() as connection:
             command.upgrade(alembic_config(connection), "head")
     finally:
         engine.dispose()
+
+
+async def _migrate_postgres(url: str) -> None:
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    try:
+        async with engine.connect() as holder, engine.connect() as connection:
+            await holder.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+    finally:
+        await engine.dispose()
 
 
 def alembic_config(connection: Connection) -> Config:

@@ -55,5 +55,16 @@ class SqlSessions:
         return ended
 
     def sweep(self, now: int) -> int:
-        """Remove the sessions that have expired."""
+        """Remove the sessions that have expired, and what is remembered of stamps."""
+        self._rows.run("DELETE FROM spent_stamp WHERE ends < ?", now)
         return self._rows.run("DELETE FROM session WHERE expires < ?", now)
+
+    def still_open(self, sessions: list[SessionId]) -> set[SessionId]:
+        """Return those of ``sessions`` that have not ended."""
+        condition, values = self._rows.among(sessions)
+        return {row[0] for row in self._rows.all(f"SELECT id FROM session WHERE id {condition}", *values)}  # noqa: S608
+
+    def spend(self, stamp: bytes, ends: int) -> bool:
+        """Remember that a single-use stamp has been used; False when it had been before. Forgotten after ``ends``."""
+        sql = "INSERT INTO spent_stamp (stamp, ends) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        return self._rows.run(sql, stamp, ends) == 1

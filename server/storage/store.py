@@ -1,11 +1,14 @@
-"""The store of a data folder on SQLite: one writer, one reader on the event loop's thread."""
+"""What every store has, and the store of a data folder on SQLite: one writer, one reader on the loop's thread."""
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+from typing_extensions import override
 
 from server.domain.errors import UnavailableError
 from server.services.ports import Transaction
@@ -16,28 +19,18 @@ from server.storage.unit_of_work import UnitOfWork, View
 T = TypeVar("T")
 
 
-class SqliteStore:
-    """Everything that is kept, behind ``services.ports.Store``.
+class Store(abc.ABC):
+    """Everything that is kept, behind ``services.ports.Store``: writes go through a committer."""
 
-    Reads run on the loop's own thread: a point read takes 20 to 200 us, less than handing it to another thread, and in
-    WAL mode it never waits for the writer.
-    """
-
-    def __init__(self, database: Path, announce: Callable[[list[Any]], None]) -> None:
-        self._database = database
-        self._committer = Committer(lambda: UnitOfWork(engine.writer(database)), announce)
-        self._view: View | None = None
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
 
     async def start(self) -> None:
         """Open the connections and start the writer."""
         self._committer.start()
-        self._view = View(engine.reader(self._database))
 
     async def stop(self) -> None:
         """Commit what is queued and close."""
-        if self._view is not None:
-            self._view.close()
-            self._view = None
         await self._committer.stop()
 
     @property
@@ -47,11 +40,12 @@ class SqliteStore:
 
     async def ready(self) -> bool:
         """Tell whether reads and writes work."""
-        if self._committer.broken or self._view is None:
+        if self._committer.broken:
             return False
         try:
             async with asyncio.timeout(2):
                 await self.write(lambda _: None)
+                await self.read(lambda _: None)
         except (UnavailableError, TimeoutError):
             return False
         return True
@@ -70,6 +64,37 @@ class SqliteStore:
         """Do the same without a task."""
         self._committer.submit(intent, done, envelope=envelope)
 
+    @abc.abstractmethod
+    async def read(self, query: Callable[[Transaction], T]) -> T:
+        """Run a short query on a snapshot."""
+
+
+class SqliteStore(Store):
+    """Reads run on the loop's own thread: a point read takes 20 to 200 us, less than handing it to another thread.
+
+    In WAL mode it never waits for the writer.
+    """
+
+    def __init__(self, database: Path, announce: Callable[[list[Any]], None]) -> None:
+        super().__init__(Committer(lambda: UnitOfWork(engine.writer(database)), announce))
+        self._database = database
+        self._view: View | None = None
+
+    @override
+    async def start(self) -> None:
+        """Open the connections and start the writer."""
+        await super().start()
+        self._view = View(engine.reader(self._database))
+
+    @override
+    async def stop(self) -> None:
+        """Commit what is queued and close."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+        await super().stop()
+
+    @override
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """Run a short query on a snapshot."""
         if self._view is None:

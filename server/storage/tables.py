@@ -207,3 +207,14 @@ attachment_link = _table(
     _blob("attachment", primary_key=True),
     _blob("conversation", primary_key=True),
 )
+turn = _table(
+    "turn",
+    _int("id", primary_key=True, autoincrement=False),
+    _int("number"),  # grows by one with each batch of any node; whoever has its row is the one who writes
+)
+spent_stamp = _table(
+    "spent_stamp",
+    _blob("stamp", primary_key=True),
+    _int("ends"),
+    clustered=True,
+)

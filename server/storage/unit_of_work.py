@@ -10,13 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.domain.events import Announcement
+from server.storage import engine
 from server.storage.accounts import SqlAccounts
 from server.storage.attachments import SqlAttachments
 from server.storage.conversations import SqlConversations
 from server.storage.engine import Connection, Row
+from server.storage.faults import Fault
 from server.storage.invitations import SqlInvitations
 from server.storage.log import SqlLog
-from server.storage.rows import ReaderRows, Rows
+from server.storage.rows import ReaderRows, Rows, among
 from server.storage.sessions import SqlSessions
 
 
@@ -64,6 +66,10 @@ class UnitOfWork:
         if getattr(self._connection, "in_transaction", True):
             self._connection.execute("ROLLBACK")
 
+    def fault(self, exc: BaseException) -> Fault:
+        """Say what a failure of the transaction means."""
+        return engine.fault(exc)
+
     def take_announcements(self) -> list[Announcement]:
         """Return what was committed since the last call, in the order of the log."""
         return self.log.take_announcements()
@@ -102,12 +108,16 @@ class UnitOfWork:
         self._ran = True
         self._connection.executemany(sql, rows)
 
+    def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+        """Return the condition "is one of" and the parameters it takes."""
+        return among(values)
+
 
 class View:
     """The same repositories on a read-only connection: a snapshot for each statement."""
 
-    def __init__(self, connection: Connection) -> None:
-        rows: Rows = ReaderRows(connection)
+    def __init__(self, connection: Connection, rows: Rows | None = None) -> None:
+        rows = rows or ReaderRows(connection)
         self._connection = connection
         self.log = SqlLog(rows)
         self.accounts = SqlAccounts(rows)

@@ -1,10 +1,11 @@
-"""What every store promises: one order, nothing half written, acknowledged means committed. (SQLite; others come next.)"""
+"""What every store promises: one order, nothing half written, acknowledged means committed."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
@@ -14,9 +15,11 @@ from server.domain.conversation import Conversation, History, Member, Policy, Re
 from server.domain.errors import NotFoundError, StorageFullError, UnavailableError
 from server.domain.events import Event
 from server.storage import committer, engine
+from server.storage.postgres_store import PostgresStore
 from server.storage.store import SqliteStore
 from server.storage.unit_of_work import UnitOfWork
 from tests.fakes.server import fresh_database
+from tests.fakes.services import fresh_postgres
 
 NOW = 1_750_000_000_000
 ALICE, BOB, CARE = b"a" * 32, b"b" * 32, b"c" * 32
@@ -32,10 +35,28 @@ async def told():
     return Told()
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def make(request, tmp_path: Path, told: Told):
+    """Makes stores on one and the same database, as a restart or another node would."""
+    if request.param == "sqlite":
+        fresh_database(tmp_path / "store.db")
+        return lambda: SqliteStore(tmp_path / "store.db", told.extend)
+    url = fresh_postgres()
+    return lambda: PostgresStore(url, told.extend)
+
+
 @pytest.fixture
-async def store(tmp_path: Path, told: Told):
-    fresh_database(tmp_path / "store.db")
-    opened = SqliteStore(tmp_path / "store.db", told.extend)
+async def store(make):
+    opened = make()
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path, told: Told):
+    fresh_database(tmp_path / "only.db")
+    opened = SqliteStore(tmp_path / "only.db", told.extend)
     await opened.start()
     yield opened
     await opened.stop()
@@ -143,15 +164,15 @@ async def test_sees_its_own_writes_inside_a_transaction(store, care):
 
 
 async def test_a_reader_cannot_write(store, care):
-    with pytest.raises(sqlite.OperationalError):
+    with pytest.raises((sqlite.OperationalError, asyncpg.ReadOnlySQLTransactionError, UnavailableError)):
         await store.read(lambda view: view.conversations.save_right(BOB, ALICE, is_open=True))
 
 
-async def test_everything_is_there_after_a_restart(store, care, tmp_path, told):
+async def test_everything_is_there_after_a_restart(store, care, make):
     for n in range(5):
         await store.write(message(n))
     await store.stop()
-    again = SqliteStore(tmp_path / "store.db", told.extend)
+    again = make()
     await again.start()
     assert await again.write(message(3)) == 4, "an envelope is known again"
     assert await again.write(message(9)) == 6
@@ -185,7 +206,7 @@ async def test_no_room_is_told_and_nothing_is_half_stored(tmp_path, told):
     assert kept == (7,)
 
 
-async def test_a_failing_disk_stops_the_writer(store, care, monkeypatch, tmp_path):
+async def test_a_failing_disk_stops_the_writer(sqlite_store, monkeypatch):
     """After a failed sync nobody knows what the disk holds: nothing more is taken, reads go on, readiness says no."""
     error = sqlite.OperationalError("disk I/O error")
     error.sqlite_errorcode = 1034  # SQLITE_IOERR_FSYNC
@@ -194,13 +215,13 @@ async def test_a_failing_disk_stops_the_writer(store, care, monkeypatch, tmp_pat
         raise error
 
     monkeypatch.setattr(UnitOfWork, "save", fail)
-    results = await asyncio.gather(*(store.write(message(n)) for n in range(5)), return_exceptions=True)
+    results = await asyncio.gather(*(sqlite_store.write(message(n)) for n in range(5)), return_exceptions=True)
     assert {type(each) for each in results} == {UnavailableError}
     monkeypatch.undo()
     with pytest.raises(UnavailableError):
-        await store.write(message(6))
-    assert not await store.ready()
-    assert await log_of(store) == []
+        await sqlite_store.write(message(6))
+    assert not await sqlite_store.ready()
+    assert await log_of(sqlite_store) == []
 
 
 async def test_a_caller_who_goes_away_changes_nothing(store, care):

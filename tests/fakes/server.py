@@ -18,7 +18,7 @@ from server.clock import Clock
 from server.services.container import Services
 from server.settings import Settings
 from server.storage.identity import DATABASE, init_data
-from server.storage.store import SqliteStore
+from server.storage.store import Store
 
 
 @dataclass
@@ -28,7 +28,7 @@ class LocalServer:
     url: str
     data: Path
     services: Services
-    store: SqliteStore
+    store: Store
     app: web.Application
 
     async def activation(self, name: str, profession: str, identifier: str) -> bytes:

@@ -97,7 +97,25 @@ class Gateway:
                 if lines:
                     told = told or Told(announcement.event)
                     for line in lines:
-                        line.offer(position, told)
+                        if line.offer(position, told):
+                            self._run(line.resume())
+
+    def on_grown(self, account: AccountId, position: int) -> None:
+        """Catch up the lines of an account whose feed has grown on another node."""
+        for line in self._lines.get(account, ()):
+            if line.grown(position):
+                self._run(line.resume())
+
+    def followed(self) -> set[AccountId]:
+        """Return the accounts that have a line here."""
+        return set(self._lines)
+
+    def served(self) -> set[SessionId]:
+        """Return the sessions that have a line here."""
+        return {line.principal.session for line in self._closers}
+
+    def on_changed(self, account: AccountId | None) -> None:
+        """Nothing is remembered here."""
 
     def on_marks(self, marks: list[Mark]) -> None:
         """Tell the other members what has been delivered."""

@@ -15,9 +15,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from server.domain.errors import BadRequestError, DomainError, NotFoundError, UnauthenticatedError
 from server.domain.ids import ConversationId, unb64
+from server.domain.session import Principal
 from server.services.container import Services
 from server.services.envelopes import Accepted
 from server.transport import wire
+from server.transport.address import address
 from server.transport.live.frames import Framing, members
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
@@ -55,13 +57,17 @@ class LeanSocket:
         """Open a line for the holder of a ticket, and serve it to its end.
 
         Raises:
-            UnauthenticatedError, BadRequestError.
+            UnauthenticatedError, BadRequestError, TooManyTriesError.
 
         """
         if not is_own(request, self.services.settings.public_url):
             raise UnauthenticatedError("another site's page")
         principal = await self.services.sessions.redeem_ticket(unb64(request.query.get("ticket", ""), 48))
         after = _position(request.query.get("after", "0"))
+        with self.gateway.doors.entered(address(request, self.services.settings.trusted_proxies)):
+            return await self._open(request, principal, after)
+
+    async def _open(self, request: web.Request, principal: Principal, after: int) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT, compress=False)
         await socket.prepare(request)
         transport = request.transport

@@ -55,17 +55,26 @@ class Line:
         """Tell what has happened since the position the client came with."""
         await self._catch_up()
 
-    def offer(self, position: int, told: Told) -> None:
-        """Take a new event: push it, or note that there is more."""
+    def offer(self, position: int, told: Told) -> bool:
+        """Take a new event: push it, or note that there is more. True when the line must be caught up (``resume``)."""
+        if not self._catching_up and not self._behind and position == self._sent + 1 and self._has_room():
+            self._newest = max(self._newest, position)
+            self._push(position, told)
+            return False
+        return self.grown(position)
+
+    def grown(self, position: int) -> bool:
+        """Take note that the feed has grown to ``position``. True when the line must be caught up (``resume``)."""
         self._newest = max(self._newest, position)
         if self._catching_up or position <= self._sent:
-            return
+            return False
         if self._behind:
             self._lose_patience()
-        elif position == self._sent + 1 and self._has_room():
-            self._push(position, told)
+        elif self._has_room():  # events before it were committed on another node
+            self._catching_up = True
         else:
             self._fall_behind()
+        return self._catching_up
 
     def say(self, name: str, members: bytes) -> None:
         """Write a message that has no position (a mark, an answer); a hint is dropped when the reader is stuck."""

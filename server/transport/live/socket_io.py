@@ -17,6 +17,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 from server.domain.errors import BadRequestError, DomainError
 from server.domain.ids import unb64
 from server.services.container import Services
+from server.transport.address import address
 from server.transport.live.frames import Framing
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
@@ -35,6 +36,7 @@ class SocketIO:
     gateway: Gateway
     _server: Any = field(init=False)
     _lines: dict[str, Line] = field(default_factory=dict)
+    _places: dict[str, str] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def attach(self, app: web.Application) -> None:
@@ -71,9 +73,12 @@ class SocketIO:
             if not is_own(request, self.services.settings.public_url):
                 raise BadRequestError("another site's page")
             principal = await self.services.sessions.redeem_ticket(ticket)
+            place = address(request, self.services.settings.trusted_proxies)
+            self.gateway.doors.enter(place)
         except DomainError as exc:
             raise Refused(exc.code, {"code": exc.code}) from None
         if request.transport is None:
+            self.gateway.doors.leave(place)
             raise Refused("unavailable", {"code": "unavailable"})
         line = self.gateway.open(
             principal,
@@ -83,6 +88,7 @@ class SocketIO:
             close=lambda code: self._end(sid, code),
         )
         self._lines[sid] = line
+        self._places[sid] = place
         self._run(self._begin(sid, line))
 
     async def _begin(self, sid: str, line: Line) -> None:
@@ -108,6 +114,9 @@ class SocketIO:
         line = self._lines.pop(sid, None)
         if line is not None:
             self.gateway.shut(line)
+        place = self._places.pop(sid, None)
+        if place is not None:
+            self.gateway.doors.leave(place)
 
     def _end(self, sid: str, code: str) -> None:
         line = self._lines.pop(sid, None)

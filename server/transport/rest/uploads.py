@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from aiohttp import StreamReader, hdrs, web
@@ -17,6 +18,7 @@ from aiohttp import StreamReader, hdrs, web
 from server.domain.attachment import sealed_size
 from server.domain.errors import BadRequestError, DomainError, RangeNotSatisfiableError, UnsupportedMediaTypeError
 from server.domain.ids import SHORT, AttachmentId, ConversationId, b64, unb64
+from server.services.attachments import Remote
 from server.transport.rest import problems
 from server.transport.rest.operations import Call, Operation, Role
 
@@ -80,18 +82,41 @@ async def delete(call: Call) -> web.Response:
 async def download(call: Call) -> web.StreamResponse:
     """Hand out the sealed bytes, or one range of them."""
     conversation = ConversationId(call.ids["conversation"])
-    path = await call.services.attachments.locate(call.who.account, conversation, _attachment(call))
-    size = (await asyncio.to_thread(path.stat)).st_size
+    document = await call.services.attachments.locate(call.who.account, conversation, _attachment(call))
+    if isinstance(document, Path):
+        size = (await asyncio.to_thread(document.stat)).st_size
+    else:
+        size = await document.size()
     if not _satisfiable(call.request, size):
         refused = problems.refusal(RangeNotSatisfiableError(f"the document has {size} bytes"))
         refused.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
         return refused
-    headers = {
+    headers: dict[str, str] = {
         hdrs.CONTENT_TYPE: "application/octet-stream",
         hdrs.CONTENT_DISPOSITION: "attachment",
         hdrs.CACHE_CONTROL: "private, no-store",
     }
-    return web.FileResponse(path, chunk_size=1024 * 1024, headers=headers)
+    if isinstance(document, Path):
+        return web.FileResponse(document, chunk_size=1024 * 1024, headers=headers)
+    return await _pass_on(call.request, document, size, headers)
+
+
+async def _pass_on(
+    request: web.Request, document: Remote, size: int, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Hand out what another server keeps, as it arrives."""
+    asked = request.http_range
+    start, stop, _ = asked.indices(size)
+    response = web.StreamResponse(headers={**headers, hdrs.ACCEPT_RANGES: "bytes"})
+    if asked.start is not None:
+        response.set_status(HTTPStatus.PARTIAL_CONTENT)
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
+    response.content_length = stop - start
+    await response.prepare(request)
+    async for chunk in document.read(start, stop):
+        await response.write(chunk)
+    await response.write_eof()
+    return response
 
 
 async def steady(content: StreamReader) -> AsyncIterator[bytes]:

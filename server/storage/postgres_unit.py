@@ -1,0 +1,105 @@
+"""The transaction that intents run in on PostgreSQL, where several nodes take turns.
+
+A batch begins by taking the one row of ``turn``: that is the lock, and its number tells whether another node has
+written since the last batch of this one. If so, what this node remembers of conversations and feeds may be old and is
+forgotten. So seqs and positions are given inside the transaction, by one node at a time, and nothing stale is built
+upon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from typing_extensions import override
+
+from server.domain.events import Mark
+from server.domain.ids import AccountId
+from server.storage import postgres
+from server.storage.conversations import SqlConversations
+from server.storage.faults import Fault
+from server.storage.postgres import PostgresConnection
+from server.storage.rows import ReaderRows
+from server.storage.unit_of_work import UnitOfWork
+
+_TAKE: Final = "UPDATE turn SET number = number + 1 WHERE id = 1 RETURNING number"
+_TODO: Final = (
+    "WITH todo AS (SELECT a.id, a.acked, LEAST(asked.position,"
+    " (SELECT MAX(f.position) FROM feed f WHERE f.account = a.id)) AS upto"
+    " FROM unnest(?::bytea[], ?::bigint[]) AS asked(id, position) JOIN account a ON a.id = asked.id)"
+)
+_DELIVER: Final = (
+    _TODO + ", arrived AS (SELECT f.account, f.conversation, MAX(f.seq) AS seq FROM todo"
+    " JOIN feed f ON f.account = todo.id AND f.position > todo.acked AND f.position <= todo.upto"
+    " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq AND e.author <> f.account"
+    " GROUP BY f.account, f.conversation)"
+    " UPDATE member m SET delivered_seq = arrived.seq FROM arrived WHERE m.conversation = arrived.conversation"
+    " AND m.account = arrived.account AND m.delivered_seq < arrived.seq"
+    " RETURNING m.conversation, m.account, m.delivered_seq"  # noqa: S608  # no value is part of it
+)
+_ACKED: Final = _TODO + " UPDATE account a SET acked = upto FROM todo WHERE a.id = todo.id AND a.acked < upto"  # noqa: S608
+
+
+class PostgresUnit(UnitOfWork):
+    """One connection of the writer's thread, many transactions, one after the other."""
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        super().__init__(connection)
+        self._postgres = connection
+        self._turn = 0
+        self.conversations = PostgresConversations(self, remembers=True)
+
+    @override
+    def begin(self) -> None:
+        """Wait for the turn of this node."""
+        self._postgres.execute("BEGIN")
+        taken = self._postgres.execute(_TAKE).rows[0][0]
+        if taken != self._turn + 1:
+            self.log.forget()
+            self.conversations.forget()
+        self._turn = taken
+
+    @override
+    def rollback(self) -> None:
+        """Forget everything since ``begin``. A connection that does not answer is given up."""
+        self._turn = 0
+        try:
+            super().rollback()
+        except Exception:  # noqa: BLE001  # whatever it says, the transaction ends with its connection
+            self._postgres.drop()
+
+    @override
+    def fault(self, exc: BaseException) -> Fault:
+        """Say what a failure of the transaction means."""
+        return postgres.fault(exc)
+
+    @override
+    def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+        """Return the condition "is one of" and the parameters it takes."""
+        return "= ANY(?)", [list(values)]
+
+    @override
+    def close(self) -> None:
+        """Close the connection."""
+        self._postgres.close()
+
+
+class PostgresConversations(SqlConversations):
+    """What PostgreSQL does for many accounts at once."""
+
+    @override
+    def deliver_all(self, positions: dict[AccountId, int]) -> list[Mark]:
+        """Mark what lies before a position of each account's feed as delivered; return the marks that moved."""
+        asked = list(positions), list(positions.values())
+        moved = self._rows.all(_DELIVER, *asked)
+        self._rows.run(_ACKED, *asked)
+        return self._marks((row[0], row[1], row[2]) for row in moved)
+
+
+class PostgresRows(ReaderRows):
+    """Rows of a connection that cannot write."""
+
+    @override
+    def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+        """Return the condition "is one of" and the parameters it takes."""
+        return "= ANY(?)", [list(values)]
