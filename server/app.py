@@ -47,7 +47,11 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     clock = clock or SystemClock()
     store, bus = _kept(settings)
     services = _services(settings, clock, store, bus)
-    app = web.Application(middlewares=[problems.edge(access_log=settings.access_log)], client_max_size=LIMIT)
+    app = web.Application(
+        middlewares=[problems.edge(access_log=settings.access_log)],
+        client_max_size=LIMIT,
+        handler_args={"auto_decompress": False},  # a refused body is still read to its end; nothing is unpacked on the way
+    )
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
     app.cleanup_ctx.append(_storage)
     app.cleanup_ctx.append(_sweeping)
