@@ -1,7 +1,9 @@
 """``python -m bench [--quick] [--json]``: what Pli costs on this machine. The last line of stdout is JSON."""
 
 import argparse
+import contextlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -11,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan import FULL, QUICK
-from bench.process import CORES, ENVIRONMENT, pin_generator
+from bench.process import CORES, ENVIRONMENT, beside, pin_generator
 from bench.run import run, say
 from server.storage import engine
+from tools.services import Postgres
 
 LEVELS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
@@ -26,6 +29,14 @@ def durability(folder: Path) -> str:
     version = connection.execute("SELECT sqlite_version()").fetchone()[0]
     connection.close()
     return f"SQLite {version}, journal_mode={mode}, synchronous={level}; acknowledged after the commit"
+
+
+def synced(postgres: Postgres) -> str:
+    """Do the same with PostgreSQL."""
+    names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
+    version, *found = (postgres.sql(f"SELECT current_setting('{name}')") for name in names)
+    shown = ", ".join(f"{name}={value}" for name, value in zip(names[1:], found, strict=True))
+    return f"PostgreSQL {version}, {shown}; acknowledged after the commit"
 
 
 def commit() -> str:
@@ -68,17 +79,31 @@ def summary(found: dict[str, Any], safe: str, *, pinned: bool, seconds: float) -
     }
 
 
+def started(ended: contextlib.ExitStack) -> Postgres:
+    """Start a PostgreSQL on the server's core, and let the server use it."""
+    postgres = Postgres()
+    ended.callback(postgres.remove)
+    postgres.start()
+    beside(postgres.process.pid)
+    os.environ["PLI_DATABASE_URL"] = postgres.url()
+    return postgres
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under 50 s")
     parser.add_argument("--json", action="store_true", help="only the last line on stdout")
+    parser.add_argument(
+        "--postgres", action="store_true", help="on a PostgreSQL started for this run, default settings"
+    )
     arguments = parser.parse_args()
     begun = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="pli-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pli-bench-") as folder, contextlib.ExitStack() as ended:
         pinned = pin_generator()
         say(f"server on core {CORES[0]}, generator on core {CORES[-1]}" if pinned else "one core only: not pinned")
+        postgres = started(ended) if arguments.postgres else None
         found = run(QUICK if arguments.quick else FULL, Path(folder))
-        safe = durability(Path(folder))
+        safe = synced(postgres) if postgres else durability(Path(folder))
     if not arguments.json:
         print(json.dumps(found, indent=1))
     print(json.dumps(summary(found, safe, pinned=pinned, seconds=time.perf_counter() - begun)))

@@ -25,6 +25,17 @@ def pin_generator() -> bool:
     return True
 
 
+BESIDE: list[int] = []
+"""Other processes that work for the server: its database's."""
+
+
+def beside(pid: int) -> None:
+    """Count a database's processes with the server, and keep them on its core."""
+    BESIDE.append(pid)
+    for one in tree(pid):
+        os.sched_setaffinity(one, {CORES[0]})
+
+
 def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
@@ -59,9 +70,9 @@ class Server:
         return f"{self.host}:{self.port}"
 
     def cpu(self) -> float:
-        """User and system seconds of the whole process tree, ended children included."""
+        """User and system seconds of the whole process tree and of its database's, ended children included."""
         total = 0
-        for pid in tree(self.process.pid):
+        for pid in (each for root in (self.process.pid, *BESIDE) for each in tree(root)):
             fields = _stat(pid)
             total += sum(int(fields[index]) for index in (11, 12, 13, 14))
         return total / TICK

@@ -143,17 +143,17 @@ class Postgres(Service):
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://pli@127.0.0.1:{self.port}/{database}"
 
-    def sql(self, statement: str) -> None:
-        """Run one statement in the database `postgres`. It runs an event loop."""
+    def sql(self, statement: str) -> object:
+        """Run one statement in the database `postgres` and return its first value. It runs an event loop."""
 
-        async def run() -> None:
+        async def run() -> object:
             connection = await asyncpg.connect(self.url(), timeout=5)
             try:
-                await connection.execute(statement)
+                return await connection.fetchval(statement)
             finally:
                 await connection.close()
 
-        asyncio.run(run())
+        return asyncio.run(run())
 
     def answers(self) -> bool:
         if not super().answers():

@@ -29,13 +29,13 @@ _TODO: Final = (
     " FROM unnest(?::bytea[], ?::bigint[]) AS asked(id, position) JOIN account a ON a.id = asked.id)"
 )
 _DELIVER: Final = (
-    _TODO + ", arrived AS (SELECT f.account, f.conversation, MAX(f.seq) AS seq FROM todo"
+    _TODO + ", arrived AS (SELECT f.account, f.conversation, MAX(f.seq) AS seq FROM todo"  # noqa: S608
     " JOIN feed f ON f.account = todo.id AND f.position > todo.acked AND f.position <= todo.upto"
     " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq AND e.author <> f.account"
     " GROUP BY f.account, f.conversation)"
     " UPDATE member m SET delivered_seq = arrived.seq FROM arrived WHERE m.conversation = arrived.conversation"
     " AND m.account = arrived.account AND m.delivered_seq < arrived.seq"
-    " RETURNING m.conversation, m.account, m.delivered_seq"  # noqa: S608  # no value is part of it
+    " RETURNING m.conversation, m.account, m.delivered_seq"
 )
 _ACKED: Final = _TODO + " UPDATE account a SET acked = upto FROM todo WHERE a.id = todo.id AND a.acked < upto"  # noqa: S608
 
