@@ -14,6 +14,7 @@ from server.clock import Clock, SystemClock
 from server.domain.errors import DomainError
 from server.domain.ids import AccountId, SessionId
 from server.jobs.sweep import sweep_for_ever
+from server.services import ports
 from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
 from server.services.chains import Chains
@@ -22,13 +23,16 @@ from server.services.conversations import ConversationService
 from server.services.envelopes import EnvelopeService
 from server.services.feed import FeedService
 from server.services.invitations import InvitationService
+from server.services.pace import Pace
 from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
 from server.settings import Settings
 from server.storage.blobs import Blobs, RemoteBlobs
 from server.storage.identity import load_identity, stamp_key
+from server.storage.measured import MeasuredStore
 from server.storage.postgres_store import PostgresStore
 from server.storage.store import SqliteStore, Store
+from server.transport.live.doors import Doors
 from server.transport.live.gateway import Gateway
 from server.transport.live.lean import LeanSocket
 from server.transport.live.socket_io import SocketIO
@@ -46,11 +50,11 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     """Build the application that serves ``settings.data``, which ``pli init`` has laid out."""
     clock = clock or SystemClock()
     store, bus = _kept(settings)
-    services = _services(settings, clock, store, bus)
+    services = _services(settings, clock, MeasuredStore(store), bus)
     app = web.Application(
         middlewares=[problems.edge(access_log=settings.access_log)],
         client_max_size=LIMIT,
-        handler_args={"auto_decompress": False},  # a refused body is still read to its end; nothing is unpacked on the way
+        handler_args={"auto_decompress": False},  # not even of a body that is refused and read to its end
     )
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
     app.cleanup_ctx.append(_storage)
@@ -77,12 +81,13 @@ def _kept(settings: Settings) -> tuple[Store, MemoryBus]:
     return store, bus
 
 
-def _services(settings: Settings, clock: Clock, store: Store, bus: MemoryBus) -> Services:
+def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryBus) -> Services:
     identity, chains = load_identity(settings.data), Chains()
     shared = settings.redis_url is not None
     stamps = Stamps(clock, stamp_key(settings.data)) if shared else Stamps(clock)
     sessions = SessionService(store, bus, clock, identity, stamps, lifetime=settings.session_days * DAY, shared=shared)
-    envelopes, feed = EnvelopeService(store, clock), FeedService(store, bus)
+    pace = Pace.of(clock, account=settings.account_pace, conversation=settings.conversation_pace)
+    envelopes, feed = EnvelopeService(store, clock, pace), FeedService(store, bus)
     blobs = RemoteBlobs.at(settings.data, settings.blobs_url) if settings.blobs_url else Blobs.open(settings.data)
     bus.listen(sessions)
     bus.listen(feed)
@@ -106,7 +111,7 @@ def _services(settings: Settings, clock: Clock, store: Store, bus: MemoryBus) ->
 
 def _live(app: web.Application, services: Services, bus: MemoryBus) -> None:
     """Add the live sockets: one gateway, two framings."""
-    gateway = Gateway(services.feed)
+    gateway = Gateway(services.feed, Doors(services.settings.sockets, services.settings.sockets_each))
     bus.listen(gateway)
     app[GATEWAY] = gateway
     app.router.add_get("/v1/live", LeanSocket(services, gateway, _document).connect)
