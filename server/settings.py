@@ -66,6 +66,13 @@ def _scheme(*names: str) -> Callable[[str], str]:
     return read
 
 
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise ValueError("say address:port")
+    return host.strip("[]"), _port(port)
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
@@ -120,6 +127,17 @@ class Settings:
         ),
     ] = None
     workers: Annotated[int, _As(_amount, "Processes on one port; more than one needs PostgreSQL and Redis.")] = 1
+    retention_days: Annotated[
+        int | None, _As(_amount, "Days after which sealed messages and their documents are removed; never when empty.")
+    ] = None
+    account_pace: Annotated[int, _As(_amount, "Envelopes that one account may hand in a minute.")] = 24_000
+    conversation_pace: Annotated[int, _As(_amount, "The same for one account in one conversation.")] = 12_000
+    sockets: Annotated[int, _As(_amount, "Live sockets that may be open at once.")] = 20_000
+    sockets_each: Annotated[int, _As(_amount, "Live sockets from one address at once.")] = 2_000
+    metrics: Annotated[
+        tuple[str, int] | None,
+        _As(_endpoint, "Where Prometheus asks for `/metrics` (`127.0.0.1:9420`); nowhere when empty."),
+    ] = None
     access_log: Annotated[bool, _As(_yes, "Write one line a request: method, route, status, milliseconds.")] = True
     strict_logs: Annotated[bool, _As(_yes, "Stop on a log line outside the allow-list (development).")] = False
 

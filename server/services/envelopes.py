@@ -21,6 +21,7 @@ from server.domain.errors import (
 from server.domain.events import Event
 from server.domain.ids import AccountId, AttachmentId, ConversationId, EnvelopeId, b64
 from server.domain.session import Principal
+from server.services.pace import Pace
 from server.services.ports import Store, Transaction
 
 
@@ -142,6 +143,7 @@ class EnvelopeService:
 
     store: Store
     clock: Clock
+    pace: Pace
 
     async def submit(self, principal: Principal, to: ConversationId, submission: Submission) -> Accepted:
         """Accept an envelope, store it, and tell every member. The same bytes again give the first result.
@@ -149,7 +151,7 @@ class EnvelopeService:
         Raises:
             NotFoundError, UnlockerMissingError, BadRequestError, StaleEpochError, ReplyNotAllowedError,
             NotPermittedError, EnvelopeTooLargeError, WrongConversationError, ProtocolRefusalError,
-            AttachmentUnknownError.
+            AttachmentUnknownError, TooManyTriesError.
 
         """
         intent = self.intent(principal, to, submission)
@@ -182,6 +184,7 @@ class EnvelopeService:
             raise UnlockerMissingError("add a recovery code or a passkey first")
         check_form(submission)
         epoch = epoch_of(submission.envelope, to)
+        self.pace.keep(principal.account, to)
         envelope_id = EnvelopeId(digest("message-id", submission.envelope))
         return Submit(to, principal.account, submission, envelope_id, epoch, self.clock.now())
 

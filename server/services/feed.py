@@ -42,6 +42,11 @@ class FeedService:
             if not waiting:
                 del self._waiting[account]
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their feed to grow."""
+        return sum(map(len, self._waiting.values()))
+
     def end_waiting(self) -> None:
         """Answer everybody who waits; the server stops."""
         self._ending = True

@@ -17,6 +17,7 @@ from server.domain.ids import AccountId, SessionId
 from server.domain.session import Principal
 from server.services.feed import FeedService
 from server.transport import wire
+from server.transport.live.doors import Doors
 from server.transport.live.frames import Framing, Told, members
 from server.transport.live.line import Line, Transport
 
@@ -28,6 +29,7 @@ class Gateway:
     """Lines come and go; events, marks and ended sessions come from the bus."""
 
     feed: FeedService
+    doors: Doors
     _lines: dict[AccountId, set[Line]] = field(default_factory=dict)
     _closers: dict[Line, Callable[[str], None]] = field(default_factory=dict)
     _acked: dict[AccountId, int] = field(default_factory=dict)
@@ -58,6 +60,16 @@ class Gateway:
         if not lines:
             self._lines.pop(line.principal.account, None)
         self._closers.pop(line, None)
+
+    @property
+    def lines(self) -> int:
+        """How many lines are open."""
+        return len(self._closers)
+
+    @property
+    def behind(self) -> int:
+        """How many of them wait for their reader to catch up."""
+        return sum(line.is_behind for line in self._closers)
 
     def acknowledge(self, line: Line, position: int) -> None:
         """Take a client's acknowledgement; what it means for others is stored a moment later, many at once."""

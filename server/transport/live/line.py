@@ -86,6 +86,11 @@ class Line:
         if not self._behind and not self._is_full():
             self.say(name, members)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether it was told to catch up, and has not yet."""
+        return self._behind
+
     def acknowledge(self, position: int) -> bool:
         """Take a cumulative acknowledgement. True when the line must be caught up (``resume``)."""
         self._acked = max(self._acked, position)

@@ -40,6 +40,7 @@ OPERATIONS = (
             "envelope_too_large",
             "wrong_conversation",
             "attachment_unknown",
+            "too_many_tries",
         ),
         checks_protocol=True,
     ),

@@ -6,19 +6,19 @@ at a restart, and the oldest address gives way when the table is full.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import web
-
 from server.clock import Clock
 from server.domain.errors import DomainError, TooManyTriesError
-from server.settings import Network
+from server.services.pace import Buckets
+from server.transport.address import address
+
+__all__ = ["Buckets", "Failures", "Limits", "address", "knock", "make", "tries"]
 
 QUARTER: Final = 15 * 60  # seconds
 CAPACITY: Final = 50_000  # keys a table remembers
@@ -58,28 +58,6 @@ class Failures:
         return times
 
 
-@dataclass(slots=True)
-class Buckets:
-    """``burst`` requests at once and ``rate`` a second after that, for one key."""
-
-    clock: Clock
-    burst: float
-    rate: float
-    capacity: int = CAPACITY
-    _levels: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
-
-    def take(self, key: str) -> int:
-        """Take one. Return 0, or the whole seconds to wait because there was none left."""
-        now = self.clock.monotonic()
-        level, since = self._levels.pop(key, (self.burst, now))
-        level = min(self.burst, level + (now - since) * self.rate)
-        taken = level >= 1
-        self._levels[key] = (level - 1 if taken else level, now)
-        if len(self._levels) > self.capacity:
-            self._levels.popitem(last=False)
-        return 0 if taken else max(1, math.ceil((1 - level) / self.rate))
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Every limit of ``docs/spec/api.md``, by what it protects."""
@@ -88,7 +66,7 @@ class Limits:
     session_address: Failures
     invitation_address: Failures
     code_address: Failures
-    knock: Buckets
+    knock: Buckets[str]
     """Requests that cost work and need no session: challenges, claims, activations."""
 
 
@@ -129,31 +107,3 @@ def knock(limits: Limits, key: str) -> None:
     """
     if wait := limits.knock.take(key):
         raise TooManyTriesError(wait)
-
-
-def address(request: web.Request, trusted: Sequence[Network] = ()) -> str:
-    """Return whom a limit counts: the peer, or what our own proxies say about it; IPv6 by its /64.
-
-    ``X-Forwarded-For`` is read from the right, and only past addresses in ``trusted``: whatever stands further left was
-    written by the client.
-    """
-    seen = _parse(request.remote or "")
-    if seen and trusted and any(seen in network for network in trusted):
-        for part in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
-            said = _parse(part.strip())
-            if said is None:
-                break
-            seen = said
-            if not any(seen in network for network in trusted):
-                break
-    if isinstance(seen, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((seen, 64), strict=False))
-    return str(seen or "unknown")
-
-
-def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found

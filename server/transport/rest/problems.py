@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from server import telemetry
+from server import metrics, telemetry
 from server.domain.errors import (
     BadRequestError,
     DomainError,
@@ -95,6 +95,7 @@ def problem(code: str, detail: str = "", *, meaning: Meaning | None = None, **ex
     meaning = meaning or MEANINGS[code]
     document = {"type": "about:blank", "title": meaning.title, "status": meaning.status, "code": code}
     document |= {"detail": detail, "hint": meaning.hint, **extra}
+    metrics.REFUSALS.add(code)
     return web.Response(
         status=meaning.status, body=msgspec.json.encode(document), content_type="application/problem+json"
     )
@@ -127,8 +128,12 @@ def edge(*, access_log: bool) -> Middleware:
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers.setdefault("Server", "Pli")
+        seconds, route = time.perf_counter() - began, _route(request)
+        _count(request, response, route, seconds)
         if access_log:
-            _tell(request, response.status, began)
+            telemetry.info(
+                "request", method=request.method, route=route, status=response.status, ms=round(seconds * 1000, 1)
+            )
         return response
 
     return middleware
@@ -178,12 +183,17 @@ def _place(trace: TracebackType | None) -> dict[str, str]:
     return {"where": place}
 
 
-def _tell(request: web.Request, status: int, began: float) -> None:
+def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
-    telemetry.info(
-        "request",
-        method=request.method,
-        route=resource.canonical if resource else "unknown",
-        status=status,
-        ms=round((time.perf_counter() - began) * 1000, 1),
-    )
+    return resource.canonical if resource else "unknown"
+
+
+def _count(request: web.Request, response: web.StreamResponse, route: str, seconds: float) -> None:
+    method = request.method if request.method in hdrs.METH_ALL else "other"
+    metrics.REQUESTS.add(method, route, str(response.status))
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        metrics.LATENCY.observe(seconds, route)
+    if method == hdrs.METH_PATCH:
+        metrics.DOCUMENTS.add("in", by=request.content_length or 0)
+    elif isinstance(response, web.FileResponse):
+        metrics.DOCUMENTS.add("out", by=response.content_length or 0)
