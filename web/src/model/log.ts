@@ -126,16 +126,16 @@ export class Log implements Sink {
     });
   }
 
-  /** One page of history before what is here; false when there is none. */
-  async older(id: ConversationId): Promise<boolean> {
+  /** `count` (at most 200) events of history before what is here; false when there is none. */
+  async older(id: ConversationId, count: number): Promise<boolean> {
     return this.#writing(async () => {
       const facts = await this.facts(id);
       if (facts === undefined || facts.complete || facts.from <= 1) return false;
-      const { events } = await this.#parts.api.eventsBefore(id, facts.from, PAGE);
+      const { events } = await this.#parts.api.eventsBefore(id, facts.from, count);
       const conversation = await this.#parts.openings.of(id, facts.records);
       const { entries } = await this.#intake.history(facts, conversation, events);
       const from = entries[0]?.seq ?? facts.from;
-      const next: Facts = { ...facts, from, complete: from <= 1 || events.length < PAGE };
+      const next: Facts = { ...facts, from, complete: from <= 1 || events.length < count };
       await this.#commit(await this.#changes(next, entries), [id]);
       return entries.length > 0;
     });

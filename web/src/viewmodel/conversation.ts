@@ -33,6 +33,7 @@ import type {
 } from "./types.ts";
 
 const PAGE = 50; // entries
+const STRIDE = 200; // entries at most that one step back adds
 const CALM = 30; // milliseconds in which changes are taken together
 const UNDO = 10; // seconds
 const SEEN_AFTER = 700; // milliseconds that a message stays in sight before it counts as read
@@ -80,9 +81,11 @@ export class ConversationView implements ConversationModel {
   async older(): Promise<void> {
     if (this.state.value.older !== "available") return;
     this.state.patch({ older: "loading" });
-    this.#window += PAGE;
+    // Longer steps the further one goes: each reads again what is already shown.
+    const step = Math.min(this.#window, STRIDE);
+    this.#window += step;
     const here = await this.#home.log.entries(this.#id, this.#entries[0]?.seq ?? 0, 1);
-    if (here.length === 0) await this.#home.log.older(this.#id).catch(this.#fail);
+    if (here.length === 0) await this.#home.log.older(this.#id, step).catch(this.#fail);
     await this.#load();
   }
 
