@@ -16,8 +16,10 @@ from bridges.mail.reasons import QuarantineError
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@({_LABEL}(?:\.{_LABEL})+)", re.ASCII)
-_ANGLE: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
+_ANGLE: Final = re.compile(r"(?P<name>[^<>\"]*)<(?P<address>[^<>]*)>")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+# Between the quotes all is a name, brackets included; behind them only one address may stand.
+_ANGLE_AFTER_QUOTES: Final = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*") *<(?P<address>[^<>"]*)>')
 _COMMENT: Final = re.compile(r"\([^()\\]*\)\Z")
 _SPECIAL: Final = re.compile(r'[()<>\[\]:;@\\,"]')
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -63,20 +65,11 @@ def read_mailbox(text: str) -> Mailbox:
     if _CONTROL.search(text) or len(text) > limits.FIELD:
         raise AddressError("control character or too long")
     text = text.strip(" ")
-    angled = _ANGLE.fullmatch(text) if not text.startswith('"') else _angle_after_quote(text)
+    angled = (_ANGLE_AFTER_QUOTES if text.startswith('"') else _ANGLE).fullmatch(text)
     if angled:
         name, address = angled["name"], angled["address"]
         return Mailbox(_read_name(name.strip(" ")), read_address(address))
     return Mailbox("", read_address(_COMMENT.sub("", text).rstrip(" ")))
-
-
-def _angle_after_quote(text: str) -> re.Match[str] | None:
-    quoted = _QUOTED.match(text)
-    if not quoted:
-        return None
-    # Everything between the quotes is a name, brackets included, so only the rest is searched for the address.
-    rest = re.fullmatch(r' *<([^<>"]*)>', text[quoted.end() :])
-    return re.fullmatch(r'(?P<name>".*") *<(?P<address>[^<>"]*)>', text) if rest else None
 
 
 def _read_name(name: str) -> str:

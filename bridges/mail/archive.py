@@ -91,8 +91,5 @@ def _safe_name(name: str) -> str:
 
 
 def _unpack(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    with packed.open(entry) as stream:
-        octets = stream.read(entry.file_size + 1)
-    if len(octets) != entry.file_size:
-        raise QuarantineError("archive_broken", "size")
-    return octets
+    # The library stops at the size that was judged above, and compares the checksum of what it read until there.
+    return packed.read(entry)

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from bridges.mail import limits
 from bridges.mail.reasons import QuarantineError
-from bridges.mail.words import decode_extended, one_line
+from bridges.mail.words import decode
 
 _NAME: Final = re.compile(rb"[!-9;-~]+")
 _FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
@@ -120,14 +121,12 @@ def _keep_extended(extended: dict[str, list[tuple[int, bool, str]]], name: str, 
 
 
 def _join(pieces: list[tuple[int, bool, str]]) -> str:
-    charset, text = None, ""
-    for _, encoded, value in sorted(pieces):
-        text += decode_extended(value, charset) if encoded else value
-        if encoded and charset is None:
-            charset = value.partition("'")[0] or "utf-8"
-    return text
-
-
-def show(fields: Fields, name: str) -> str:
-    """Give a field as a person may read it."""
-    return one_line(fields.first(name))
+    """Put RFC 2231 pieces together before decoding them: a sign may begin in one and end in the next."""
+    charset, octets = "utf-8", b""
+    for number, (_, encoded, value) in enumerate(sorted(pieces)):
+        rest = value
+        if encoded and number == 0:
+            charset, _, rest = value.partition("'")
+            rest = rest.partition("'")[2]
+        octets += unquote_to_bytes(rest) if encoded else rest.encode()
+    return decode(octets, charset or "utf-8")

@@ -9,7 +9,6 @@ import codecs
 import quopri
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from bridges.mail import limits
 
@@ -119,11 +118,3 @@ def paragraph(text: str, most: int = limits.TEXT) -> str:
     """Give what may be shown as text: LF ends a line, no control or misleading sign, cut at ``most`` characters."""
     lines = text[: 2 * most].replace("\r\n", "\n").replace("\r", "\n")
     return _MISLEADING.sub("", _CONTROLS_IN_TEXT.sub("", lines))[:most].strip("\n")
-
-
-def decode_extended(value: str, charset: str | None) -> str:
-    """Decode an RFC 2231 value: ``charset'language'%C3%A9`` or, when ``charset`` is given, its continuation."""
-    if charset is None:
-        charset, _, rest = value.partition("'")
-        value = rest.partition("'")[2]
-    return decode(unquote_to_bytes(value), charset or "utf-8")

@@ -38,7 +38,7 @@ AUTHOR = Writer(
     family_name="MARTIN^~",
     given_name="Claire",
     specialty="G15_10/SM26",
-    institution="Cabinet | Sud",
+    institution="Cabinet | A & B",
     institution_id="499700367909006",
     facility="SA07",
 )
@@ -88,7 +88,7 @@ def test_what_is_made_is_read_back():
     assert (patient.ins, patient.ins_oid, patient.birth_name) == (PATIENT.ins, NIR, "O'HARA & <FILS>")
     assert (patient.given_names, patient.first_given_name, patient.birth_date) == ("Zoé Marie", "Zoé", "1979-03-28")
     (author,) = card.authors
-    assert (author.id, author.name, author.institution) == ("899700367909", "DR Claire MARTIN^~", "Cabinet | Sud")
+    assert (author.id, author.name, author.institution) == ("899700367909", "DR Claire MARTIN^~", "Cabinet | A & B")
 
 
 def test_the_metadata_says_what_the_document_is():
@@ -105,6 +105,7 @@ def test_the_metadata_says_what_the_document_is():
     assert entry.patient_id == submission.patient_id == f"{PATIENT.ins}^^^&{NIR}&ISO^NH"
     assert entry.unique_id == made.document_id != submission.unique_id
     assert r"899700367909^MARTIN\S\\R\^Claire" in octets.decode()
+    assert r"Cabinet \F\ A \T\ B^^^^^&amp;1.2.250.1.71.4.2.2&amp;ISO^IDNST" in octets.decode()
 
 
 def test_the_same_draft_gives_the_same_bytes():
@@ -196,6 +197,12 @@ def test_a_level_3_document_is_read_by_its_header():
     card, pdf = read_document(f'<ClinicalDocument><code code="11502-2"/>{body}</ClinicalDocument>'.encode(), "1")
     assert (card.level, card.label, pdf) == (3, "CR d'examens biologiques", b"")
     assert not card.qualified
+
+
+def test_only_a_replacement_replaces():
+    related = '<relatedDocument typeCode="{}"><parentDocument><id root="1.2" extension="{}"/></parentDocument></relatedDocument>'
+    document = f"<ClinicalDocument>{related.format('APND', 'a')}{related.format('RPLC', 'b')}</ClinicalDocument>"
+    assert read_document(document.encode(), "1")[0].replaces == ["1.2^b"]
 
 
 def test_an_empty_document_says_all_that_is_missing():
