@@ -1,0 +1,93 @@
+"""Nobody takes more than a share: envelopes a minute, live sockets."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from server.clock import SetClock
+from server.domain.errors import TooManyTriesError
+from server.services.pace import Pace
+from server.transport.live.doors import Doors
+from tests.fakes.peer import Peer, Refused
+from tests.fakes.server import running
+
+
+@pytest.fixture
+async def strict(tmp_path):
+    """A server with little patience."""
+    async with running(tmp_path / "data", account_pace=5, conversation_pace=3, sockets=3, sockets_each=2) as local:
+        yield local
+
+
+async def test_an_account_that_writes_without_pause_is_told_to_wait(strict):
+    claire = await Peer.professional(strict, "Claire")
+    first, second = [(await claire.invite()).conversation for _ in range(2)]
+    accepted, refused = 0, []
+    for conversation in (first, first, first, first, second, second, second):
+        try:
+            await claire.say(conversation, "encore")
+            accepted += 1
+        except Refused as exc:
+            refused.append((exc.status, exc.code))
+    assert set(refused) == {(429, "too_many_tries")}
+    assert accepted < 5
+    await claire.close()
+
+
+def test_what_one_uses_up_is_not_missing_to_others():
+    clock = SetClock()
+    pace = Pace.of(clock, account=60, conversation=2)
+    for _ in range(2):
+        pace.keep(b"a", b"c")
+    with pytest.raises(TooManyTriesError) as refused:
+        pace.keep(b"a", b"c")
+    assert refused.value.retry_after == 30
+    pace.keep(b"a", b"d")
+    pace.keep(b"b", b"c")
+    clock.advance(30)
+    pace.keep(b"a", b"c")
+
+
+def test_an_account_has_one_pace_in_all_its_conversations():
+    pace = Pace.of(SetClock(), account=3, conversation=2)
+    for conversation in (b"1", b"2", b"3"):
+        pace.keep(b"a", conversation)
+    with pytest.raises(TooManyTriesError):
+        pace.keep(b"a", b"4")
+
+
+async def test_sockets_are_counted_and_a_place_is_free_again(strict):
+    claire = await Peer.professional(strict, "Claire")
+
+    async def knock():
+        ticket = (await claire.ask("POST", "/v1/live/tickets"))["ticket"]
+        return await claire.http.ws_connect(f"/v1/live?ticket={ticket}&after=0")
+
+    inside = [await knock(), await knock()]
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await knock()
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (429, "10")
+    await inside[0].close()
+    deadline = asyncio.get_running_loop().time() + 5
+    while True:
+        try:
+            inside[0] = await knock()
+            break
+        except aiohttp.WSServerHandshakeError:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.02)
+    for socket in inside:
+        await socket.close()
+    await claire.close()
+
+
+def test_the_house_is_full_for_everybody():
+    doors = Doors(total=2, each=2)
+    with doors.entered("a"), doors.entered("b"), pytest.raises(TooManyTriesError):
+        doors.enter("c")
+    doors.enter("c")
+    doors.leave("c")
+    assert not doors._inside
