@@ -18,6 +18,15 @@ def _read(arguments: argparse.Namespace) -> Settings:
     return settings.read({name: getattr(arguments, name, None) for name in LOOKED_AT}, os.environ)
 
 
+def _read_files(arguments: argparse.Namespace) -> Settings:
+    """Read the settings for a command that looks into the SQLite file."""
+    chosen = _read(arguments)
+    if chosen.database_url or chosen.blobs_url:
+        told = "this command knows SQLite and files; here PostgreSQL or S3 keeps them"
+        raise CommandError("kept_elsewhere", told, hint="docs/operate/scale.md says what does it there", status=REFUSED)
+    return chosen
+
+
 def run_migrate(arguments: argparse.Namespace) -> int:
     """Bring the database to this version's schema."""
     done = migrate.run(_read(arguments))
@@ -27,7 +36,7 @@ def run_migrate(arguments: argparse.Namespace) -> int:
 
 def run_doctor(arguments: argparse.Namespace) -> int:
     """Look at everything an operator can get wrong; 3 when something must be fixed."""
-    lines = doctor.examine(_read(arguments))
+    lines = doctor.examine(_read_files(arguments))
     told = doctor.document(lines)
     terminal.answer(told, json=arguments.json, text="\n".join(line.text() for line in lines))
     return 0 if told["healthy"] else REFUSED
@@ -35,7 +44,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 def run_backup(arguments: argparse.Namespace) -> int:
     """Write one file with everything."""
-    made = backup.make(_read(arguments), arguments.to, _lock(arguments))
+    made = backup.make(_read_files(arguments), arguments.to, _lock(arguments))
     warning = "" if made["sealed"] else "\nnot sealed: it holds the registry key of this server, keep it as safe"
     terminal.answer(made, json=arguments.json, text=f"{made['file']}: {made['bytes']} bytes{warning}")
     return 0
@@ -52,7 +61,7 @@ def run_key(arguments: argparse.Namespace) -> int:
 def run_verify(arguments: argparse.Namespace) -> int:
     """Check a data folder or a backup; 6 when something is not what was accepted."""
     if arguments.backup is None:
-        report = verify.folder(_read(arguments).data)
+        report = verify.folder(_read_files(arguments).data)
     else:
         report = verify.backup(arguments.backup, _opener(arguments))
     lines = [f"{each['check']}: {each['where']}: {each['problem']}" for each in report.findings]

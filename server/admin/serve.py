@@ -1,4 +1,4 @@
-"""``pli serve``: one process that holds a data folder, answers on one port, and ends in order."""
+"""``pli serve``: holds a data folder, answers on one port, and ends in order. Several processes: ``workers``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import aiohttp.http_parser
@@ -14,13 +14,15 @@ import uvloop
 from aiohttp import web
 
 from server import telemetry
-from server.admin import office, scrape, terminal
+from server.admin import office, scrape, terminal, workers
 from server.admin.lock import FolderLock
 from server.admin.migrate import upgrade
 from server.admin.terminal import CommandError
+from server.admin.workers import Worker
 from server.app import SERVICES, build_app
 from server.settings import Settings
 from server.storage.identity import load_identity
+from server.storage.postgres import LOST, RefusedDatabaseError
 from server.transport import pages
 
 IDLE: Final = 15  # seconds a connection may wait between or within the headers of requests
@@ -38,8 +40,19 @@ def run(settings: Settings) -> int:
     telemetry.configure(strict=settings.strict_logs)
     _check_build()
     lock = _take(settings)
-    uvloop.run(_serve(settings))
+    code = workers.run(settings, _work) if settings.workers > 1 else _work(settings, Worker())
     lock.release()
+    return code
+
+
+def _work(settings: Settings, worker: Worker) -> int:
+    try:
+        uvloop.run(_serve(settings, worker))
+    except (RefusedDatabaseError, *LOST) as exc:
+        if settings.database_url is None:
+            raise
+        told = str(exc) if isinstance(exc, RefusedDatabaseError) else "the database does not answer"
+        raise CommandError("database_refused", told, hint="PLI_DATABASE_URL", status=terminal.UNREACHABLE) from None
     return 0
 
 
@@ -59,22 +72,22 @@ def _take(settings: Settings) -> FolderLock:
         raise CommandError("not_initialised", f"{settings.data} is no data folder of Pli", hint=hint) from None
     lock = FolderLock(settings.data)
     lock.require()
-    upgrade(settings.database)
+    upgrade(settings.where)
     return lock
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, worker: Worker) -> None:
     app = build_app(settings)
     if settings.web:
         _mount(app, settings)
-    async with (
-        _listening(app, settings) as url,
-        office.open_to(settings.data, app[SERVICES], url),
-        scrape.open_to(app, settings),
-    ):
+    async with AsyncExitStack() as kept:
+        url = await kept.enter_async_context(_listening(app, settings))
+        if worker.number == 0:
+            await kept.enter_async_context(office.open_to(settings.data, app[SERVICES], url))
+            await kept.enter_async_context(scrape.open_to(app, settings))
         telemetry.info("serving", pid=os.getpid(), host=settings.host)
-        terminal.progress(f"ready {url}")
-        name = await _signalled()
+        worker.ready(url)
+        name = await _signalled(worker.parent)
         telemetry.info("ending", signal=name)
 
 
@@ -94,7 +107,7 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE, shutdown_timeout=GRACE, lingering_time=2)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.workers > 1)
         try:
             await site.start()
         except OSError as exc:
@@ -106,10 +119,12 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         await runner.cleanup()
 
 
-async def _signalled() -> str:
-    """Return the name of the signal that asks the server to end."""
+async def _signalled(parent: int | None) -> str:
+    """Return the name of the signal that asks the server to end; a parent that is gone asks too."""
     loop = asyncio.get_running_loop()
     asked: asyncio.Queue[str] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.put_nowait, number.name)
+    if parent is not None:
+        loop.add_reader(parent, asked.put_nowait, "parent_gone")
     return await asked.get()

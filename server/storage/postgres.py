@@ -40,7 +40,7 @@ _PAUSE: Final = 0.5  # seconds after a failed attempt in which no other is made
 _INSERT: Final = re.compile(r"INSERT INTO (\w+) \(([^)]*)\) VALUES \([?, ]+\)(.*)", re.DOTALL)
 _UPDATE: Final = re.compile(r"UPDATE (\w+) SET (.+?) WHERE (.+)", re.DOTALL)
 _TERM: Final = re.compile(r"(\w+) ([=<>]+) \?")
-_LOST: Final = (
+LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,  # the server ends, restarts, or a statement took too long
@@ -143,7 +143,7 @@ class PostgresConnection:
         if self._connection is not None and not self._connection.is_closed():
             try:
                 self._run(self._connection.close(timeout=2))
-            except _LOST:
+            except LOST:
                 self._connection.terminate()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
@@ -161,7 +161,7 @@ def fault(exc: BaseException) -> Fault:
     """Say what a failure of the writer's transaction means."""
     if isinstance(exc, asyncpg.DiskFullError):
         return Fault.FULL
-    if isinstance(exc, _LOST):
+    if isinstance(exc, LOST):
         return Fault.LOST
     return Fault.REFUSED if isinstance(exc, asyncpg.PostgresError) else Fault.INTENT
 

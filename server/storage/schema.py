@@ -13,6 +13,7 @@ from sqlalchemy import Connection, NullPool, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from server.storage.engine import schema_engine
+from server.storage.postgres import PostgresConnection
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _LOCK: Final = 0x504C49  # "PLI": held by the node that migrates
@@ -43,6 +44,17 @@ async def _migrate_postgres(url: str) -> None:
             await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
     finally:
         await engine.dispose()
+
+
+def postgres_revision(url: str) -> str | None:
+    """Return the revision that a PostgreSQL is at, or none. It runs an event loop of its own."""
+    connection = PostgresConnection(url, read_only=True)
+    try:
+        named = connection.execute("SELECT to_regclass('alembic_version')::text").rows[0][0]
+        rows = connection.execute("SELECT version_num FROM alembic_version").rows if named else []
+        return str(rows[0][0]) if rows else None
+    finally:
+        connection.close()
 
 
 def alembic_config(connection: Connection) -> Config:
