@@ -127,9 +127,6 @@ class Settings:
         ),
     ] = None
     workers: Annotated[int, _As(_amount, "Processes on one port; more than one needs PostgreSQL and Redis.")] = 1
-    retention_days: Annotated[
-        int | None, _As(_amount, "Days after which sealed messages and their documents are removed; never when empty.")
-    ] = None
     account_pace: Annotated[int, _As(_amount, "Envelopes that one account may hand in a minute.")] = 24_000
     conversation_pace: Annotated[int, _As(_amount, "The same for one account in one conversation.")] = 12_000
     sockets: Annotated[int, _As(_amount, "Live sockets that may be open at once.")] = 20_000
