@@ -61,7 +61,7 @@ class AccountShown(Wire):
 
 
 class ChainQuery(Wire):
-    after: Annotated[int, msgspec.Meta(ge=-1)] = -1
+    after: Annotated[int, msgspec.Meta(ge=-1, le=2**53 - 1)] = -1
 
 
 class ChainShown(Wire):

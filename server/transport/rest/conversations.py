@@ -89,7 +89,7 @@ class ConversationShown(Summary):
 
 
 class EpochsQuery(Wire):
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=LATEST)] = 0
 
 
 class EpochShown(Wire):
