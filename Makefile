@@ -40,11 +40,15 @@ web-test: .make/web ## The web client's own tests
 	@cd web && npm run --silent test
 
 ##@ Measure
-.PHONY: bench bench-quick
+.PHONY: bench bench-quick faults faults-release
 bench: .make/dev ## The whole benchmark table (several minutes)
 	@$(BIN)/python -m bench
 bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
 	@$(BIN)/python -m bench --quick
+faults: .make/dev ## Kill it, cut its power, change it (about 5 minutes); the last line of stdout is JSON
+	@$(BIN)/python -m tests.faults
+faults-release: .make/dev ## The same with the numbers of a release (about an hour)
+	@$(BIN)/python -m tests.faults --release
 
 ##@ Upkeep
 .PHONY: lock clean

@@ -20,21 +20,21 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pysqlite3.dbapi2 as sqlite
 
 from tests.faults import cast as casts
 from tests.faults import devices
 from tests.faults.checker import Breach, check
-from tests.faults.devices import BROKEN, Device, Stage
+from tests.faults.devices import Device, Stage
 from tests.faults.history import History
 from tests.faults.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
 How = Literal["kill", "cut", "run"]
 STUCK = 15.0  # seconds after the faults in which everybody ends
-CLOCKS = (0, 0, -2 * 3_600_000, 24 * 3_600_000)  # milliseconds by which a wall clock may be wrong after a start
+CLOCKS = (0, 0, -2 * 3_600_000, 24 * 3_600_000)  # milliseconds by which the wall clock of a start jumps
 
 
 def free_port() -> int:
@@ -332,6 +332,3 @@ def _inspect(history: History, data: Path) -> None:
     except (sqlite.Error, OSError) as exc:
         said = repr(exc)
     history.add("integrity", said=said)
-
-
-__all__ = ["BROKEN", "Campaign", "Outcome", "Program", "Server", "Stage", "Any"]

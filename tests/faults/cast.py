@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -88,20 +87,23 @@ class Envelope:
 
     conv: str
     id: str
-    hash: str
+    hash: str | None
     kind: str
     body: bytes
     """The submission, as JSON."""
 
 
-_salts = itertools.count()
-
-
 def envelope(
-    conv: str, epoch: int, *, kind: str = "message", read: int | None = None, documents: list[str] | None = None
+    conv: str,
+    epoch: int,
+    *,
+    kind: str = "message",
+    read: int | None = None,
+    documents: list[str] | None = None,
+    size: int = SMALLEST,
 ) -> Envelope:
     """Make an envelope of protocol 7.1 with random content."""
-    wire = bytes([1, 1]) + unb64(conv)[:16] + epoch.to_bytes(4, "big") + os.urandom(32 + SMALLEST)
+    wire = bytes([1, 1]) + unb64(conv)[:16] + epoch.to_bytes(4, "big") + os.urandom(32 + size)
     submission = {
         "envelope": b64(wire), "kind": kind, "reply": "open" if kind == "message" else None,
         "attachments": documents or [], "read_seq": read,

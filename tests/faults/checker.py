@@ -216,7 +216,7 @@ def pushes(judged: Judged) -> Iterator[Breach]:
         at[line] = record["position"]
         pushed = [record["position"], record["conv"], record["seq"], record["id"], record["hash"]]
         stands = judged.feeds.get(record["who"], {}).get(record["position"])
-        if stands is not None and stands != pushed or (stands is None and record["who"] in judged.feeds):
+        if stands != pushed and record["who"] in judged.feeds:
             yield Breach("P5", "rewritten", f"{record['who']} was pushed {pushed}; the feed has {stands}")
 
 

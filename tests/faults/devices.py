@@ -74,7 +74,10 @@ class Device:
             raise
         if method == "GET" and "/attachments/" in path:
             return status, answer
-        return status, msgspec.json.decode(answer) if answer else None
+        try:
+            return status, msgspec.json.decode(answer) if answer else None
+        except msgspec.DecodeError:
+            raise RuntimeError(f"{method} {path}: {status} {answer[:200]!r} is no JSON") from None
 
     def close(self) -> None:
         if self._http is not None:

@@ -2,7 +2,7 @@
 
 `python -m tests.faults.fork_server` reads one JSON object a line, `{"data", "port", "mutant", "clock"}`, and answers
 `{"pid"}` and then `{"ready"}` (seconds from the fork to the ready line). The child runs exactly what `pli serve` runs,
-with a mutant's one change applied before, and with a wall clock that may be wrong by `clock` milliseconds.
+with a mutant's one change applied before, and with a wall clock that jumps by `clock` milliseconds and back.
 """
 
 from __future__ import annotations
@@ -21,13 +21,22 @@ from server.settings import Settings
 from tests.faults.mutants import MUTANTS
 
 
+def _jump(by: int) -> None:
+    """Let the wall clock jump by ``by`` milliseconds and back, five times a second."""
+    true = clocks.SystemClock.now
+
+    def jumping(self: clocks.SystemClock) -> int:
+        return true(self) + by * (int(time.monotonic() * 10) % 2)
+
+    clocks.SystemClock.now = jumping  # type: ignore[method-assign]
+
+
 def _serve(order: dict[str, Any]) -> None:
     """Be the server, until killed."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     begun = time.monotonic()
     if order["clock"]:
-        true = clocks.SystemClock.now
-        clocks.SystemClock.now = lambda self: true(self) + order["clock"]  # type: ignore[method-assign]
+        _jump(order["clock"])
     if order["mutant"]:
         MUTANTS[order["mutant"]].apply()
 

@@ -1,0 +1,165 @@
+"""`make faults`: every fault, every mutant, one verdict. The last line is JSON; the exit code says whether all held.
+
+`python -m tests.faults [--release] [--seed N] [--only kill|cut|mutants|trials]`; the same seed repeats the same faults
+(the threads and the network of the machine still choose their own moments).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults import trials
+from tests.faults.campaign import Campaign, How, Outcome, Program
+from tests.faults.mutants import MUTANTS
+
+IN_CI = {"kill": 150, "cut": 60}
+IN_RELEASE = {"kill": 2_000, "cut": 1_000}
+AT_ONCE = {"kill": 50, "cut": 20}  # faults of one history
+FOR_A_MUTANT: dict[How, int] = {"kill": 8, "cut": 8, "run": 15}
+TRIES = 3  # histories in which a mutant must be noticed
+KEPT = Path(".make/faults")
+
+
+@dataclass
+class Suite:
+    """What has been tried so far."""
+
+    seed: int
+    home: Path
+    forks: Program
+    no_disk: str | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    caught: int = 0
+    tried: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    async def crash(self, how: How, count: int) -> None:
+        """Kill, or cut the power, ``count`` times in all."""
+        if how == "cut" and self.no_disk:
+            print(f"· power cuts skipped: {self.no_disk}")
+            return
+        for number, first in enumerate(range(0, count, AT_ONCE[how])):
+            faults = min(AT_ONCE[how], count - first)
+            outcome = await Campaign(how, faults, self.seed + number, self.home).play(self.forks)
+            self.outcomes.append(outcome)
+            print("·", outcome, flush=True)
+            if outcome.breaches:
+                self._keep(outcome)
+
+    def _keep(self, outcome: Outcome) -> None:
+        KEPT.mkdir(parents=True, exist_ok=True)
+        path = KEPT / f"{outcome.how}-{outcome.seed}.jsonl"
+        outcome.history.save(path)
+        self.failures.append(f"{outcome.how} with seed {outcome.seed}: {len(outcome.breaches)} breaches, see {path}")
+        for breach in outcome.breaches[:20]:
+            print("   ", breach)
+
+    async def bite(self) -> None:
+        """Run every mutant until the checker notices it."""
+        for mutant in MUTANTS.values():
+            if mutant.needs == "cut" and self.no_disk:
+                print(f"· mutant {mutant.name} skipped: {self.no_disk}")
+                continue
+            self.tried += 1
+            said = await self._notice(mutant.name, mutant.needs)
+            self.caught += said is not None
+            if said is None:
+                self.failures.append(f"the mutant {mutant.name} was not noticed")
+            print(f"· mutant {mutant.name}: {said or 'NOT NOTICED'}", flush=True)
+
+    async def _notice(self, name: str, needs: How) -> str | None:
+        for number in range(1, TRIES + 1):
+            campaign = Campaign(needs, FOR_A_MUTANT[needs] * number, self.seed + number, self.home, name)
+            breaches = (await campaign.play(self.forks)).breaches
+            if breaches:
+                promises = sorted({breach.promise for breach in breaches}, key=lambda one: int(one[1:]))
+                return f"noticed by {', '.join(promises)}"
+        return None
+
+    async def endure(self) -> None:
+        """Fill the disk; let readers stop reading."""
+        for trial in (trials.full_disk, trials.stuck_readers):
+            if trial is trials.full_disk and self.no_disk:
+                print(f"· full disk skipped: {self.no_disk}")
+                continue
+            try:
+                print(f"· {trial.__name__}: {await trial(self.home, self.forks)}", flush=True)
+            except AssertionError as exc:
+                self.failures.append(f"{trial.__name__}: {exc}")
+
+    def line(self) -> str:
+        """Return the last line."""
+
+        def breaches(kind: str) -> int:
+            return sum(outcome.number(kind) for outcome in self.outcomes)
+
+        def faults(how: How) -> int:
+            return sum(outcome.faults for outcome in self.outcomes if outcome.how == how)
+
+        return json.dumps(
+            {
+                "kills": faults("kill"),
+                "power_cuts": faults("cut"),
+                "postgres_crashes": 0,
+                "redis_faults": 0,
+                "acknowledged": sum(outcome.counts.get("acknowledged", 0) for outcome in self.outcomes),
+                "lost": breaches("lost"),
+                "duplicated": breaches("duplicated"),
+                "reordered": breaches("reordered"),
+                "mutants_caught": self.caught,
+                "mutants": self.tried,
+            }
+        )
+
+
+def _starts(outcomes: list[Outcome]) -> str:
+    starts = sorted(start for outcome in outcomes for start in outcome.starts)
+    if not starts:
+        return "no starts"
+    at = [starts[int(len(starts) * share)] for share in (0.5, 0.99)]
+    return f"{len(starts)} starts, ready in {at[0]:.2f} s (p50), {at[1]:.2f} s (p99)"
+
+
+async def run(seed: int, counts: dict[str, int], only: str | None) -> int:
+    """Play everything; return the exit code."""
+    begun = time.monotonic()
+    print(f"seed {seed} (repeat with: python -m tests.faults --seed {seed})", flush=True)
+    with tempfile.TemporaryDirectory(prefix="pli-cast-") as home:
+        suite = Suite(seed, Path(home), Program("tests.faults.fork_server"), trials.fuse_refused())
+        try:
+            if only in {None, "mutants"}:
+                await suite.bite()
+            for how in ("kill", "cut"):
+                if only in {None, how}:
+                    await suite.crash(how, counts[how])
+            if only in {None, "trials"}:
+                await suite.endure()
+        finally:
+            suite.forks.end()
+    print(f"· {_starts(suite.outcomes)}; {time.monotonic() - begun:.0f} s in all")
+    for failure in suite.failures:
+        print(f"FAILED {failure}")
+    print(suite.line())
+    return 1 if suite.failures else 0
+
+
+def main() -> int:
+    """Read the flags and play."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--release", action="store_true", help="the numbers of a release (hours)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument("--only", choices=["kill", "cut", "mutants", "trials"])
+    chosen = parser.parse_args()
+    return asyncio.run(run(chosen.seed, IN_RELEASE if chosen.release else IN_CI, chosen.only))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The short form of `make faults`: every kind of fault once, and mutants that show the checker sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import trials
+from tests.faults.campaign import Campaign, Program
+from tests.faults.fragile_disk import FragileDisk, Node
+from tests.faults.mutants import MUTANTS
+
+SEED = 20_261_122
+NO_DISK = trials.fuse_refused()
+needs_disk = pytest.mark.skipif(NO_DISK is not None, reason=f"no fragile disk: {NO_DISK}")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cast")
+
+
+@pytest.fixture
+async def forks() -> Iterator[Program]:  # type: ignore[misc]
+    program = Program("tests.faults.fork_server")
+    yield program
+    program.end()
+    await asyncio.sleep(0)  # let the loop forget the pipe
+
+
+async def test_kills_lose_nothing(home: Path, forks: Program) -> None:
+    outcome = await Campaign("kill", 15, SEED, home).play(forks)
+    assert outcome.breaches == []
+    assert outcome.counts["acknowledged"] > 50
+    assert outcome.history.of("unknown"), "a campaign without a broken request proves nothing"
+
+
+@needs_disk
+async def test_power_cuts_lose_nothing(home: Path, forks: Program) -> None:
+    outcome = await Campaign("cut", 10, SEED, home).play(forks)
+    assert outcome.breaches == []
+    assert outcome.counts["acknowledged"] > 50
+    assert outcome.counts["documents"] > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["acknowledges_before_commit", "does_not_join_repeats_of_one_batch", "overwrites_receipts"]
+)
+async def test_a_mutant_is_noticed(name: str, home: Path, forks: Program) -> None:
+    needs = MUTANTS[name].needs
+    outcome = await Campaign(needs, 8 if needs == "kill" else 15, SEED, home, name).play(forks)
+    assert outcome.breaches
+
+
+@needs_disk
+@pytest.mark.parametrize("name", ["syncs_at_checkpoints", "forgets_the_names_of_documents"])
+async def test_a_careless_disk_is_noticed(name: str, home: Path, forks: Program) -> None:
+    assert (await Campaign("cut", 6, SEED, home, name).play(forks)).breaches
+
+
+@needs_disk
+async def test_a_full_disk_refuses_and_recovers(home: Path, forks: Program) -> None:
+    told = await trials.full_disk(home, forks)
+    assert told["accepted"] > 0
+
+
+async def test_stuck_readers_cost_a_bounded_amount(home: Path, forks: Program) -> None:
+    await trials.stuck_readers(home, forks, messages=200)
+
+
+def test_there_are_at_least_twelve_mutants() -> None:
+    assert len(MUTANTS) >= 12
+
+
+def test_a_fragile_disk_forgets_what_was_not_synced(tmp_path: Path) -> None:
+    """Without a kernel: bytes survive by a sync of the file, names by a sync of the folder."""
+    disk = FragileDisk(tmp_path)
+    kept, lost = Node(100, 0o100600), Node(101, 0o100600)
+    for node in (kept, lost):
+        disk._nodes[node.number] = node
+        node.seen += b"new"
+        node.writes.append((0, b"new"))
+    disk.root.names["kept"] = kept
+    kept.sync()
+    disk.root.sync()
+    disk.root.names["lost"] = lost
+    kept.seen[:] = b"old"
+    kept.writes.append((0, b"old"))
+    disk.lose_power(None)
+    assert list(disk.root.names) == ["kept"]
+    assert (bytes(kept.seen), bytes(lost.seen)) == (b"new", b"")
