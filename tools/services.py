@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +29,17 @@ class MissingError(Exception):
     """A program is not installed, or may not be started from here. The text is the reason."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(many: int = 1) -> int:
+    """The first of so many free ports in a row, below those that the system gives to outgoing connections."""
+    while True:
+        first = secrets.choice(range(12_000, 32_000))
+        with ExitStack() as kept:
+            try:
+                for port in range(first, first + many):
+                    kept.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
 
 
 def program(name: str, *folders: str) -> str:
@@ -192,22 +201,14 @@ class S3(Service):
         words = [program("weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.folder}"]
         words += ["-s3", f"-s3.port={self.port}"]
         for name in ("master", "volume", "filer"):
-            port = _two_free_ports()
+            port = free_port(2)
             words += [f"-{name}.port={port}", f"-{name}.port.grpc={port + 1}"]
         grpc = free_port()
-        return [*words, f"-s3.port.grpc={grpc}", "-volume.max=5", "-master.volumeSizeLimitMB=64"]
+        return [*words, f"-s3.port.grpc={grpc}", "-volume.max=500", "-master.volumeSizeLimitMB=64"]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-
-def _two_free_ports() -> int:
-    while True:
-        port = free_port()
-        with socket.socket() as probe:
-            if port < 65_000 and probe.connect_ex(("127.0.0.1", port + 1)) != 0:
-                return port
 
 
 def main() -> int:

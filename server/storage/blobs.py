@@ -12,16 +12,19 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
+import obstore.exceptions
 from obstore.store import LocalStore, S3Store
 from typing_extensions import override
 
+from server import telemetry
+from server.domain.errors import UnavailableError
 from server.domain.ids import AttachmentId
 
 T = TypeVar("T")
@@ -126,13 +129,19 @@ class RemoteBlobs(Blobs):
 
     @override
     async def finish(self, attachment: AttachmentId) -> None:
-        """Put the (synced) part into the bucket, then let go of it. Doing it again after a crash is fine."""
+        """Put the (synced) part into the bucket, then let go of it. Doing it again after a crash is fine.
+
+        Raises:
+            UnavailableError: the bucket does not take it; the part stays.
+
+        """
         part = self.root / _part(attachment)
         if not await asyncio.to_thread(part.exists):
             return
-        await obstore.put_async(self.bucket, _blob(attachment), part)
+        with _answering():
+            await obstore.put_async(self.bucket, _blob(attachment), part)
         if not await self.has(attachment, (await asyncio.to_thread(part.stat)).st_size):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise UnavailableError("the bucket has not kept the document")
         await asyncio.to_thread(part.unlink, missing_ok=True)
 
     @override
@@ -147,7 +156,7 @@ class RemoteBlobs(Blobs):
     async def discard(self, attachment: AttachmentId) -> None:
         """Forget a document, part or whole. An absent one is fine."""
         await asyncio.to_thread((self.root / _part(attachment)).unlink, missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        with _answering(), contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self.bucket, _blob(attachment))
 
 
@@ -163,9 +172,11 @@ class RemoteDocument:
 
         Raises:
             FileNotFoundError: it is not there.
+            UnavailableError: the bucket does not answer.
 
         """
-        return (await obstore.head_async(self.bucket, self.name))["size"]
+        with _answering():
+            return (await obstore.head_async(self.bucket, self.name))["size"]
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         """Yield the bytes from ``start`` to before ``stop``, as they arrive."""
@@ -209,6 +220,18 @@ async def _to_the_end(work: Callable[..., T], *arguments: Any) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what a bucket refuses into a refusal of ours; a missing object stays a missing file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except obstore.exceptions.BaseError as exc:
+        telemetry.warning("bucket_refused", exc_type=type(exc).__name__)
+        raise UnavailableError("the bucket does not answer") from None
 
 
 def _part(attachment: AttachmentId) -> str:
