@@ -8,6 +8,8 @@ import contextlib
 import io
 import json
 import os
+import random
+import shutil
 import sqlite3
 import stat
 import sys
@@ -19,6 +21,7 @@ import pytest
 from crypto import account, content, holder
 from server.__main__ import main
 from server.admin import verify
+from server.admin.lock import FolderLock
 from server.domain.ids import b64
 from tests.fakes.peer import Refused, now
 from tests.fakes.server import running
@@ -282,3 +285,92 @@ async def test_verify_misses_a_document_and_says_so_with_its_exit_code(server, t
     status, told = await pli("verify", "--data", server.data)
     assert (status, told["verified"]) == (6, False)
     assert told["findings"][0]["check"] == "documents"
+
+
+HELD = {
+    "link": "wire",
+    "epoch": "record",
+    "epoch_box": "box",
+    "event": "body",
+    "account": "certificate",
+}
+
+
+async def test_one_flipped_bit_in_anything_signed_or_hashed_is_found_and_located(server, talk, tmp_path):
+    claire, _, conversation = talk
+    await claire.say(conversation, "Encore un mot")
+    dice = random.Random(20261122)
+    for round_ in range(80):
+        table, column = dice.choice(sorted(HELD.items()))
+        copy = tmp_path / "copy"
+        shutil.copytree(server.data, copy, ignore=shutil.ignore_patterns("*.sock"))
+        with contextlib.closing(sqlite3.connect(copy / "pli.db")) as database, database:
+            rows = database.execute(f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall()
+            row, value = dice.choice(rows)
+            place = dice.randrange(len(value))
+            edited = value[:place] + bytes([value[place] ^ (1 << dice.randrange(8))]) + value[place + 1 :]
+            database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (edited, row))
+        report = verify.folder(copy)
+        assert report.wrong, f"round {round_}: {table}.{column} byte {place}"
+        assert all(finding["where"] for finding in report.findings)
+        shutil.rmtree(copy)
+
+
+async def test_what_a_killed_backup_left_is_cleared_by_the_next(server, talk, tmp_path):
+    (server.data / "backup-staging").mkdir()
+    (server.data / "backup-staging" / "pli.db").write_bytes(b"half")
+    (tmp_path / ".b.tar.part").write_bytes(b"half")
+    assert (await pli("backup", "--data", server.data, "--to", tmp_path / "b.tar"))[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.tar", "data"]
+    assert not (server.data / "backup-staging").exists()
+
+
+async def test_two_backups_at_once_are_one_too_many(server, talk, tmp_path):
+    lock = FolderLock(server.data, "backup.lock")
+    assert lock.take()
+    status, refused = await pli("backup", "--data", server.data, "--to", tmp_path / "b.tar")
+    assert (status, refused["error"]["code"]) == (3, "backup_running")
+    lock.release()
+
+
+def rewritten(file, change):
+    """Write the tar again, with `change(name, content)` in place of each content; `None` leaves a file out."""
+    with tarfile.open(file) as tar:
+        parts = [(member.name, tar.extractfile(member).read()) for member in tar]
+    with tarfile.open(file, "w") as tar:
+        for name, content in parts:
+            if (new := change(name, content)) is not None:
+                member = tarfile.TarInfo(name)
+                member.size = len(new)
+                tar.addfile(member, io.BytesIO(new))
+
+
+CHANGES = {
+    "a document of the same size": lambda name, content: flipped(content, 9) if name.startswith("blobs") else content,
+    "another key": lambda name, content: flipped(content, 20) if name == "server.key" else content,
+    "no document": lambda name, content: None if name.startswith("blobs") else content,
+    "no manifest": lambda name, content: None if name == "manifest.json" else content,
+    "no database": lambda name, content: None if name == "pli.db" else content,
+    "an empty manifest": lambda name, content: b"{}" if name == "manifest.json" else content,
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_an_open_backup_that_was_changed_is_refused(server, talk, tmp_path, what):
+    file = tmp_path / "b.tar"
+    await pli("backup", "--data", server.data, "--to", file)
+    rewritten(file, CHANGES[what])
+    for command in (["verify", "--backup", file], ["restore", "--from", file, "--data", tmp_path / "back"]):
+        status, refused = await pli(*command)
+        assert refused["error"]["code"] in {"backup_damaged", "backup_unknown"}
+        assert status in {3, 6}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.tar", "data"]
+
+
+async def test_an_activation_link_of_before_lets_nobody_in_after(server, talk, tmp_path):
+    token = await server.activation("Dr Malo", "10", "99999000013")
+    await pli("backup", "--data", server.data, "--to", tmp_path / "b.tar")
+    await pli("restore", "--from", tmp_path / "b.tar", "--data", tmp_path / "back")
+    path = f"/v1/activations/{b64(token)}"
+    async with running(tmp_path / "back") as restored, aiohttp.request("GET", restored.url + path) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (410, "activation_invalid")
