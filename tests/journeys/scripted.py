@@ -5,6 +5,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+import aiohttp
+
 from crypto.codec import b64, unb64
 from tests.fakes.peer import Letter, Peer
 from tests.journeys.support import Server
@@ -23,8 +25,8 @@ class Script:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Do it and return its result; 60 s at most."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        """Do it and return its result; 2 minutes at most."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     def professional(self, server: Server, name: str, profession: str = "10") -> Peer:
         """Make and activate an account."""
@@ -66,27 +68,23 @@ class Office:
 
 async def say_many(peer: Peer, conversation: bytes, texts: list[str]) -> None:
     """Send all in their order over the lean socket, many at a time."""
-    if conversation not in peer.opened:
-        await peer.refresh(conversation)
+    await peer.refresh(conversation)
     last = (await peer.feed())["last"]
     ticket = (await peer.ask("POST", "/v1/live/tickets"))["ticket"]
-    answered, room = 0, asyncio.Semaphore(AT_ONCE)
-    async with peer.http.ws_connect("/v1/live", params={"ticket": ticket, "after": last}, max_msg_size=0) as socket:
-
-        async def listen() -> None:
-            nonlocal answered
-            while answered < len(texts):
-                told = await socket.receive_json()
-                if told["t"] == "sent":
-                    answered += 1
-                    room.release()
-                assert told["t"] != "refused", told
-
-        listening = asyncio.create_task(listen())
+    room = asyncio.Semaphore(AT_ONCE)
+    query = {"ticket": ticket, "after": last}
+    async with peer.http.ws_connect("/v1/live", params=query, max_msg_size=0) as socket, asyncio.TaskGroup() as both:
+        both.create_task(_hear(socket, len(texts), room))
         for number, text in enumerate(texts):
             await room.acquire()
-            submission = peer.words(conversation, text)
-            await socket.send_json(
-                {"t": "send", "ref": number, "conversation": b64(conversation), "submission": submission}
-            )
-        await listening
+            said = peer.words(conversation, text)
+            await socket.send_json({"t": "send", "ref": number, "conversation": b64(conversation), "submission": said})
+
+
+async def _hear(socket: aiohttp.ClientWebSocketResponse, count: int, room: asyncio.Semaphore) -> None:
+    while count:
+        told = await socket.receive_json()
+        assert told["t"] != "refused", told
+        if told["t"] == "sent":
+            count -= 1
+            room.release()
