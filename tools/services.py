@@ -199,7 +199,7 @@ class S3(Service):
 
     def command(self) -> list[str]:
         words = [program("weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.folder}"]
-        words += ["-s3", f"-s3.port={self.port}"]
+        words += ["-s3", f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
         for name in ("master", "volume", "filer"):
             port = free_port(2)
             words += [f"-{name}.port={port}", f"-{name}.port.grpc={port + 1}"]

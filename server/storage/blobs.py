@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -117,9 +118,12 @@ class RemoteBlobs(Blobs):
         files, told = Blobs.open(data), urlsplit(url)
         options = dict(parse_qsl(told.query))
         endpoint = options.get("endpoint", "")
-        plain: Any = {"allow_http": True} if endpoint.startswith("http:") else {}
+        client: Any = {"connect_timeout": "3s", "timeout": "60s", "allow_http": endpoint.startswith("http:")}
+        retry: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
         config: Any = {"region": options.get("region", "us-east-1")} | ({"endpoint": endpoint} if endpoint else {})
-        bucket = S3Store(told.netloc, prefix=told.path.strip("/") or None, config=config, client_options=plain)
+        bucket = S3Store(
+            told.netloc, prefix=told.path.strip("/") or None, config=config, client_options=client, retry_config=retry
+        )
         return cls(root=files.root, store=files.store, bucket=bucket)
 
     @override
