@@ -1,0 +1,219 @@
+"""A small IMAP4rev1 client: what taking mail needs, and no more. Source: docs/spec/mail.md 12.
+
+Our own because the asyncio library for it is GPL-3.0 (ADR 0011). Nothing from outside is ever written into a command:
+credentials go as base64, numbers as digits, names of folders are checked.
+"""
+
+import asyncio
+import base64
+import contextlib
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+from bridges.mail import limits
+
+Security = Literal["tls", "starttls", "none"]
+MARK: Final = "$PliTaken"  # keyword set on a mail that we hold and have judged
+TIMEOUT: Final = 60.0  # seconds for the answer to one command
+_BATCH: Final = 200  # numbers marked with one command
+_LINE: Final = 64 * 1024  # bytes
+_LINES: Final = 100_000  # untagged lines that one command may bring
+_LITERAL: Final = re.compile(rb"\{(\d{1,10})\}\r\n\Z")
+_FOLDER: Final = re.compile(r"[A-Za-z0-9 ._/-]{1,100}")
+_LOCAL: Final = {"127.0.0.1", "::1", "localhost"}
+
+
+class ImapError(Exception):
+    """``code``: ``lost`` (try again), ``refused`` (credentials, folder), ``bad_answer``, ``not_private``."""
+
+    def __init__(self, code: Literal["lost", "refused", "bad_answer", "not_private"], detail: str = "") -> None:
+        super().__init__(detail or code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a mailbox is."""
+
+    host: str
+    port: int
+    security: Security = "tls"
+    folder: str = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One answer: its text, and the literals in it."""
+
+    text: bytes
+    literals: list[bytes]
+
+
+class Imap:
+    """One connection, one folder. Any error ends it: connect again and compare by UID."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._count = 0
+
+    @classmethod
+    async def connect(cls, box: Box, *, context: ssl.SSLContext | None = None) -> Self:
+        """Open a connection that nobody else reads; raises ImapError (``lost``, ``not_private``, ``bad_answer``)."""
+        if box.security == "none" and box.host not in _LOCAL:
+            raise ImapError("not_private")
+        context = context or ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        opening = asyncio.open_connection(
+            box.host, box.port, ssl=context if box.security == "tls" else None, limit=_LINE
+        )
+        try:
+            made = cls(*await asyncio.wait_for(opening, TIMEOUT))
+        except (OSError, TimeoutError) as error:
+            raise ImapError("lost", type(error).__name__) from None
+        try:
+            await made._greet()
+            if box.security == "starttls":
+                await made._start_tls(context, box.host)
+        except BaseException:
+            await made._hang_up()
+            raise
+        return made
+
+    async def close(self) -> None:
+        """Leave; never fails."""
+        with contextlib.suppress(ImapError, OSError, TimeoutError):
+            await asyncio.wait_for(self._command("LOGOUT"), 5)
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(self._writer.wait_closed(), 5)
+
+    async def login(self, user: str, password: str) -> None:
+        """Sign in with a password (SASL PLAIN); raises ImapError (``refused``)."""
+        await self._authenticate("PLAIN", f"\0{user}\0{password}")
+
+    async def login_with_token(self, user: str, token: str) -> None:
+        """Sign in with an access token (XOAUTH2); the token is kept nowhere. Raises ImapError (``refused``)."""
+        await self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01")
+
+    async def select(self, folder: str) -> int:
+        """Open a folder and give its UIDVALIDITY; raises ImapError (``refused``)."""
+        if not _FOLDER.fullmatch(folder):
+            raise ImapError("refused", "folder")
+        for line in await self._command(f'SELECT "{folder}"'):
+            if found := re.search(rb"\[UIDVALIDITY (\d{1,10})\]", line.text):
+                return int(found[1])
+        raise ImapError("bad_answer", "UIDVALIDITY")
+
+    async def uids_after(self, uid: int) -> list[int]:
+        """Give the numbers of later mails, rising."""
+        found = set[int]()
+        for line in await self._command(f"UID SEARCH UID {int(uid) + 1}:*"):
+            if line.text.upper().startswith(b"* SEARCH"):
+                found |= {int(each) for each in line.text.split()[2:] if each.isdigit()}
+        return sorted(each for each in found if each > uid)  # "n:*" names the last mail even when it is older
+
+    async def size(self, uid: int) -> int | None:
+        """Give the bytes of a mail, or None when it is gone."""
+        for line in await self._command(f"UID FETCH {int(uid)} (UID RFC822.SIZE)"):
+            if _is_about(line, uid) and (found := re.search(rb"RFC822\.SIZE (\d{1,12})", line.text)):
+                return int(found[1])
+        return None
+
+    async def fetch(self, uid: int) -> bytes | None:
+        """Give a mail as it came, leaving its flags; None when it is gone."""
+        for line in await self._command(f"UID FETCH {int(uid)} (UID BODY.PEEK[])"):
+            if _is_about(line, uid) and line.literals and b"BODY[]" in line.text:
+                return line.literals[-1]
+        return None
+
+    async def mark(self, uids: list[int]) -> None:
+        """Set our keyword on mails; those that are gone do not matter."""
+        for at in range(0, len(uids), _BATCH):
+            numbers = ",".join(str(int(uid)) for uid in uids[at : at + _BATCH])
+            await self._command(f"UID STORE {numbers} +FLAGS.SILENT ({MARK})")
+
+    async def check(self, seconds: float) -> None:
+        """Ask whether the server is there (NOOP); raises ImapError (``lost``) after some seconds."""
+        try:
+            await asyncio.wait_for(self._command("NOOP"), seconds)
+        except TimeoutError:
+            raise ImapError("lost", "NOOP") from None
+
+    async def _greet(self) -> None:
+        if not (await self._read()).text.upper().startswith(b"* OK"):
+            raise ImapError("bad_answer", "greeting")
+
+    async def _start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        await self._command("STARTTLS")
+        # Whatever came behind the answer was written by somebody on the way, to be read as if it were private.
+        if getattr(self._reader, "_buffer", b""):
+            raise ImapError("not_private", "words before TLS")
+        try:
+            await self._writer.start_tls(context, server_hostname=host)
+        except OSError as error:
+            raise ImapError("lost", type(error).__name__) from None
+
+    async def _authenticate(self, mechanism: str, words: str) -> None:
+        tag = await self._send(f"AUTHENTICATE {mechanism}")
+        if not (await self._read()).text.startswith(b"+"):
+            raise ImapError("refused", mechanism)
+        self._writer.write(base64.b64encode(words.encode()) + b"\r\n")
+        await self._finish(tag, refusals=True)
+
+    async def _command(self, command: str) -> list[_Line]:
+        return await self._finish(await self._send(command))
+
+    async def _send(self, command: str) -> bytes:
+        self._count += 1
+        tag = b"p%d" % self._count
+        self._writer.write(tag + b" " + command.encode("ascii") + b"\r\n")
+        return tag
+
+    async def _finish(self, tag: bytes, *, refusals: bool = False) -> list[_Line]:
+        """Read until the tagged answer; a "+" while signing in is the server's reason, answered by nothing."""
+        lines = list[_Line]()
+        while len(lines) < _LINES:
+            line = await self._read()
+            if line.text.startswith(tag + b" "):
+                if line.text[len(tag) + 1 :].upper().startswith(b"OK"):
+                    return lines
+                raise ImapError("refused", "NO or BAD")
+            if refusals and line.text.startswith(b"+"):
+                self._writer.write(b"\r\n")
+            elif line.text.upper().startswith(b"* BYE"):
+                raise ImapError("lost", "BYE")
+            lines.append(line)
+        raise ImapError("bad_answer", "too many lines")
+
+    async def _read(self) -> _Line:
+        try:
+            return await asyncio.wait_for(self._read_line(), TIMEOUT)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise ImapError("lost", type(error).__name__) from None
+        except ValueError:
+            raise ImapError("bad_answer", "line too long") from None
+
+    async def _read_line(self) -> _Line:
+        text, literals = b"", list[bytes]()
+        while True:
+            piece = await self._reader.readline()
+            if not piece.endswith(b"\n"):
+                raise ImapError("lost", "closed")
+            literal = _LITERAL.search(piece)
+            if not literal:
+                return _Line(text + piece.rstrip(b"\r\n"), literals)
+            size = int(literal[1])
+            if size > limits.RAW or len(literals) > 20:
+                raise ImapError("bad_answer", "literal too large")
+            literals.append(await self._reader.readexactly(size))
+            text += piece[: literal.start()]
+
+
+def _is_about(line: _Line, uid: int) -> bool:
+    return bool(re.search(rb"\bUID %d\b" % uid, line.text)) and b" FETCH (" in line.text.upper()
