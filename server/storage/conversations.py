@@ -122,11 +122,14 @@ class SqlConversations:
         return [(row[0], row[1], row[2]) for row in rows]
 
     def deliver(self, account: AccountId, after: int, upto: int) -> list[Mark]:
-        """Mark what others wrote in a span of an account's feed as delivered; return the marks that moved."""
+        """Mark what others wrote in a span of an account's feed as delivered; return the marks that moved.
+
+        An epoch counts whoever made it: with the claim of an invitation come the letters sent before it.
+        """
         rows = self._rows.all(
             "SELECT f.conversation, MAX(f.seq) FROM feed f"
             " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
-            " WHERE f.account = ? AND f.position > ? AND f.position <= ? AND e.author <> f.account"
+            " WHERE f.account = ? AND f.position > ? AND f.position <= ? AND (e.author <> f.account OR e.type = 'epoch')"
             " GROUP BY f.conversation",
             account, after, upto,
         )  # fmt: skip

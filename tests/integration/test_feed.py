@@ -74,6 +74,16 @@ async def test_what_is_acknowledged_is_delivered(pair):
     assert await delivered() == said["seq"] + 1
 
 
+async def test_the_letters_that_waited_for_a_claim_are_delivered_with_it(people):
+    claire = await people("Claire Martin")
+    letter = await claire.invite()
+    waiting = await claire.say(letter.conversation, "sent before he had an account")
+    jean = await people(letter)
+    await jean.ask("POST", "/v1/feed/ack", {"position": (await jean.feed(limit=500))["last"]})
+    seen = await claire.ask("GET", f"/v1/conversations/{b64(letter.conversation)}")
+    assert {each["account"]: each["seq"] for each in seen["delivered"]}[b64(jean.id)] >= waiting["seq"]
+
+
 @pytest.mark.parametrize("query", ["after=-1", "wait=26", "limit=501", "limit=0", "after=x", "y=1"])
 async def test_a_query_is_read_strictly(pair, query):
     _, jean, _ = pair
