@@ -18,6 +18,7 @@ from server.domain.errors import BadRequestError, DomainError
 from server.domain.ids import unb64
 from server.services.container import Services
 from server.transport.address import address
+from server.transport.live.carrier import Carrier
 from server.transport.live.frames import Framing
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
@@ -25,7 +26,11 @@ from server.transport.live.origin import is_own
 
 PATH: Final = "/v1/socket.io"
 LARGEST: Final = 65_536  # bytes of a packet
+GREETING: Final = 10  # seconds to say whose connection it is
+GOODBYE: Final = 1  # second for the last words
 _BINARY: Final = ("5", "6")  # packets that announce attachments; a peer could make us wait for 100,000 of them
+_MALFORMED: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What the library's parser makes of packets that no client writes."""
 
 
 @dataclass(slots=True)
@@ -56,15 +61,29 @@ class SocketIO:
         server.on("disconnect", self._disconnect)
         server.on("ack", self._acknowledge)
         server.on("*", self._refuse)
+        server.eio.on("connect", self._greet)
         server.eio.on("message", self._guard)
+        server.eio._async = server.eio._async | {"websocket": Carrier}  # noqa: SLF001  # it has no public name
         server.attach(app, socketio_path=PATH.removeprefix("/"))
 
+    async def _greet(self, engine_sid: str, environ: dict[str, Any]) -> None:
+        """Give a connection a moment to bring a ticket; without one it is not kept."""
+        await self._server._handle_eio_connect(engine_sid, environ)  # noqa: SLF001  # as in ``_guard``
+        asyncio.get_running_loop().call_later(GREETING, self._require_line, engine_sid)
+
+    def _require_line(self, engine_sid: str) -> None:
+        if self._server.manager.sid_from_eio_sid(engine_sid, "/") not in self._lines:
+            self._run(self._hang_up(engine_sid))
+
     async def _guard(self, engine_sid: str, packet: str | bytes) -> None:
-        """Close on binary packets before anything is kept of them."""
+        """Close on binary packets before anything is kept of them, and on what cannot be read."""
         if isinstance(packet, bytes) or packet[:1] in _BINARY:
-            await self._server.eio.disconnect(engine_sid)
+            await self._hang_up(engine_sid)
             return
-        await self._server._handle_eio_message(engine_sid, packet)  # noqa: SLF001  # no public door before the parser
+        try:
+            await self._server._handle_eio_message(engine_sid, packet)  # noqa: SLF001  # no public door before the parser
+        except _MALFORMED:
+            await self._hang_up(engine_sid)
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: object) -> None:
         request: web.Request = environ["aiohttp.request"]
@@ -111,12 +130,21 @@ class SocketIO:
         await self._server.disconnect(sid)
 
     async def _disconnect(self, sid: str, _reason: str = "") -> None:
+        self._run(self._hang_up(self._server.manager.eio_sid_from_sid(sid, "/")))
         line = self._lines.pop(sid, None)
         if line is not None:
             self.gateway.shut(line)
         place = self._places.pop(sid, None)
         if place is not None:
             self.gateway.doors.leave(place)
+
+    async def _hang_up(self, engine_sid: str) -> None:
+        """End a connection with what carries it; the library would leave that to the peer."""
+        environ = self._server.environ.get(engine_sid)
+        await self._server.eio.disconnect(engine_sid)
+        transport = environ["aiohttp.request"].transport if environ else None
+        if transport is not None:
+            asyncio.get_running_loop().call_later(GOODBYE, transport.close)
 
     def _end(self, sid: str, code: str) -> None:
         line = self._lines.pop(sid, None)
