@@ -39,7 +39,9 @@ machine() {
     need Chromium chromium || { failed+=("Chromium for the browser tests"); pytest_marks=(-m "not browser"); }
   fi
   [ -n "$(fc-list 2>/dev/null | head -1)" ] || need "A font" fontconfig fonts-dejavu-core || failed+=("a font for the browser tests")
-  # Services of later tests (PostgreSQL, Redis, a mail server) are looked for here, in the same way.
+  # Without them the tests of several nodes say that they are skipped, and why.
+  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need PostgreSQL postgresql || failed+=("PostgreSQL for the tests of several nodes")
+  command -v redis-server >/dev/null || need Redis redis-server || failed+=("Redis for the tests of several nodes")
 }
 
 install() {

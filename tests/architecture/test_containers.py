@@ -12,7 +12,7 @@ import pytest
 from server.settings import PREFIX, Settings
 
 yaml = pytest.importorskip("ruamel.yaml", reason="comes with check-jsonschema")
-TAG = re.compile(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?")
+TAG = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?[\w.-]*(@sha256:[0-9a-f]{64})?")
 SETTINGS = {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
 
 
