@@ -123,8 +123,8 @@ class SealedReader(io.RawIOBase):
     @override
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # any buffer
         while self._place == len(self._opened):
-            if not self._next:
-                return 0
+            if not self._next and self._count:
+                return 0  # the chunk before was opened as the last one
             self._open()
         taken = self._opened[self._place : self._place + len(buffer)]
         self._place += len(taken)
