@@ -208,6 +208,20 @@ async def test_mail_is_taken_judged_and_marked_once(dovecot, tmp_path):
 
 
 @needs_dovecot
+async def test_only_later_mails_are_named(dovecot):
+    dovecot.put(mail(1), mail(2))
+    imap = await connected(dovecot)
+    await imap.select("INBOX")
+    assert await imap.uids_after(0) == [1, 2]
+    assert await imap.uids_after(1) == [2]
+    assert await imap.uids_after(2) == []
+    assert await imap.size(2) == len(await imap.fetch(2)) == len(mail(2))
+    assert await imap.fetch(7) is None
+    await imap.check(5)
+    await imap.close()
+
+
+@needs_dovecot
 async def test_a_box_that_was_rebuilt_brings_nothing_twice(dovecot, tmp_path):
     dovecot.put(mail(1), mail(2))
     inbox = opened(tmp_path / "inbox.db")
