@@ -11,13 +11,13 @@ from server.domain.ids import AccountId, ConversationId, EnvelopeId
 from server.storage.engine import Row
 from server.storage.rows import Rows
 
-_EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
-_ADD_EVENT: Final = (
+EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
+ADD_EVENT: Final = (
     "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_ADD_FEED: Final = "INSERT INTO feed (account, position, conversation, seq) VALUES (?, ?, ?, ?)"
-_SAVE_HEAD: Final = (
+ADD_FEED: Final = "INSERT INTO feed (account, position, conversation, seq) VALUES (?, ?, ?, ?)"
+SAVE_HEAD: Final = (
     "UPDATE conversation SET epoch = ?, head = ?, last_seq = ?, last_at = ?, reply = ?, until = ?, policy_by = ?"
     " WHERE id = ?"
 )
@@ -82,15 +82,15 @@ class SqlLog:
     def flush(self) -> None:
         """Write what is buffered, each table once."""
         if self._dirty:
-            heads = [_head_values(head) for head in self._dirty.values()]
+            heads = [head_values(head) for head in self._dirty.values()]
             self._dirty = {}
-            self._many(_SAVE_HEAD, heads)
+            self._many(SAVE_HEAD, heads)
         if self._events:
             events, self._events = self._events, []
-            self._many(_ADD_EVENT, events)
+            self._many(ADD_EVENT, events)
         if self._feeds:
             feeds, self._feeds = self._feeds, []
-            self._many(_ADD_FEED, feeds)
+            self._many(ADD_FEED, feeds)
         if self._reads:
             reads, self._reads = self._reads, {}
             self._many(_SAVE_READ, [(seq, *place, seq) for place, seq in reads.items()])
@@ -123,9 +123,9 @@ class SqlLog:
         self._known = dict.fromkeys(envelopes)
         if envelopes:
             condition, values = self._rows.among(envelopes)
-            sql = f"SELECT {_EVENT} FROM event e WHERE e.envelope_id {condition}"  # noqa: S608
+            sql = f"SELECT {EVENT} FROM event e WHERE e.envelope_id {condition}"  # noqa: S608
             for row in self._rows.all(sql, *values):
-                self._known[row[7]] = _event(row)
+                self._known[row[7]] = event_of(row)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -133,8 +133,8 @@ class SqlLog:
         """Return the event that carries an envelope."""
         if envelope_id in self._known:
             return self._known[envelope_id]
-        row = self._rows.one(f"SELECT {_EVENT} FROM event e WHERE e.envelope_id = ?", envelope_id)  # noqa: S608
-        return _event(row) if row else None
+        row = self._rows.one(f"SELECT {EVENT} FROM event e WHERE e.envelope_id = ?", envelope_id)  # noqa: S608
+        return event_of(row) if row else None
 
     def retract(self, event: Event) -> None:
         """Remove the body of an envelope; its place in the log stays."""
@@ -163,12 +163,12 @@ class SqlLog:
     def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
         """Return up to ``limit`` entries of an account's feed after a position, ascending."""
         rows = self._rows.all(
-            f"SELECT {_EVENT}, f.position FROM feed f"  # noqa: S608
+            f"SELECT {EVENT}, f.position FROM feed f"  # noqa: S608
             " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
             " WHERE f.account = ? AND f.position > ? ORDER BY f.position LIMIT ?",
             account, after, limit,
         )  # fmt: skip
-        return [FeedEntry(row[10], self._whole(_event(row), account)) for row in rows]
+        return [FeedEntry(row[10], self._whole(event_of(row), account)) for row in rows]
 
     def with_boxes(self, events: list[Event], reader: bytes) -> list[Event]:
         """Fill in the epoch records, and the key boxes that are ``reader``'s."""
@@ -187,14 +187,14 @@ class SqlLog:
         return event
 
     def _events_where(self, where: str, *values: Any) -> list[Event]:
-        return [_event(row) for row in self._rows.all(f"SELECT {_EVENT} FROM event e WHERE {where}", *values)]  # noqa: S608
+        return [event_of(row) for row in self._rows.all(f"SELECT {EVENT} FROM event e WHERE {where}", *values)]  # noqa: S608
 
 
-def _head_values(head: Conversation) -> tuple[Any, ...]:
+def head_values(head: Conversation) -> tuple[Any, ...]:
     policy = head.policy
     return head.epoch, head.head, head.last_seq, head.last_at, policy.reply.value, policy.until, policy.by, head.id
 
 
-def _event(row: Row) -> Event:
+def event_of(row: Row) -> Event:
     detail = json.loads(row[9]) if row[9] else None
     return Event(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], detail)

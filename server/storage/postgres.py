@@ -125,6 +125,10 @@ class PostgresConnection:
         count = status.rpartition(" ")[2]
         return Result(rowcount=int(count) if count.isdigit() else 0)
 
+    def script(self, sql: str) -> None:
+        """Run several statements without values in one round trip."""
+        self._run(self._opened().execute(sql))
+
     def executemany(self, sql: str, parameters: Any, /) -> Result:
         """Run a change for many rows as one statement. No two rows may touch the same row of the table."""
         rows = list(parameters)
@@ -191,11 +195,11 @@ def portable(sql: str) -> str:
 
 
 @functools.lru_cache(256)
-def bulk(sql: str) -> str:
-    """Turn a change of one row into one statement for many, with one array for each of its marks."""
+def bulk(sql: str, first: int = 1) -> str:
+    """Turn a change of one row into one statement for many: an array for each of its marks, from ``$first`` on."""
     if found := _INSERT.fullmatch(sql):
         table, names, rest = found.groups()
-        arrays = _arrays(table, [name.strip() for name in names.split(",")])
+        arrays = _arrays(table, [name.strip() for name in names.split(",")], first)
         return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}){rest}"  # noqa: S608
     found = _UPDATE.fullmatch(sql)
     if found is None:
@@ -203,16 +207,16 @@ def bulk(sql: str) -> str:
     table, changes, conditions = found.groups()
     changed = [term[1] for term in _TERM.finditer(changes)]
     asked = [(term[1], term[2]) for term in _TERM.finditer(conditions)]
-    arrays = _arrays(table, [*changed, *(name for name, _ in asked)])
+    arrays = _arrays(table, [*changed, *(name for name, _ in asked)], first)
     columns = ", ".join(f"c{number}" for number in range(len(changed) + len(asked)))
     values = ", ".join(f"{name} = v.c{number}" for number, name in enumerate(changed))
     where = " AND ".join(f"t.{name} {how} v.c{number}" for number, (name, how) in enumerate(asked, len(changed)))
     return f"UPDATE {table} t SET {values} FROM unnest({arrays}) AS v({columns}) WHERE {where}"  # noqa: S608
 
 
-def _arrays(table: str, names: list[str]) -> str:
+def _arrays(table: str, names: list[str], first: int) -> str:
     kinds = [metadata.tables[table].c[name].type for name in names]
-    return ", ".join(f"${number}::{_kind(kind)}[]" for number, kind in enumerate(kinds, 1))
+    return ", ".join(f"${number}::{_kind(kind)}[]" for number, kind in enumerate(kinds, first))
 
 
 def _kind(kind: object) -> str:

@@ -18,11 +18,13 @@ from server.domain.ids import AccountId
 from server.storage import postgres
 from server.storage.conversations import SqlConversations
 from server.storage.faults import Fault
-from server.storage.postgres import PostgresConnection
+from server.storage.log import ADD_EVENT, ADD_FEED, EVENT, SAVE_HEAD, SqlLog, event_of, head_values
+from server.storage.postgres import PostgresConnection, bulk
 from server.storage.rows import ReaderRows
 from server.storage.unit_of_work import UnitOfWork
 
-_TAKE: Final = "UPDATE turn SET number = number + 1 WHERE id = 1 RETURNING number"
+_TAKE: Final = "BEGIN; UPDATE turn SET number = number + 1 WHERE id = 1"
+_APPEND: Final = f"WITH e AS ({bulk(ADD_EVENT)}), f AS ({bulk(ADD_FEED, 11)}) {bulk(SAVE_HEAD, 15)}"
 _TODO: Final = (
     "WITH todo AS (SELECT a.id, a.acked, LEAST(asked.position,"
     " (SELECT MAX(f.position) FROM feed f WHERE f.account = a.id)) AS upto"
@@ -31,7 +33,8 @@ _TODO: Final = (
 _DELIVER: Final = (
     _TODO + ", arrived AS (SELECT f.account, f.conversation, MAX(f.seq) AS seq FROM todo"  # noqa: S608
     " JOIN feed f ON f.account = todo.id AND f.position > todo.acked AND f.position <= todo.upto"
-    " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq AND e.author <> f.account"
+    " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
+    " AND (e.author <> f.account OR e.type = 'epoch')"
     " GROUP BY f.account, f.conversation)"
     " UPDATE member m SET delivered_seq = arrived.seq FROM arrived WHERE m.conversation = arrived.conversation"
     " AND m.account = arrived.account AND m.delivered_seq < arrived.seq"
@@ -47,15 +50,21 @@ class PostgresUnit(UnitOfWork):
         super().__init__(connection)
         self._postgres = connection
         self._turn = 0
+        self.log: PostgresLog = PostgresLog(self)
         self.conversations = PostgresConversations(self, remembers=True)
 
     @override
     def begin(self) -> None:
         """Wait for the turn of this node."""
-        self._postgres.execute("BEGIN")
-        taken = self._postgres.execute(_TAKE).rows[0][0]
+        self._postgres.open()
+        self._postgres.script(_TAKE)
+
+    @override
+    def preload(self, envelopes: list[bytes]) -> None:
+        """Look up at once which of a batch's envelopes are in the log, and whether another node has written."""
+        taken = self.log.preload_turn(envelopes)
         if taken != self._turn + 1:
-            self.log.forget()
+            self.log.forget_positions()
             self.conversations.forget()
         self._turn = taken
 
@@ -82,6 +91,34 @@ class PostgresUnit(UnitOfWork):
     def close(self) -> None:
         """Close the connection."""
         self._postgres.close()
+
+
+class PostgresLog(SqlLog):
+    """Asks and appends with fewer round trips."""
+
+    def preload_turn(self, envelopes: list[bytes]) -> int:
+        """Load which of ``envelopes`` are already in the log; return the number of the turn."""
+        self._known = dict.fromkeys(envelopes)
+        sql = f"SELECT {EVENT}, t.number FROM turn t LEFT JOIN event e ON e.envelope_id = ANY(?) WHERE t.id = 1"  # noqa: S608
+        rows = self._rows.all(sql, envelopes)
+        for row in rows:
+            if row[7] is not None:
+                self._known[row[7]] = event_of(row)
+        return int(rows[0][10])
+
+    def forget_positions(self) -> None:
+        """Ask for the ends of feeds again."""
+        self._positions.clear()
+
+    @override
+    def flush(self) -> None:
+        """Write what is buffered: what belongs to new events in one statement."""
+        if self._events and self._feeds and self._dirty:
+            buffers = self._events, self._feeds, [head_values(head) for head in self._dirty.values()]
+            self._events, self._feeds, self._dirty = [], [], {}
+            columns = [column for rows in buffers for column in zip(*rows, strict=True)]
+            self._rows.run(_APPEND, *columns)
+        super().flush()
 
 
 class PostgresConversations(SqlConversations):
