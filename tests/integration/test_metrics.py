@@ -85,10 +85,12 @@ async def test_no_id_no_name_and_no_address_stands_in_it(page, people):
     claire = await people("Claire")
     letter = await claire.invite()
     jean = await people(letter)
+    await jean.say(letter.conversation, "un")
+    await jean.ask("GET", f"/v1/accounts/{b64(claire.id)}")
     async with claire.http.get(f"/v1/surprise/{b64(claire.id)}", headers={"X": "1"}) as answer:
         assert answer.status == 404
     await page.samples()
-    for secret in (claire.id, jean.id, letter.conversation, claire.own.holder.id):
+    for secret in (claire.id, jean.id, letter.conversation, letter.invitation.id, claire.own.holder.id):
         assert b64(secret) not in page.text
     for word in ("Claire", "127.0.0.1", claire.token):
         assert word not in page.text

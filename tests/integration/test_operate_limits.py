@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import aiohttp
 import pytest
+import socketio
 
+from server.app import GATEWAY
 from server.clock import SetClock
 from server.domain.errors import TooManyTriesError
 from server.services.pace import Pace
@@ -91,3 +94,32 @@ def test_the_house_is_full_for_everybody():
     doors.enter("c")
     doors.leave("c")
     assert not doors._inside
+
+
+async def test_both_kinds_of_sockets_share_the_places_and_give_them_back(strict):
+    claire = await Peer.professional(strict, "Claire")
+
+    async def knock():
+        ticket = (await claire.ask("POST", "/v1/live/tickets"))["ticket"]
+        client = socketio.AsyncClient(reconnection=False)
+        told = []
+        client.on("connect_error", told.append)
+        with contextlib.suppress(socketio.exceptions.ConnectionError):
+            await client.connect(
+                claire.url, auth={"ticket": ticket}, transports=["websocket"], socketio_path="/v1/socket.io"
+            )
+        return client, told
+
+    inside = [(await knock())[0] for _ in range(2)]
+    ticket = (await claire.ask("POST", "/v1/live/tickets"))["ticket"]
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await claire.http.ws_connect(f"/v1/live?ticket={ticket}&after=0")
+    refused, told = await knock()
+    assert (refused.connected, told[0]["message"]) == (False, "too_many_tries")
+    for client in inside:
+        await client.disconnect()
+    doors, deadline = strict.app[GATEWAY].doors, asyncio.get_running_loop().time() + 5
+    while doors._inside:
+        assert asyncio.get_running_loop().time() < deadline, "a place was never given back"
+        await asyncio.sleep(0.02)
+    await claire.close()
