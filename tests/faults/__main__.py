@@ -1,6 +1,6 @@
 """`make faults`: every fault, every mutant, one verdict. The last line is JSON; the exit code says whether all held.
 
-`python -m tests.faults [--release] [--seed N] [--only kill|cut|mutants|trials]`; the same seed repeats the same faults
+`python -m tests.faults [--release] [--seed N] [--only kill|cut|nodes|mutants|trials]`; the same seed repeats the same faults
 (the threads and the network of the machine still choose their own moments).
 """
 
@@ -19,12 +19,15 @@ from pathlib import Path
 from tests.faults import trials
 from tests.faults.campaign import Campaign, How, Outcome, Program
 from tests.faults.mutants import MUTANTS
+from tests.faults.nodes import Nodes, Services
+from tools.services import MissingError
 
-IN_CI = {"kill": 150, "cut": 60}
-IN_RELEASE = {"kill": 2_000, "cut": 1_000}
-AT_ONCE = {"kill": 50, "cut": 20}  # faults of one history
-FOR_A_MUTANT: dict[How, int] = {"kill": 8, "cut": 8, "run": 15}
+IN_CI: dict[How, int] = {"kill": 150, "cut": 60, "nodes": 70}
+IN_RELEASE: dict[How, int] = {"kill": 2_000, "cut": 1_000, "nodes": 1_050}
+AT_ONCE: dict[How, int] = {"kill": 50, "cut": 20, "nodes": 14}  # faults of one history
+FOR_A_MUTANT: dict[How, int] = {"kill": 8, "cut": 8, "run": 15, "nodes": 5}
 TRIES = 3  # histories in which a mutant must be noticed
+BUDGET = 420  # seconds after which `make faults` begins no further history of crashes: a slow machine tries fewer
 KEPT = Path(".make/faults")
 
 
@@ -34,25 +37,37 @@ class Suite:
 
     seed: int
     home: Path
-    forks: Program
-    no_disk: str | None = None
+    services: Services | None
+    refused: dict[How, str]
+    """What the machine does not let us do, and why."""
+    until: float = float("inf")
+    """When no further history of crashes begins."""
     outcomes: list[Outcome] = field(default_factory=list)
     caught: int = 0
     tried: int = 0
     failures: list[str] = field(default_factory=list)
+    forks: Program = field(init=False)
 
     async def crash(self, how: How, count: int) -> None:
         """Kill, or cut the power, ``count`` times in all."""
-        if how == "cut" and self.no_disk:
-            print(f"· power cuts skipped: {self.no_disk}")
+        if how in self.refused:
+            print(f"· {how} skipped: {self.refused[how]}")
             return
         for number, first in enumerate(range(0, count, AT_ONCE[how])):
+            if time.monotonic() > self.until:
+                print(f"· {how}: the time is over, {count - first} faults were not tried", flush=True)
+                return
             faults = min(AT_ONCE[how], count - first)
-            outcome = await Campaign(how, faults, self.seed + number, self.home).play(self.forks)
+            outcome = await self._campaign(how, faults, self.seed + number).play(self.forks)
             self.outcomes.append(outcome)
             print("·", outcome, flush=True)
             if outcome.breaches:
                 self._keep(outcome)
+
+    def _campaign(self, how: How, faults: int, seed: int, mutant: str | None = None) -> Campaign:
+        if how == "nodes":
+            return Nodes(how, faults, seed, self.home, mutant, services=self.services)
+        return Campaign(how, faults, seed, self.home, mutant)
 
     def _keep(self, outcome: Outcome) -> None:
         KEPT.mkdir(parents=True, exist_ok=True)
@@ -65,8 +80,8 @@ class Suite:
     async def bite(self) -> None:
         """Run every mutant until the checker notices it."""
         for mutant in MUTANTS.values():
-            if mutant.needs == "cut" and self.no_disk:
-                print(f"· mutant {mutant.name} skipped: {self.no_disk}")
+            if mutant.needs in self.refused:
+                print(f"· mutant {mutant.name} skipped: {self.refused[mutant.needs]}")
                 continue
             self.tried += 1
             said = await self._notice(mutant.name, mutant.needs)
@@ -77,7 +92,7 @@ class Suite:
 
     async def _notice(self, name: str, needs: How) -> str | None:
         for number in range(1, TRIES + 1):
-            campaign = Campaign(needs, FOR_A_MUTANT[needs] * number, self.seed + number, self.home, name)
+            campaign = self._campaign(needs, FOR_A_MUTANT[needs] * number, self.seed + number, name)
             breaches = (await campaign.play(self.forks)).breaches
             if breaches:
                 promises = sorted({breach.promise for breach in breaches}, key=lambda one: int(one[1:]))
@@ -87,8 +102,8 @@ class Suite:
     async def endure(self) -> None:
         """Fill the disk; let readers stop reading."""
         for trial in (trials.full_disk, trials.stuck_readers):
-            if trial is trials.full_disk and self.no_disk:
-                print(f"· full disk skipped: {self.no_disk}")
+            if trial is trials.full_disk and "cut" in self.refused:
+                print(f"· full disk skipped: {self.refused['cut']}")
                 continue
             try:
                 print(f"· {trial.__name__}: {await trial(self.home, self.forks)}", flush=True)
@@ -128,22 +143,44 @@ def _starts(outcomes: list[Outcome]) -> str:
     return f"{len(starts)} starts, ready in {at[0]:.2f} s (p50), {at[1]:.2f} s (p99)"
 
 
-async def run(seed: int, counts: dict[str, int], only: str | None) -> int:
-    """Play everything; return the exit code."""
+def _services(refused: dict[How, str]) -> Services | None:
+    """Start PostgreSQL and Redis, or note why there are none."""
+    try:
+        return Services.start()
+    except MissingError as exc:
+        refused["nodes"] = str(exc)
+        return None
+
+
+async def play(suite: Suite, counts: dict[How, int], only: str | None) -> None:
+    """Play everything, or one part."""
+    suite.forks = Program("tests.faults.fork_server")
+    try:
+        if only in {None, "mutants"}:
+            await suite.bite()
+        for how, count in counts.items():
+            if only in {None, how}:
+                await suite.crash(how, count)
+        if only in {None, "trials"}:
+            await suite.endure()
+    finally:
+        suite.forks.end()
+
+
+def run(seed: int, counts: dict[How, int], only: str | None) -> int:
+    """Play; return the exit code."""
     begun = time.monotonic()
     print(f"seed {seed} (repeat with: python -m tests.faults --seed {seed})", flush=True)
+    no_disk = trials.fuse_refused()
+    refused: dict[How, str] = {"cut": no_disk} if no_disk else {}
+    services = _services(refused) if only in {None, "nodes", "mutants"} else None
     with tempfile.TemporaryDirectory(prefix="pli-cast-") as home:
-        suite = Suite(seed, Path(home), Program("tests.faults.fork_server"), trials.fuse_refused())
+        suite = Suite(seed, Path(home), services, refused, begun + BUDGET if counts is IN_CI else float("inf"))
         try:
-            if only in {None, "mutants"}:
-                await suite.bite()
-            for how in ("kill", "cut"):
-                if only in {None, how}:
-                    await suite.crash(how, counts[how])
-            if only in {None, "trials"}:
-                await suite.endure()
+            asyncio.run(play(suite, counts, only))
         finally:
-            suite.forks.end()
+            if services is not None:
+                services.remove()
     print(f"· {_starts(suite.outcomes)}; {time.monotonic() - begun:.0f} s in all")
     for failure in suite.failures:
         print(f"FAILED {failure}")
@@ -156,9 +193,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--release", action="store_true", help="the numbers of a release (hours)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    parser.add_argument("--only", choices=["kill", "cut", "mutants", "trials"])
+    parser.add_argument("--only", choices=["kill", "cut", "nodes", "mutants", "trials"])
     chosen = parser.parse_args()
-    return asyncio.run(run(chosen.seed, IN_RELEASE if chosen.release else IN_CI, chosen.only))
+    return run(chosen.seed, IN_RELEASE if chosen.release else IN_CI, chosen.only)
 
 
 if __name__ == "__main__":

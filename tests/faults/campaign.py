@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -32,7 +34,8 @@ from tests.faults.history import History
 from tests.faults.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
-How = Literal["kill", "cut", "run"]
+How = Literal["kill", "cut", "run", "nodes"]
+Hurt = Callable[[random.Random, Stage], Awaitable[None]]
 STUCK = 15.0  # seconds after the faults in which everybody ends
 CLOCKS = (0, 0, -2 * 3_600_000, 24 * 3_600_000)  # milliseconds by which the wall clock of a start jumps
 
@@ -96,11 +99,14 @@ class Server:
     forks: Program
     port: int = field(default_factory=free_port)
     mutant: str | None = None
+    shared: dict[str, str] = field(default_factory=dict)
+    """Settings of nodes: what they have in common."""
     pid: int = 0
     starts: list[float] = field(default_factory=list)
 
     async def start(self, clock: int = 0) -> None:
         order = {"data": str(self.data), "port": self.port, "mutant": self.mutant, "clock": clock}
+        order["shared"] = self.shared
         self.pid = json.loads(await self.forks.tell(json.dumps(order)))["pid"]
         self.starts.append(json.loads(await self.forks.line())["ready"])
 
@@ -172,7 +178,7 @@ class Campaign:
                 await disk.line()
                 data = folder / "disk"
             server = Server(data, own_forks, mutant=self.mutant)
-            stage = await self._act(cast, server, disk)
+            stage = await self._act(cast, [server], functools.partial(self._fault, server, disk))
             await server.kill()
             _inspect(stage.history, data)
         finally:
@@ -189,28 +195,27 @@ class Campaign:
             time.monotonic() - begun,
         )  # fmt: skip
 
-    async def _act(self, cast: casts.Cast, server: Server, disk: Program | None) -> Stage:
+    async def _act(self, cast: casts.Cast, servers: list[Server], hurt: Hurt) -> Stage:
+        """Let the devices work while ``hurt`` runs, then let them finish and read everything."""
         chance = random.Random(self.seed)
-        proxy = Proxy(server.port)
+        proxy = Proxy(servers[0].port)
         await proxy.start()
-        stage = Stage(
-            cast, History(), random.Random(chance.random()), [server.port, proxy.port], clock_jumps=self.how == "kill"
-        )
+        ports = [proxy.port, *(server.port for server in servers)]
+        stage = Stage(cast, History(), random.Random(chance.random()), ports, clock_jumps=self.how == "kill")
         calm = asyncio.Event()
         for conv, members in cast.conversations.items():
             for each in members:
                 stage.history.add("member", account=each, conv=conv)
-        await server.start()
+        for server in servers:
+            await server.start()
         stage.up.set()
         writing = self._writers(stage)
         following = [asyncio.ensure_future(devices.follow(Device(stage, person), calm)) for person in cast.people]
         weather = asyncio.ensure_future(self._weather(proxy, random.Random(chance.random()), stage))
         try:
-            await self._fault(chance, server, disk, stage)
+            await hurt(chance, stage)
             weather.cancel()
             proxy.swallows = False
-            if not server.pid:
-                await server.start()
             stage.history.add("calm")
             calm.set()
             stage.ending = True
@@ -234,7 +239,8 @@ class Campaign:
             working.append(asyncio.ensure_future(devices.read(Device(stage, person))))
         conv, members = next(iter(cast.conversations.items()))
         uploader = next(person for person in cast.people if person.id == members[0])
-        working.append(asyncio.ensure_future(devices.upload(Device(stage, uploader), conv)))
+        if self.how != "nodes":  # their documents would lie on one node's disk
+            working.append(asyncio.ensure_future(devices.upload(Device(stage, uploader), conv)))
         return working
 
     async def _weather(self, proxy: Proxy, chance: random.Random, stage: Stage) -> None:
@@ -248,7 +254,7 @@ class Campaign:
             stage.count("partitions")
             stage.history.add("fault", kind="partition")
 
-    async def _fault(self, chance: random.Random, server: Server, disk: Program | None, stage: Stage) -> None:
+    async def _fault(self, server: Server, disk: Program | None, chance: random.Random, stage: Stage) -> None:
         removing: asyncio.Future[None] | None = None
         if self.how == "run":
             await asyncio.sleep(self.faults / 20)

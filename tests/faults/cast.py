@@ -44,13 +44,13 @@ class Cast:
     """The body of the removal, signed and ready to be handed in."""
 
 
-async def make(folder: Path) -> Cast:
-    """Lay out ``folder/data`` with the cast in it; ask for it again and it is only read."""
+async def make(folder: Path, **shared: str) -> Cast:
+    """Lay out ``folder/data`` with the cast in it (or in the database of ``shared``); asked again, it is only read."""
     written = folder / "cast.json"
     if written.exists():
         return msgspec.json.decode(written.read_bytes(), type=Cast)
     peers: list[Peer] = []
-    async with running(folder / "data") as server:
+    async with running(folder / "data", **shared) as server:
         try:
             for name in NAMES:
                 peers.append(await Peer.professional(server, name))

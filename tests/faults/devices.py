@@ -113,6 +113,7 @@ async def hand_in(device: Device, sent: Envelope) -> int | None:
         return int(answer["seq"])
     if status >= 500 and status != 507:
         history.add("unknown", op=op)
+        await asyncio.sleep(0.05)
         return None
     history.add("fail", op=op, code=answer["code"])
     device.stage.count(answer["code"])
@@ -296,7 +297,9 @@ async def follow(device: Device, calm: asyncio.Event) -> None:
 async def _line(device: Device, line: str, after: int) -> int:
     """Follow one line until it breaks, or until there is nothing more to be expected; return the position reached."""
     stage, who = device.stage, device.person.id
-    _, ticket = await device.ask("POST", "/v1/live/tickets")
+    status, ticket = await device.ask("POST", "/v1/live/tickets")
+    if status != 201:
+        raise TimeoutError
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     socket = WebSocket(heard.put_nowait)
     path = f"/v1/live?ticket={ticket['ticket']}&after={after}"

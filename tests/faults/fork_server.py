@@ -1,6 +1,6 @@
 """Starts servers quickly: imports `pli serve` once and forks a fresh process for each start.
 
-`python -m tests.faults.fork_server` reads one JSON object a line, `{"data", "port", "mutant", "clock"}`, and answers
+`python -m tests.faults.fork_server` reads one JSON object a line, `{"data", "port", "mutant", "clock", "shared"}`, and answers
 `{"pid"}` and then `{"ready"}` (seconds from the fork to the ready line). The child runs exactly what `pli serve` runs,
 with a mutant's one change applied before, and with a wall clock that jumps by `clock` milliseconds and back.
 """
@@ -45,7 +45,7 @@ def _serve(order: dict[str, Any]) -> None:
             os.write(1, json.dumps({"ready": time.monotonic() - begun}).encode() + b"\n")
 
     terminal.progress = progress
-    settings = Settings(data=Path(order["data"]), port=order["port"], web=False, access_log=False)
+    settings = Settings(data=Path(order["data"]), port=order["port"], web=False, access_log=False, **order["shared"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     serve.run(settings)
 

@@ -1,7 +1,7 @@
 """Servers with one fault each: what the checker must notice, or it proves nothing.
 
 Every mutant is the real server with one thing patched in a forked child before it serves. `needs` says which campaign
-shows it: `kill` (SIGKILL), `cut` (power cut) or `run` (no crash needed).
+shows it: `kill` (SIGKILL), `cut` (power cut), `nodes` (crashes of PostgreSQL) or `run` (no crash needed).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from server.domain.errors import DomainError
 from server.services import envelopes, feed
-from server.storage import blobs, committer, engine, log, store, unit_of_work
+from server.storage import blobs, committer, engine, log, postgres, store, unit_of_work
 from server.transport.live import line
+
+How = Literal["kill", "cut", "run", "nodes"]
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,14 @@ class Mutant:
     """One fault, and the campaign that shows it."""
 
     name: str
-    needs: Literal["kill", "cut", "run"]
+    needs: How
     apply: Callable[[], None]
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(needs: Literal["kill", "cut", "run"]) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def mutant(needs: How) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a patch under its own name."""
 
     def register(apply: Callable[[], None]) -> Callable[[], None]:
@@ -317,3 +319,10 @@ def changes_what_it_stores() -> None:
 def takes_the_reading_mark_back() -> None:
     """The newest receipt wins, even when it is about an older message."""
     log._SAVE_READ = "UPDATE member SET read_seq = ? WHERE conversation = ? AND account = ? AND ? >= 0"
+
+
+@mutant("nodes")
+def lets_postgres_sync_later() -> None:
+    """`synchronous_commit=off`, which the server refuses when it is told of it: here it is not told."""
+    postgres._SESSION = postgres._SESSION | {"synchronous_commit": "off"}
+    postgres.check = lambda _: None

@@ -12,6 +12,8 @@ from tests.faults import trials
 from tests.faults.campaign import Campaign, Program
 from tests.faults.fragile_disk import FragileDisk, Node
 from tests.faults.mutants import MUTANTS
+from tests.faults.nodes import Nodes, Services
+from tools.services import MissingError
 
 SEED = 20_261_122
 NO_DISK = trials.fuse_refused()
@@ -33,7 +35,7 @@ async def forks() -> Iterator[Program]:  # type: ignore[misc]
 
 
 async def test_kills_lose_nothing(home: Path, forks: Program) -> None:
-    outcome = await Campaign("kill", 15, SEED, home).play(forks)
+    outcome = await Campaign("kill", 12, SEED, home).play(forks)
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
     assert outcome.history.of("unknown"), "a campaign without a broken request proves nothing"
@@ -41,10 +43,28 @@ async def test_kills_lose_nothing(home: Path, forks: Program) -> None:
 
 @needs_disk
 async def test_power_cuts_lose_nothing(home: Path, forks: Program) -> None:
-    outcome = await Campaign("cut", 10, SEED, home).play(forks)
+    outcome = await Campaign("cut", 8, SEED, home).play(forks)
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
     assert outcome.counts["documents"] > 0
+
+
+@pytest.fixture
+def services() -> Iterator[Services]:
+    try:
+        started = Services.start()
+    except MissingError as reason:
+        pytest.skip(f"no PostgreSQL and Redis here: {reason}")
+    yield started
+    started.remove()
+
+
+@pytest.mark.postgres
+async def test_two_nodes_lose_nothing_while_all_around_crashes(services: Services, home: Path, forks: Program) -> None:
+    outcome = await Nodes("nodes", 7, SEED, home, services=services).play(forks)
+    assert outcome.breaches == []
+    assert outcome.counts["acknowledged"] > 50
+    assert outcome.counts["postgres_crashes"] == 4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,160 @@
+"""Two nodes on one PostgreSQL and one Redis, each of the four killed in turn, at random."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.storage.schema import migrate
+from tests.faults import cast as casts
+from tests.faults import devices
+from tests.faults.campaign import Campaign, Outcome, Program, Server
+from tests.faults.checker import check
+from tests.faults.devices import Stage
+from tools.services import MissingError, Postgres, Redis, Service
+
+SETTLED = 20.0  # seconds in which a killed service is back
+Fault = Callable[[random.Random, Stage], Awaitable[None]]
+
+
+@dataclass
+class Services:
+    """The database and the bus that nodes share, with a database of the cast to copy."""
+
+    postgres: Postgres
+    redis: Redis
+    template: str
+
+    @classmethod
+    def start(cls) -> Services:
+        """Start both, in temporary places.
+
+        Raises:
+            MissingError: one of them is not installed here, or does not start.
+
+        """
+        postgres, redis = Postgres(), Redis()
+        for service in (postgres, redis):
+            service.start()
+        template = postgres.database()
+        migrate(postgres.url(template))
+        return cls(postgres, redis, template)
+
+    async def cast(self, home: Path) -> casts.Cast:
+        """Make the cast in the template, once."""
+        home.mkdir(exist_ok=True)
+        return await casts.make(home, database_url=self.postgres.url(self.template))
+
+    def remove(self) -> None:
+        self.postgres.remove()
+        self.redis.remove()
+
+
+@dataclass
+class Nodes(Campaign):
+    """One run of two nodes. ``faults`` is the number of all faults, of every kind."""
+
+    services: Services | None = None
+
+    async def play(self, forks: Program | None = None) -> Outcome:
+        services = self.services
+        assert services is not None
+        assert forks is not None
+        begun, home = time.monotonic(), self.home / "nodes"
+        folder = Path(tempfile.mkdtemp(prefix="pli-faults-"))
+        nodes: list[Server] = []
+        try:
+            cast = await services.cast(home)
+            database = await asyncio.to_thread(services.postgres.database, services.template)
+            shared = {"database_url": services.postgres.url(database), "redis_url": services.redis.url}
+            nodes = [
+                Server(casts.copy(home, folder / name), forks, mutant=self.mutant, shared=shared)
+                for name in ("one", "two")
+            ]
+            stage = await self._act(cast, nodes, functools.partial(self._hurt, nodes))
+        finally:
+            for node in nodes:
+                await node.kill()
+            shutil.rmtree(folder, ignore_errors=True)
+        starts = [start for node in nodes for start in node.starts]
+        breaches, seconds = check(stage.history), time.monotonic() - begun
+        return Outcome("nodes", self.seed, self.faults, stage.counts, breaches, stage.history, starts, seconds)
+
+    async def _hurt(self, nodes: list[Server], chance: random.Random, stage: Stage) -> None:
+        kinds = [
+            self._node(nodes),
+            self._postgres,
+            self._postgres,
+            self._redis,
+            self._postgres,
+            self._postgres,
+            self._redis,
+        ]
+        removing: asyncio.Future[None] | None = None
+        for number in range(self.faults):
+            if number == self.faults // 2:
+                removing = asyncio.ensure_future(devices.remove(stage))
+            await asyncio.sleep(chance.uniform(0.2, 0.6))
+            await kinds[number % len(kinds)](chance, stage)
+        if removing is not None:
+            await asyncio.wait_for(removing, SETTLED)
+
+    def _node(self, nodes: list[Server]) -> Fault:
+        async def kill(chance: random.Random, stage: Stage) -> None:
+            node = chance.choice(nodes)
+            stage.history.add("fault", kind="node")
+            stage.count("node_kills")
+            await node.kill()
+            await node.start()
+
+        return kill
+
+    async def _postgres(self, chance: random.Random, stage: Stage) -> None:
+        """SIGKILL, or an immediate stop: recovery from its log in both cases."""
+        assert self.services is not None
+        postgres = self.services.postgres
+        stage.history.add("fault", kind="postgres")
+        stage.count("postgres_crashes")
+        if chance.random() < 0.5 and postgres.process is not None:
+            postgres.signal(signal.SIGQUIT)
+            await asyncio.to_thread(postgres.process.wait, SETTLED)
+        else:
+            await asyncio.to_thread(postgres.kill)
+        await _again(postgres)
+
+    async def _redis(self, chance: random.Random, stage: Stage) -> None:
+        """Kill it, or let it stand still, or make it forget who listens."""
+        assert self.services is not None
+        redis = self.services.redis
+        stage.history.add("fault", kind="redis")
+        stage.count("redis_faults")
+        if chance.random() < 0.5:
+            redis.signal(signal.SIGSTOP)
+            await asyncio.sleep(0.5)
+            redis.signal(signal.SIGCONT)
+            return
+        await asyncio.to_thread(redis.kill)
+        await asyncio.sleep(chance.random())
+        await _again(redis)
+
+
+async def _again(service: Service) -> None:
+    """Start a killed service; what is left of its processes may still hold its files for a moment."""
+    deadline = time.monotonic() + SETTLED
+    while True:
+        try:
+            await asyncio.to_thread(service.start)
+        except MissingError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
