@@ -58,7 +58,23 @@ async def browser(root, *, https=False):
     return TestClient(TestServer(app), auto_decompress=False)
 
 
-@pytest.mark.parametrize("path", ["/", "/i", "/a", "/u", "/c/abc", "/c/abc/def", "/new", "/new/abc", "/write", "/write/abc", "/settings", "/settings/devices"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/i",
+        "/a",
+        "/u",
+        "/c/abc",
+        "/c/abc/def",
+        "/new",
+        "/new/abc",
+        "/write",
+        "/write/abc",
+        "/settings",
+        "/settings/devices",
+    ],
+)
 async def test_every_screen_of_the_client_is_the_same_page_under_the_same_policy(webroot, path):
     async with await browser(webroot) as client:
         answer = await client.get(path)
