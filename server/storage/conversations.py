@@ -129,7 +129,8 @@ class SqlConversations:
         rows = self._rows.all(
             "SELECT f.conversation, MAX(f.seq) FROM feed f"
             " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
-            " WHERE f.account = ? AND f.position > ? AND f.position <= ? AND (e.author <> f.account OR e.type = 'epoch')"
+            " WHERE f.account = ? AND f.position > ? AND f.position <= ?"
+            " AND (e.author <> f.account OR e.type = 'epoch')"
             " GROUP BY f.conversation",
             account, after, upto,
         )  # fmt: skip
