@@ -7,6 +7,7 @@ what a frame does. Pushes are written to the transport as ready Engine.IO packet
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ PATH: Final = "/v1/socket.io"
 LARGEST: Final = 65_536  # bytes of a packet
 GREETING: Final = 10  # seconds to say whose connection it is
 GOODBYE: Final = 1  # second for the last words
+_ACK: Final = re.compile(r'2\["ack",\{"position":(0|[1-9]\d{0,14})\}\]')
 _BINARY: Final = ("5", "6")  # packets that announce attachments; a peer could make us wait for 100,000 of them
 _MALFORMED: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What the library's parser makes of packets that no client writes."""
@@ -80,6 +82,11 @@ class SocketIO:
         if isinstance(packet, bytes) or packet[:1] in _BINARY:
             await self._hang_up(engine_sid)
             return
+        if plain := _ACK.fullmatch(packet):  # the one packet that comes all the time takes no detour
+            line = self._lines.get(self._server.manager.sid_from_eio_sid(engine_sid, "/"))
+            if line is not None:
+                self.gateway.acknowledge(line, int(plain[1]))
+                return
         try:
             await self._server._handle_eio_message(engine_sid, packet)  # noqa: SLF001  # no public door before the parser
         except _MALFORMED:
