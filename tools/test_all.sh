@@ -42,6 +42,8 @@ machine() {
   # Without them the tests of several nodes say that they are skipped, and why.
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need PostgreSQL postgresql || failed+=("PostgreSQL for the tests of several nodes")
   command -v redis-server >/dev/null || need Redis redis-server || failed+=("Redis for the tests of several nodes")
+  [ -x /usr/sbin/dovecot ] || need Dovecot dovecot-imapd || failed+=("Dovecot for the tests of the mail bridge")
+  command -v pdftotext >/dev/null || need pdftotext poppler-utils || failed+=("pdftotext, which reads the printed letter")
 }
 
 install() {
