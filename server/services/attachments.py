@@ -108,6 +108,7 @@ class AttachmentService:
             unit.attachments.add(announced)
             return True
 
+        admit(size, limit=self.limit, used=0, quota=self.quota)  # what may never be here is not a question of room
         await self.files.room(size)
         return await self.store.write(intent)
 
