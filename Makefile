@@ -40,7 +40,7 @@ web-test: .make/web ## The web client's own tests
 	@cd web && npm run --silent test
 
 ##@ Measure
-.PHONY: bench bench-quick faults faults-release
+.PHONY: bench bench-quick faults faults-release hostile
 bench: .make/dev ## The whole benchmark table (several minutes)
 	@$(BIN)/python -m bench
 bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
@@ -49,6 +49,8 @@ faults: .make/dev ## Kill it, cut its power, change it (about 5 minutes); the la
 	@$(BIN)/python -m tests.faults
 faults-release: .make/dev ## The same with the numbers of a release (about an hour)
 	@$(BIN)/python -m tests.faults --release
+hostile: .make/dev ## All that a hostile network tries, with 20,000 random requests and the timing (about 4 minutes)
+	@$(BIN)/pytest -q -s -n 2 -m "slow or not slow" tests/hostile
 
 ##@ Upkeep
 .PHONY: lock clean
