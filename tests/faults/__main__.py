@@ -84,17 +84,17 @@ class Suite:
                 print(f"· mutant {mutant.name} skipped: {self.refused[mutant.needs]}")
                 continue
             self.tried += 1
-            said = await self._notice(mutant.name, mutant.needs)
+            said = await self._notice(mutant.name, mutant.needs, mutant.shows)
             self.caught += said is not None
             if said is None:
                 self.failures.append(f"the mutant {mutant.name} was not noticed")
             print(f"· mutant {mutant.name}: {said or 'NOT NOTICED'}", flush=True)
 
-    async def _notice(self, name: str, needs: How) -> str | None:
+    async def _notice(self, name: str, needs: How, shows: str) -> str | None:
         for number in range(1, TRIES + 1):
             campaign = self._campaign(needs, FOR_A_MUTANT[needs] * number, self.seed + number, name)
             breaches = (await campaign.play(self.forks)).breaches
-            if breaches:
+            if any(breach.promise == shows for breach in breaches):
                 promises = sorted({breach.promise for breach in breaches}, key=lambda one: int(one[1:]))
                 return f"noticed by {', '.join(promises)}"
         return None

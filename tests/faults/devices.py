@@ -17,6 +17,7 @@ from tests.faults.cast import Cast, Envelope, Person, digest, envelope
 from tests.faults.history import History
 
 PATIENCE = 3.0  # seconds for an answer; then nobody knows
+PERSISTENCE = 60.0  # seconds in which a removal is taken, faults included
 BROKEN = (OSError, TimeoutError)
 
 
@@ -167,7 +168,12 @@ async def remove(stage: Stage) -> None:
     remover = next(person for person in cast.people if person.id == cast.remover)
     device = Device(stage, remover)
     body = msgspec.json.encode(cast.removal)
-    status, answer = await device.persist("POST", f"/v1/conversations/{cast.left}/epochs", body)
+    try:
+        async with asyncio.timeout(PERSISTENCE):
+            status, answer = await device.persist("POST", f"/v1/conversations/{cast.left}/epochs", body)
+    except TimeoutError:
+        stage.history.add("stuck", who="the removal of a member", seconds=PERSISTENCE)
+        return
     if status != 201:
         raise RuntimeError(f"the removal was refused: {answer}")
     stage.epochs[cast.left] = answer["epoch"]

@@ -26,17 +26,19 @@ class Mutant:
 
     name: str
     needs: How
+    shows: str
+    """The promise that it breaks: to be noticed by another only may mean that the patch no longer fits the server."""
     apply: Callable[[], None]
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(needs: How) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def mutant(needs: How, shows: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a patch under its own name."""
 
     def register(apply: Callable[[], None]) -> Callable[[], None]:
-        MUTANTS[apply.__name__] = Mutant(apply.__name__, needs, apply)
+        MUTANTS[apply.__name__] = Mutant(apply.__name__, needs, shows, apply)
         return apply
 
     return register
@@ -61,7 +63,7 @@ def _before_save(early: Callable[[Any, Any, list[Any]], None]) -> None:
     unit_of_work.UnitOfWork.save = late  # type: ignore[method-assign]
 
 
-@mutant("kill")
+@mutant("kill", "P1")
 def acknowledges_before_commit() -> None:
     """The answer leaves before the transaction is in the log."""
 
@@ -73,7 +75,7 @@ def acknowledges_before_commit() -> None:
     _before_save(early)
 
 
-@mutant("kill")
+@mutant("kill", "P5")
 def pushes_before_commit() -> None:
     """Live lines hear of an event that a crash then takes back."""
     _before_save(lambda of, unit, _: of._loop.call_soon_threadsafe(of._announce, list(unit.log._announcements)))
@@ -90,19 +92,19 @@ def _synchronous(mode: str) -> None:
     engine.writer = careless
 
 
-@mutant("cut")
+@mutant("cut", "P1")
 def never_syncs() -> None:
     """`synchronous=OFF`: a kill does not show it, a power cut does."""
     _synchronous("OFF")
 
 
-@mutant("cut")
+@mutant("cut", "P1")
 def syncs_at_checkpoints() -> None:
     """`synchronous=NORMAL`, which is the usual advice with a write-ahead log."""
     _synchronous("NORMAL")
 
 
-@mutant("cut")
+@mutant("cut", "P1")
 def counts_documents_before_they_are_synced() -> None:
     """An upload is acknowledged from the page cache."""
 
@@ -112,7 +114,7 @@ def counts_documents_before_they_are_synced() -> None:
     blobs.Part.sync = no_sync  # type: ignore[method-assign]
 
 
-@mutant("cut")
+@mutant("cut", "P1")
 def forgets_the_names_of_documents() -> None:
     """The bytes are synced, the folder is not."""
     blobs._sync_folder = lambda _: None
@@ -130,7 +132,7 @@ def _no_unique_index() -> None:
     engine.writer = open_writer
 
 
-@mutant("run")
+@mutant("run", "P2")
 def stores_repeats() -> None:
     """No idempotency: every submission is a new message."""
     _no_unique_index()
@@ -138,7 +140,7 @@ def stores_repeats() -> None:
     log.SqlLog.envelope = lambda *_: None  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P2")
 def does_not_join_repeats_of_one_batch() -> None:
     """A repeat is recognised only once the first one is committed."""
     _no_unique_index()
@@ -160,13 +162,13 @@ def does_not_join_repeats_of_one_batch() -> None:
     committer.Committer._transact = slow  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P4")
 def trusts_whoever_repeats() -> None:
     """A repeat is answered without asking whose it is."""
     envelopes.Submit._again = lambda self, known: envelopes.Accepted(self.id, known.seq, known.at, again=True)  # type: ignore[method-assign]
 
 
-@mutant("kill")
+@mutant("kill", "P3")
 def numbers_from_memory() -> None:
     """Numbers are reserved in blocks of ten and kept in memory: a crash leaves a hole."""
     append = log.SqlLog.append
@@ -181,7 +183,7 @@ def numbers_from_memory() -> None:
     log.SqlLog.append = counted  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P3")
 def numbers_outside_the_transaction() -> None:
     """A number is taken first, as from a database sequence: a refusal burns it."""
     call = envelopes.Submit.__call__
@@ -198,7 +200,7 @@ def numbers_outside_the_transaction() -> None:
     envelopes.Submit.__call__ = burning  # type: ignore[method-assign]
 
 
-@mutant("kill")
+@mutant("kill", "P5")
 def feeds_after_the_commit() -> None:
     """The rows of the feeds are a transaction of their own, a little later."""
     many = log.SqlLog._many
@@ -206,8 +208,8 @@ def feeds_after_the_commit() -> None:
     kept: list[Any] = []
 
     def hold(self: Any, sql: str, rows: Any) -> None:
-        if sql == log._ADD_FEED:
-            kept.extend(rows)
+        if sql.startswith("INSERT INTO feed "):
+            kept.extend((sql, row) for row in rows)
         else:
             many(self, sql, rows)
 
@@ -217,14 +219,14 @@ def feeds_after_the_commit() -> None:
         if rows:
             time.sleep(0.02)
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(log._ADD_FEED, rows)
+            self._connection.executemany(rows[0][0], [row for _, row in rows])
             self._connection.execute("COMMIT")
 
     log.SqlLog._many = hold  # type: ignore[method-assign]
     unit_of_work.UnitOfWork.save = two_steps  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P5")
 def forgets_one_member() -> None:
     """Every twentieth event does not reach the last member's feed."""
     append, count = log.SqlLog.append, [0]
@@ -243,7 +245,7 @@ def forgets_one_member() -> None:
     log.SqlLog.append = one_less  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P7")
 def overwrites_receipts() -> None:
     """The last acknowledgement wins, even when it is an older one."""
     deliver = feed._deliver
@@ -257,7 +259,7 @@ def overwrites_receipts() -> None:
     feed._deliver = last_wins
 
 
-@mutant("run")
+@mutant("run", "P6")
 def reads_an_old_snapshot() -> None:
     """The reader keeps its transaction open for half a second, as a lagging replica would."""
     read = store.SqliteStore.read
@@ -275,7 +277,7 @@ def reads_an_old_snapshot() -> None:
     store.SqliteStore.read = lagging  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P5")
 def does_not_catch_lines_up() -> None:
     """A line hears what happens from now on; what it missed stays missed."""
 
@@ -287,7 +289,7 @@ def does_not_catch_lines_up() -> None:
     line.Line.begin = from_now_on  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P8")
 def shows_the_removed_everything() -> None:
     """A removed member keeps a place in the feed."""
     append = log.SqlLog.append
@@ -301,7 +303,7 @@ def shows_the_removed_everything() -> None:
     log.SqlLog.append = to_all  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P4")
 def changes_what_it_stores() -> None:
     """One stored envelope in fifty has another last byte."""
     append, count = log.SqlLog.append, [0]
@@ -315,13 +317,13 @@ def changes_what_it_stores() -> None:
     log.SqlLog.append = changed  # type: ignore[method-assign]
 
 
-@mutant("run")
+@mutant("run", "P7")
 def takes_the_reading_mark_back() -> None:
     """The newest receipt wins, even when it is about an older message."""
     log._SAVE_READ = "UPDATE member SET read_seq = ? WHERE conversation = ? AND account = ? AND ? >= 0"
 
 
-@mutant("nodes")
+@mutant("nodes", "P1")
 def lets_postgres_sync_later() -> None:
     """`synchronous_commit=off`, which the server refuses when it is told of it: here it is not told."""
     postgres._SESSION = postgres._SESSION | {"synchronous_commit": "off"}
