@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -195,6 +196,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--only", choices=["kill", "cut", "nodes", "mutants", "trials"])
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us also ends what we started
     return run(chosen.seed, IN_RELEASE if chosen.release else IN_CI, chosen.only)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import shutil
@@ -41,11 +42,14 @@ class Services:
             MissingError: one of them is not installed here, or does not start.
 
         """
-        postgres, redis = Postgres(), Redis()
-        for service in (postgres, redis):
-            service.start()
-        template = postgres.database()
-        migrate(postgres.url(template))
+        with contextlib.ExitStack() as undo:
+            postgres, redis = Postgres(), Redis()
+            for service in (postgres, redis):
+                undo.callback(service.remove)
+                service.start()
+            template = postgres.database()
+            migrate(postgres.url(template))
+            undo.pop_all()
         return cls(postgres, redis, template)
 
     async def cast(self, home: Path) -> casts.Cast:
