@@ -101,9 +101,7 @@ async def download(call: Call) -> web.StreamResponse:
     return await _pass_on(call.request, document, size, headers)
 
 
-async def _pass_on(
-    request: web.Request, document: Remote, size: int, headers: Mapping[str, str]
-) -> web.StreamResponse:
+async def _pass_on(request: web.Request, document: Remote, size: int, headers: Mapping[str, str]) -> web.StreamResponse:
     """Hand out what another server keeps, as it arrives."""
     asked = request.http_range
     start, stop, _ = asked.indices(size)
