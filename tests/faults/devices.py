@@ -78,6 +78,8 @@ class Device:
         try:
             return status, msgspec.json.decode(answer) if answer else None
         except msgspec.DecodeError:
+            if status >= 500:  # a disk that is pulled out says ECONNABORTED, which the server takes for its client's
+                return status, None
             raise RuntimeError(f"{method} {path}: {status} {answer[:200]!r} is no JSON") from None
 
     def close(self) -> None:
