@@ -72,7 +72,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
 def run_restore(arguments: argparse.Namespace) -> int:
     """Make a data folder from a backup."""
-    made = restore.bring_back(arguments.backup, _read(arguments).data, _opener(arguments))
+    made = restore.bring_back(arguments.backup, _read_files(arguments).data, _opener(arguments))
     text = f"restored to {made['data']}; next: pli verify --data {made['data']}, then docs/operate/backup.md 4"
     terminal.answer(made, json=arguments.json, text=text)
     return 0

@@ -145,3 +145,13 @@ def test_a_running_server_is_not_migrated_under_its_feet(data, capsys):
     assert answer["error"]["code"] == "data_in_use"
     assert str(os.getpid()) in answer["error"]["message"]
     lock.release()
+
+
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["backup", "--to", "b.pli"], ["verify"], ["restore", "--from", "b.pli"]]
+)
+def test_what_knows_files_only_refuses_where_postgresql_keeps_everything(data, monkeypatch, capsys, command):
+    monkeypatch.setenv("PLI_DATABASE_URL", "postgresql://pli@127.0.0.1:1/pli")
+    status = main([*command, "--data", str(data), "--json"])
+    assert (status, json.loads(capsys.readouterr().out)["error"]["code"]) == (3, "kept_elsewhere")
+    assert (data / "pli.db").stat().st_size > 0
