@@ -16,6 +16,15 @@ const ML_KEM_PUBLIC = 1184;
 const ML_KEM_SEED = 64;
 const ML_KEM_COEFFICIENT_BYTES = 1152;
 const ML_KEM_MODULUS = 3329;
+/** Curve25519's field, and the u-coordinates of its points of small order: a secret shared with one is all zero (RFC 7748 section 6.1). */
+const P = 2n ** 255n - 19n;
+const SMALL_ORDER_U: ReadonlySet<bigint> = new Set([
+  0n,
+  1n,
+  P - 1n,
+  0x00b8495f16056286fdb1329ceb8d09da6ac49ff1fae35616aeb8413b7c7aebe0n,
+  0x57119fd0dd4e22d8868e1c58c45c44045bef839c55b1d0b1248c50a3bc959c5fn,
+]);
 /** PKCS #8 of an X25519 private key, RFC 8410 section 7, up to the 32-byte scalar. */
 const X25519_PKCS8_PREFIX = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20);
 
@@ -73,8 +82,9 @@ export async function encKeyWithPublic(seed: Bytes, publicKey: Bytes): Promise<E
 }
 
 /**
- * Refuse an X-Wing public key of the wrong length (`bad_format`) or one that fails the ML-KEM encapsulation key check
- * (`weak_key`): every 12-bit coefficient below 3329, FIPS 203 section 7.2.
+ * Refuse an X-Wing public key of the wrong length (`bad_format`), one that fails the ML-KEM encapsulation key check
+ * (`weak_key`): every 12-bit coefficient below 3329, FIPS 203 section 7.2; and one whose X25519 half is of small order
+ * (`weak_key`), in any of its spellings: nobody could seal to it.
  */
 export function demandEncKey(publicKey: Bytes): void {
   demand(publicKey.length === ENC_PUBLIC, "bad_format", "X-Wing key of the wrong length");
@@ -83,6 +93,13 @@ export function demandEncKey(publicKey: Bytes): void {
     const reduced = (three & 0xfff) < ML_KEM_MODULUS && three >> 12 < ML_KEM_MODULUS;
     demand(reduced, "weak_key", "ML-KEM coefficient out of range");
   }
+  demand(!SMALL_ORDER_U.has(coordinate(publicKey.subarray(ML_KEM_PUBLIC))), "weak_key", "X25519 half of small order");
+}
+
+/** The u-coordinate that 32 bytes stand for: little-endian, top bit ignored, modulo the field. */
+function coordinate(bytes: Bytes): bigint {
+  const value = bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return (value & (2n ** 255n - 1n)) % P;
 }
 
 async function engine(): Promise<Engine> {
