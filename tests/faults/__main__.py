@@ -120,13 +120,16 @@ class Suite:
         def faults(how: How) -> int:
             return sum(outcome.faults for outcome in self.outcomes if outcome.how == how)
 
+        def counted(what: str) -> int:
+            return sum(outcome.counts.get(what, 0) for outcome in self.outcomes)
+
         return json.dumps(
             {
-                "kills": faults("kill"),
+                "kills": faults("kill") + counted("node_kills"),
                 "power_cuts": faults("cut"),
-                "postgres_crashes": 0,
-                "redis_faults": 0,
-                "acknowledged": sum(outcome.counts.get("acknowledged", 0) for outcome in self.outcomes),
+                "postgres_crashes": counted("postgres_crashes"),
+                "redis_faults": counted("redis_faults"),
+                "acknowledged": counted("acknowledged"),
                 "lost": breaches("lost"),
                 "duplicated": breaches("duplicated"),
                 "reordered": breaches("reordered"),
