@@ -56,9 +56,10 @@ install() {
 python_tests() { # TITLE REPORT ARGUMENT…
   local title=$1 report=$2
   shift 2
-  section "$title" "$BIN/pytest" -q "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
+  section "$title" "$BIN/pytest" -q -p randomly --randomly-seed="$SEED" "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
 }
 
+SEED=${SEED:-1122} # the order of the tests: the same in every run unless asked otherwise, so that a failure can be repeated
 rm -rf "$REPORTS" && mkdir -p "$REPORTS"
 machine
 say "installing what is locked and not there yet"
