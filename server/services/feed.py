@@ -27,14 +27,17 @@ class FeedService:
         grown = asyncio.Event()
         self._waiting.setdefault(account, set()).add(grown)
         try:
-            found = await self._read(account, after, limit)
-            if not found[0] and wait > 0 and not self._ending:
-                try:
-                    async with asyncio.timeout(wait):
+            until = asyncio.get_running_loop().time() + wait
+            while True:
+                grown.clear()  # before reading: what comes meanwhile wakes
+                found = await self._read(account, after, limit)
+                if found[0] or wait <= 0 or self._ending:
+                    break
+                try:  # what wakes may be late news of something before ``after``; then the wait goes on
+                    async with asyncio.timeout_at(until):
                         await grown.wait()
                 except TimeoutError:
-                    return found
-                found = await self._read(account, after, limit)
+                    break
             return found
         finally:
             waiting = self._waiting[account]

@@ -87,7 +87,9 @@ def show(gallery: str, chromium: Browser) -> Iterator[Show]:
 
 
 def screens(show: Show) -> list[str]:
-    names = [link.inner_text().strip() for link in show().locator("a").all()]
+    page = show()
+    page.locator("a").first.wait_for()  # the list is drawn when the script has come
+    names = [link.inner_text().strip() for link in page.locator("a").all()]
     assert len(names) > 25
     return names
 

@@ -53,7 +53,8 @@ export type Facts = {
   readonly complete: boolean;
   /** Newest envelopes that no other one names: the parents of the next. In order of seq. */
   readonly heads: readonly MessageId[];
-  readonly recent: readonly { readonly id: MessageId; readonly seq: number }[];
+  /** `theirs`: a message by somebody else, which one may have to read. */
+  readonly recent: readonly { readonly id: MessageId; readonly seq: number; readonly theirs: boolean }[];
   /** What the server says of the reply right, and what the signed messages say (null: not seen yet). */
   readonly policy: Policy;
   readonly right: ReplyRight | null;
@@ -92,7 +93,7 @@ function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts 
   const known: Facts = {
     ...facts,
     heads: [...facts.heads.filter((id) => !named.has(id)), entry.id].slice(-RECENT),
-    recent: [...facts.recent, { id: entry.id, seq: entry.seq }].slice(-RECENT),
+    recent: [...facts.recent, { id: entry.id, seq: entry.seq, theirs: entry.kind === "message" && entry.author !== me }].slice(-RECENT),
     right: rightAfter(facts.right, entry),
   };
   if (entry.kind === "receipt") return withReceipt(known, entry, me);
@@ -124,7 +125,8 @@ function withReceipt(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
 export function read(facts: Facts, seq: number): Facts {
   if (seq <= facts.readSeq) return facts;
   // Exact when all is read, which is how a conversation is read; else the server's count comes with the next list.
-  return { ...facts, readSeq: seq, unread: seq >= (facts.recent.at(-1)?.seq ?? 0) ? 0 : facts.unread };
+  const newest = facts.recent.findLast(({ theirs }) => theirs)?.seq ?? 0;
+  return { ...facts, readSeq: seq, unread: seq >= newest ? 0 : facts.unread };
 }
 
 function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
