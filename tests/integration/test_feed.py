@@ -8,6 +8,7 @@ import time
 import pytest
 
 from crypto.codec import b64
+from server.domain.ids import AccountId
 from tests.fakes.peer import Peer, Refused
 from tests.fakes.server import running
 
@@ -47,6 +48,22 @@ async def test_a_poll_waits_until_something_happens(pair):
     told = await waiting
     assert told["events"][0]["event"]["id"] == said["id"]
     assert time.monotonic() - began < 10
+
+
+async def test_a_poll_goes_on_waiting_when_a_hint_is_of_something_old(pair, server):
+    """The bus between nodes may tell late what the client has already read: that is no news, and no answer either."""
+    claire, jean, conv = pair
+    last = (await jean.feed())["last"]
+    waiting = asyncio.create_task(jean.feed(last, wait=25))
+    async with asyncio.timeout(10):
+        while not server.services.feed.waiting:
+            await asyncio.sleep(0.01)
+    for _ in range(3):
+        server.services.feed.on_grown(AccountId(jean.id), last)
+        await jean.feed()  # a whole round trip on the same loop: time enough for a poll that would end
+    assert not waiting.done()
+    said = await claire.say(conv, "enfin")
+    assert [entry["event"].get("id") for entry in (await waiting)["events"]] == [said["id"]]
 
 
 async def test_a_poll_without_news_ends_empty(pair):
