@@ -16,6 +16,7 @@ FIRST = ("codec", "holders", "codes", "user_secret", "passkey", "speccheck", "sm
 THEN = ("account_chain", "conversation_chain", "backlinks", "messages", "attachments", "invitations")
 FILES = [FOLDER / f"{name}.json" for name in FIRST + THEN]
 FROM_TYPESCRIPT = sorted((FOLDER / "from_ts").glob("*.json"))
+PUBLISHED = sorted((FOLDER / "published").glob("*.json"))
 
 
 def _cases(files):
@@ -43,6 +44,11 @@ def test_vector(group, case, shared):
 
 @pytest.mark.parametrize(("group", "case", "shared"), list(_cases(FROM_TYPESCRIPT)))
 def test_what_typescript_sealed(group, case, shared):
+    _check(group, case, shared)
+
+
+@pytest.mark.parametrize(("group", "case", "shared"), list(_cases(PUBLISHED)))
+def test_what_others_published(group, case, shared):
     _check(group, case, shared)
 
 

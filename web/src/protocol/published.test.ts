@@ -5,11 +5,12 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
+import { XWing } from "@noble/post-quantum/hybrid.js";
 import * as noble from "@panva/hpke-noble";
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } from "hpke";
 import { describe, expect, it } from "vitest";
 
-import { concat } from "./codec.ts";
+import { concat, unb64 } from "./codec.ts";
 import { demandEncKey, encKeyFromSeed } from "./hpke.ts";
 import { type Bytes } from "./suite.ts";
 
@@ -66,6 +67,27 @@ describe.skipIf(FOLDER === undefined)("published HPKE vectors", () => {
     expect(vectors).toHaveLength(1);
     const suite = new CipherSuite(noble.KEM_MLKEM768_X25519, KDF_HKDF_SHA256, noble.AEAD_ChaCha20Poly1305);
     for (const vector of vectors) expect(await opened(suite, vector)).toBe(4);
+  });
+});
+
+/** Given their randomness, the library that stands in for the browser encapsulates as the draft says: seed, eseed, pk, ct, ss. */
+describe("the vectors of draft-connolly-cfrg-xwing-kem", () => {
+  type Drawn = { readonly seed: string; readonly eseed: string; readonly ct: string; readonly ss: string };
+  type Cases = { readonly cases: readonly { readonly name: string; readonly expect: string; readonly in: Drawn; readonly out: { readonly pk: string } }[] };
+  const file = new URL("../../../tests/vectors/published/x_wing.json", import.meta.url);
+  const { cases } = JSON.parse(readFileSync(file, "utf-8")) as Cases;
+
+  it.each(cases.filter(({ expect: wanted }) => wanted === "ok"))("$name", ({ in: drawn, out }) => {
+    const { publicKey } = XWing.keygen(unb64(drawn.seed));
+    expect(publicKey).toEqual(unb64(out.pk));
+    const { cipherText, sharedSecret } = XWing.encapsulate(publicKey, unb64(drawn.eseed));
+    expect(cipherText).toEqual(unb64(drawn.ct));
+    expect(sharedSecret).toEqual(unb64(drawn.ss));
+    expect(XWing.decapsulate(cipherText, unb64(drawn.seed))).toEqual(unb64(drawn.ss));
+  });
+
+  it("are three", () => {
+    expect(cases.filter(({ expect: wanted }) => wanted === "ok")).toHaveLength(3);
   });
 });
 

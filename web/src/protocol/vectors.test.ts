@@ -18,6 +18,7 @@ function filesOf(folder: URL): readonly (readonly [string, URL])[] {
 describe.each([
   ["written by Python", FOLDER],
   ["written by TypeScript", new URL("from_ts/", FOLDER)],
+  ["published by others", new URL("published/", FOLDER)],
 ])("vectors %s", (_, folder) => {
   describe.each(filesOf(folder))("%s", (__, file) => {
     const group = readGroup(JSON.parse(readFileSync(file, "utf-8")) as RawGroup);

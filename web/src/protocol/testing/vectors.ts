@@ -8,6 +8,7 @@ import { accountOps } from "./vectors_account.ts";
 import { basicOps } from "./vectors_basics.ts";
 import { conversationOps } from "./vectors_conversation.ts";
 import { messageOps } from "./vectors_messages.ts";
+import { publishedOps } from "./vectors_published.ts";
 import type { Case, Group, Op, Values } from "./vector.ts";
 
 const OPS: { readonly [group: string]: { readonly [op: string]: Op } } = {
@@ -15,6 +16,7 @@ const OPS: { readonly [group: string]: { readonly [op: string]: Op } } = {
   ...accountOps,
   ...conversationOps,
   ...messageOps,
+  ...publishedOps,
 };
 
 /** Perform an operation on its input; throws `ProtocolError` for a refusal. */
