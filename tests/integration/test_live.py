@@ -17,7 +17,7 @@ from crypto.codec import b64
 from server.app import GATEWAY
 from tests.fakes.peer import Peer, Refused
 
-PATIENCE = 5  # seconds
+PATIENCE = 30  # seconds
 
 
 class Lean:

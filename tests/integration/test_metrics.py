@@ -52,8 +52,16 @@ async def page(server):
         yield Page(f"http://127.0.0.1:{port}/metrics")
 
 
+async def becomes(page, name, value):
+    """Wait until a sample has a value."""
+    async with asyncio.timeout(30):
+        while (await page.samples())[name] != value:
+            await asyncio.sleep(0.02)
+
+
 async def growth(page, doing):
     """Return how much each sample has grown while `doing` was done."""
+    await becomes(page, "pli_writes_waiting", 0)
     before = await page.samples()
     await doing
     after = await page.samples()
@@ -100,20 +108,14 @@ async def test_an_open_socket_is_seen_and_seen_to_go(page, people):
     claire = await people("Claire")
     ticket = (await claire.ask("POST", "/v1/live/tickets"))["ticket"]
     async with claire.http.ws_connect(f"/v1/live?ticket={ticket}&after=0"):
-        assert (await page.samples())["pli_live_connections"] == 1
-    deadline = asyncio.get_running_loop().time() + 5
-    while (await page.samples())["pli_live_connections"]:
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.02)
+        await becomes(page, "pli_live_connections", 1)
+    await becomes(page, "pli_live_connections", 0)
 
 
 async def test_a_waiting_feed_is_seen(page, people):
     claire = await people("Claire")
     waiting = asyncio.ensure_future(claire.feed(wait=20))
-    deadline = asyncio.get_running_loop().time() + 5
-    while not (await page.samples())["pli_feeds_waiting"]:
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.02)
+    await becomes(page, "pli_feeds_waiting", 1)
     waiting.cancel()
 
 
@@ -121,7 +123,7 @@ async def test_the_disk_is_told_and_nothing_is_left_waiting(page):
     told = await page.samples()
     assert told["pli_disk_free_bytes"] > 0
     assert told["pli_database_bytes"] > 0
-    assert told["pli_writes_waiting"] == 0
+    await becomes(page, "pli_writes_waiting", 0)  # the sweep that begins with the server may be waiting just now
 
 
 async def test_the_world_cannot_ask_for_it(page, server):

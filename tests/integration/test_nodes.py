@@ -26,7 +26,7 @@ from tests.fakes.server import running
 from tests.fakes.services import Postgres, Redis, fresh_postgres, of, own
 
 pytestmark = pytest.mark.postgres
-PATIENCE = 15  # seconds
+PATIENCE = 30  # seconds
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_what_is_said_on_one_node_is_heard_on_the_other(pair):
             begun = time.monotonic()
             heard = await told(his, "event")
             assert heard["event"]["id"] == said["id"]
-            assert time.monotonic() - begun < 0.5, "a hint, not a poll"
+            assert time.monotonic() - begun < 10, "a hint, not a poll: that comes every half minute"
             await his.send_json({"t": "ack", "position": heard["position"]})
             answer = await jean.say(conversation, f"Merci {n}")
             ids = [(await told(hers, "event"))["event"]["id"] for _ in range(2)]
@@ -115,13 +115,13 @@ async def test_what_is_said_on_one_node_is_heard_on_the_other(pair):
         assert mark["account"] == b64(jean.id)
 
 
-async def test_a_long_poll_on_one_node_hears_of_a_message_on_the_other(pair):
+async def test_a_long_poll_on_one_node_hears_of_a_message_on_the_other(pair, nodes):
     claire, jean, conversation = pair
     after = (await jean.feed())["last"]
-    waiting = asyncio.create_task(jean.feed(after=after, wait=20))
-    await asyncio.sleep(0.3)
+    waiting = asyncio.create_task(jean.feed(after=after, wait=25))
+    await until(lambda: nodes[1].services.feed.waiting, "the poll")
     said = await claire.say(conversation, "Bonjour")
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(15):
         assert [each["event"]["id"] for each in (await waiting)["events"]] == [said["id"]]
 
 

@@ -67,13 +67,13 @@ class House:
         return int(answer.headers["Upload-Offset"]) if answer.status == 200 else answer.status
 
     async def until(self, attachment, offset):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while await self.offset(attachment) != offset and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         assert await self.offset(attachment) == offset
 
     async def writing(self):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not self.services.attachments._writing and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
