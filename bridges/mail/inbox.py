@@ -1,104 +1,172 @@
-"""Mail that was taken: never lost, never twice. One SQLite file; contents are sealed. Source: docs/spec/mail.md 12."""
+"""Mail that was taken: never lost, never twice. Contents are sealed. Source: docs/spec/mail.md 12."""
 
 import hashlib
-import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
-State = Literal["taken", "accepted", "quarantined", "repeat"]
+from bridges.mail.state import IntegrityError, Row, State
+
+Fate = Literal["taken", "accepted", "quarantined", "repeat", "refused", "left", "report", "own"]
+"""``taken``: nobody has judged it. ``refused``: its sender is told. ``left``: not for us, it stays in the mailbox."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS mails (id INTEGER PRIMARY KEY, box TEXT NOT NULL, validity INTEGER NOT NULL,
-  uid INTEGER NOT NULL, sealed BLOB NOT NULL, state TEXT NOT NULL, reason TEXT, likeness BLOB,
-  marked INTEGER NOT NULL DEFAULT 0, UNIQUE (box, validity, uid));
+  uid INTEGER NOT NULL, digest BLOB NOT NULL, envelope BLOB NOT NULL, sealed BLOB NOT NULL, state TEXT NOT NULL,
+  reason TEXT, likeness BLOB, marked INTEGER NOT NULL DEFAULT 0, UNIQUE (box, validity, uid));
 CREATE UNIQUE INDEX IF NOT EXISTS one_of_a_kind ON mails (box, likeness) WHERE state = 'accepted';
 CREATE INDEX IF NOT EXISTS waiting ON mails (state) WHERE state = 'taken';
+CREATE INDEX IF NOT EXISTS bytes_of ON mails (box, digest);
 """
+_NO_VALIDITY: Final = 0  # of mail that did not come out of an IMAP box: its numbers are ours
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a mail came from. ``sender`` and ``recipients`` are those of the SMTP envelope, where there is one."""
+
+    box: str  # name in the configuration
+    validity: int = _NO_VALIDITY  # UIDVALIDITY of the IMAP folder
+    uid: int = 0  # UID in it, from 1; 0: not from an IMAP box
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mail that is on the disk. ``new`` is false when the same bytes for the same recipients were there already."""
+
+    id: int
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One mail that waits to be judged."""
+    """One mail with where it came from."""
 
     id: int
+    source: Source
     raw: bytes
 
 
 class Inbox:
-    """Every write is durable when it returns. ``seal`` and ``unseal`` keep the file unreadable to others."""
+    """The mails that were taken. Every write is durable when it returns."""
 
-    def __init__(self, path: Path, *, seal: Callable[[bytes], bytes], unseal: Callable[[bytes], bytes]) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        self._seal, self._unseal = seal, unseal
+    def __init__(self, state: State) -> None:
+        self._state = state
+        state.declare(_SCHEMA)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+    def keep(self, raw: bytes, source: Source) -> Kept:
+        """Keep a mail as it came, before anybody looks into it; the same one again changes nothing.
+
+        From an IMAP box it is the same when its number is; otherwise when bytes and recipients are.
+        """
+        digest, envelope = _digest(raw, source), "\n".join((source.sender, *source.recipients)).encode()
+        with self._state.together():
+            if known := self._known(source, digest):
+                return Kept(int(known[0]), new=False)
+            uid = source.uid or self._next_number(source.box)
+            row = (source.box, source.validity, uid, digest, self._state.seal(envelope), self._state.seal(raw))
+            insert = (
+                "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state) VALUES (?,?,?,?,?,?,'taken')"
+            )
+            self._state.run(insert, row)
+            (number,) = self._state.one("SELECT last_insert_rowid()") or (0,)
+        return Kept(int(number), new=True)
+
+    def _known(self, source: Source, digest: bytes) -> Row | None:
+        if source.uid:
+            query = "SELECT id FROM mails WHERE box = ? AND validity = ? AND uid = ?"
+            return self._state.one(query, (source.box, source.validity, source.uid))
+        query = "SELECT id FROM mails WHERE box = ? AND validity = 0 AND digest = ?"
+        return self._state.one(query, (source.box, digest))
+
+    def _next_number(self, box: str) -> int:
+        return self.last(box, _NO_VALIDITY) + 1
 
     def last(self, box: str, validity: int) -> int:
         """Give the highest UID that was taken; mails are taken in rising order, so none below it is missing."""
         query = "SELECT coalesce(max(uid), 0) FROM mails WHERE box = ? AND validity = ?"
-        return int(self._db.execute(query, (box, validity)).fetchone()[0])
-
-    def take(self, box: str, validity: int, uid: int, raw: bytes) -> None:
-        """Keep a mail as it came, before anybody looks into it; the same one again changes nothing."""
-        row = (box, validity, uid, self._seal(raw))
-        self._db.execute(
-            "INSERT INTO mails (box, validity, uid, sealed, state) VALUES (?, ?, ?, ?, 'taken') "
-            "ON CONFLICT (box, validity, uid) DO NOTHING",
-            row,
-        )
+        (found,) = self._state.one(query, (box, validity)) or (0,)
+        return int(found)
 
     def note_too_large(self, box: str, validity: int, uid: int) -> None:
         """Keep in mind that a mail over the limit was seen; it stays on the server."""
-        self._db.execute(
-            "INSERT INTO mails (box, validity, uid, sealed, state, reason) VALUES (?, ?, ?, x'', 'quarantined', "
-            "'too_large') ON CONFLICT (box, validity, uid) DO NOTHING",
+        self._state.run(
+            "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state, reason) "
+            "VALUES (?, ?, ?, x'', x'', x'', 'quarantined', 'too_large') ON CONFLICT (box, validity, uid) DO NOTHING",
             (box, validity, uid),
         )
 
     def next(self, box: str) -> Taken | None:
         """Give the oldest mail that nobody has judged."""
-        query = "SELECT id, sealed FROM mails WHERE state = 'taken' AND box = ? ORDER BY id LIMIT 1"
-        row = self._db.execute(query, (box,)).fetchone()
-        return Taken(int(row[0]), self._unseal(row[1])) if row else None
+        query = "SELECT id FROM mails WHERE state = 'taken' AND box = ? ORDER BY id LIMIT 1"
+        row = self._state.one(query, (box,))
+        return self.show(int(row[0])) if row else None
 
-    def settle(self, mail: int, reason: str | None, *, message_id: str, digest: str) -> State:
+    def show(self, mail: int) -> Taken | None:
+        """Give one mail, whatever became of it; nothing when we hold no bytes of it."""
+        query = "SELECT box, validity, uid, envelope, sealed FROM mails WHERE id = ? AND sealed != x''"
+        row = self._state.one(query, (mail,))
+        if row is None:
+            return None
+        sender, *recipients = self._state.unseal(bytes(row[3])).decode().split("\n")
+        source = Source(str(row[0]), int(row[1]), int(row[2]), sender, tuple(recipients))
+        return Taken(mail, source, self._state.unseal(bytes(row[4])))
+
+    def is_repeat(self, box: str, *, message_id: str, digest: str) -> bool:
+        """Whether a mail of the same Message-ID and the same bytes was accepted already."""
+        query = "SELECT 1 FROM mails WHERE box = ? AND likeness = ? AND state = 'accepted'"
+        return self._state.one(query, (box, likeness_of(message_id, digest))) is not None
+
+    def settle(self, mail: int, reason: str | None, *, message_id: str, digest: str, fate: Fate | None = None) -> Fate:
         """Write down what became of a mail.
 
         A mail with the Message-ID and the bytes of an accepted one is a ``repeat``: boxes are rebuilt, and then all
         their mails come again under another UIDVALIDITY.
         """
-        likeness = hashlib.sha256(f"{message_id}\0{digest}".encode()).digest()
-        state: State = "accepted" if reason is None else "quarantined"
+        likeness = likeness_of(message_id, digest)
+        chosen: Fate = fate or ("accepted" if reason is None else "quarantined")
         update = "UPDATE mails SET state = ?, reason = ?, likeness = ? WHERE id = ?"
         try:
-            self._db.execute(update, (state, reason, likeness, mail))
-        except sqlite3.IntegrityError:
-            state = "repeat"
-            self._db.execute(update, (state, None, likeness, mail))
-        return state
+            self._state.run(update, (chosen, reason, likeness, mail))
+        except IntegrityError:
+            chosen = "repeat"
+            self._state.run(update, (chosen, None, likeness, mail))
+        return chosen
 
-    def replay(self, box: str) -> int:
+    def replay(self, box: str, mail: int | None = None) -> int:
         """Let the mails kept aside that we hold be judged again, after a repair; gives how many."""
         again = "UPDATE mails SET state = 'taken' WHERE state = 'quarantined' AND sealed != x'' AND box = ?"
-        return self._db.execute(again, (box,)).rowcount
+        if mail is None:
+            return self._state.run(again, (box,))
+        return self._state.run(f"{again} AND id = ?", (box, mail))
+
+    def set_aside(self) -> list[tuple[int, str, int, str]]:
+        """List the mails kept aside: id, box, UID, reason."""
+        query = "SELECT id, box, uid, reason FROM mails WHERE state = 'quarantined' ORDER BY id"
+        return [(int(number), str(box), int(uid), str(why)) for number, box, uid, why in self._state.all(query)]
 
     def unmarked(self, box: str, validity: int) -> list[int]:
         """Give the UIDs that are settled here but not marked on the server yet."""
         query = "SELECT uid FROM mails WHERE box = ? AND validity = ? AND marked = 0 AND state != 'taken' ORDER BY uid"
-        return [int(row[0]) for row in self._db.execute(query, (box, validity))]
+        return [int(row[0]) for row in self._state.all(query, (box, validity))]
 
     def mark(self, box: str, validity: int, uids: list[int]) -> None:
         """Remember that the server knows."""
-        rows = [(box, validity, uid) for uid in uids]
-        self._db.executemany("UPDATE mails SET marked = 1 WHERE box = ? AND validity = ? AND uid = ?", rows)
+        with self._state.together():
+            for uid in uids:
+                update = "UPDATE mails SET marked = 1 WHERE box = ? AND validity = ? AND uid = ?"
+                self._state.run(update, (box, validity, uid))
 
     def counts(self, box: str) -> dict[str, int]:
         """Count the mails of a box by state."""
         query = "SELECT state, count(*) FROM mails WHERE box = ? GROUP BY state"
-        return {str(state): int(count) for state, count in self._db.execute(query, (box,))}
+        return {str(state): int(count) for state, count in self._state.all(query, (box,))}
+
+
+def likeness_of(message_id: str, digest: str) -> bytes:
+    """Give what makes two mails the same one: Message-ID and bytes (docs/spec/mail.md 4)."""
+    return hashlib.sha256(f"{message_id}\0{digest}".encode()).digest()
+
+
+def _digest(raw: bytes, source: Source) -> bytes:
+    return hashlib.sha256("\0".join(sorted(source.recipients)).encode() + b"\0\0" + raw).digest()

@@ -1,46 +1,48 @@
 """From a mailbox into the inbox, in an order that a crash at any point cannot spoil. Source: docs/spec/mail.md 12."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from bridges.mail import limits
 from bridges.mail.imap import Imap
-from bridges.mail.inbox import Inbox
-from bridges.mail.sandbox import Sandbox
+from bridges.mail.inbox import Inbox, Kept, Source
+
+
+class Intake(Protocol):
+    """Where mail of every origin is put down. A sender is answered, a flag is set, only after ``keep`` returned."""
+
+    def keep(self, raw: bytes, source: Source) -> Kept:
+        """Keep a mail; durable when it returns, and the same mail again changes nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """Takes the mail of one box."""
+class Folder:
+    """One folder of a mailbox, taken by number."""
 
-    name: str  # of the box, in our store
+    box: str  # name in our store
     inbox: Inbox
-    sandbox: Sandbox
 
-    async def pass_once(self, imap: Imap, folder: str) -> None:
-        """Take what is new, judge what waits, mark what is settled; raises ImapError.
-
-        Each step begins with what the store says, so a pass that was cut short is finished by the next one.
-        """
+    async def take(self, imap: Imap, folder: str) -> int:
+        """Take what is new and give how many; raises ImapError. Each step begins with what the store says."""
         validity = await imap.select(folder)
-        for uid in await imap.uids_after(self.inbox.last(self.name, validity)):
+        numbers = await imap.uids_after(self.inbox.last(self.box, validity))
+        for uid in numbers:
             await self._take(imap, validity, uid)
-        await self.judge()
-        settled = self.inbox.unmarked(self.name, validity)
-        await imap.mark(settled)
-        self.inbox.mark(self.name, validity, settled)
+        return len(numbers)
 
-    async def judge(self) -> None:
-        """Read what was taken, in the child."""
-        while taken := self.inbox.next(self.name):
-            reading = (await self.sandbox.read(taken.raw)).reading
-            message_id = reading.mail.message_id if reading.mail else ""
-            self.inbox.settle(taken.id, reading.reason, message_id=message_id, digest=reading.digest)
+    async def mark(self, imap: Imap, folder: str) -> None:
+        """Mark on the server what is settled here: the last step of all."""
+        validity = await imap.select(folder)
+        settled = self.inbox.unmarked(self.box, validity)
+        await imap.mark(settled)
+        self.inbox.mark(self.box, validity, settled)
 
     async def _take(self, imap: Imap, validity: int, uid: int) -> None:
         size = await imap.size(uid)
         if size is None:
             return
         if size > limits.RAW:
-            self.inbox.note_too_large(self.name, validity, uid)
+            self.inbox.note_too_large(self.box, validity, uid)
         elif (raw := await imap.fetch(uid)) is not None:
-            self.inbox.take(self.name, validity, uid, raw)
+            self.inbox.keep(raw, Source(self.box, validity, uid))

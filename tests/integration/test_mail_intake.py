@@ -25,8 +25,10 @@ from nacl.secret import SecretBox
 
 from bridges.mail.imap import MARK, Box, Imap, ImapError
 from bridges.mail.inbox import Inbox
-from bridges.mail.intake import Intake
+from bridges.mail.intake import Folder
+from bridges.mail.judging import Judge, Verdict
 from bridges.mail.sandbox import Sandbox
+from bridges.mail.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
 DOVECOT = shutil.which("dovecot") or "/usr/sbin/dovecot"
@@ -171,7 +173,17 @@ def mail(number: int) -> bytes:
 
 def opened(path: Path) -> Inbox:
     box = SecretBox(KEY)
-    return Inbox(path, seal=lambda raw: bytes(box.encrypt(raw)), unseal=box.decrypt)
+    return Inbox(State(path, seal=lambda raw: bytes(box.encrypt(raw)), unseal=box.decrypt))
+
+
+class AcceptAll:
+    """Stands where conversations would be."""
+
+    async def decide(self, taken, reading):
+        return Verdict("accepted")
+
+    def conclude(self, taken, reading, verdict):
+        pass
 
 
 async def connected(dovecot: Dovecot) -> Imap:
@@ -182,8 +194,11 @@ async def connected(dovecot: Dovecot) -> Imap:
 
 async def one_pass(dovecot: Dovecot, inbox: Inbox) -> None:
     imap = await connected(dovecot)
+    folder = Folder("dr", inbox)
     async with Sandbox() as sandbox:
-        await Intake("dr", inbox, sandbox).pass_once(imap, "INBOX")
+        await folder.take(imap, "INBOX")
+        await Judge(inbox._state, inbox, sandbox, AcceptAll()).judge("dr")
+        await folder.mark(imap, "INBOX")
     await imap.close()
 
 
@@ -203,8 +218,8 @@ async def test_mail_is_taken_judged_and_marked_once(dovecot, tmp_path):
     assert inbox.replay("dr") == 1
     await one_pass(dovecot, inbox)
     assert inbox.counts("dr") == {**expected, "accepted": 3}
-    inbox.close()
-    assert b"bonjour" not in (tmp_path / "inbox.db").read_bytes()
+    inbox._state.close()
+    assert all(b"bonjour" not in each.read_bytes() for each in tmp_path.glob("inbox.db*"))
 
 
 @needs_dovecot
@@ -231,7 +246,7 @@ async def test_a_box_that_was_rebuilt_brings_nothing_twice(dovecot, tmp_path):
     time.sleep(1.1)  # UIDVALIDITY is a time in seconds
     await one_pass(dovecot, inbox)
     assert inbox.counts("dr") == {"accepted": 2, "repeat": 2}
-    inbox.close()
+    inbox._state.close()
 
 
 @needs_dovecot
@@ -282,7 +297,7 @@ async def test_a_bridge_that_is_killed_again_and_again_loses_nothing_and_doubles
     inbox = opened(path)
     await one_pass(dovecot, inbox)
     assert inbox.counts("dr") == {"accepted": total}
-    inbox.close()
+    inbox._state.close()
     assert len([each for each in dovecot.flags() if MARK.encode() in each]) == total
 
 

@@ -1,0 +1,72 @@
+"""From the inbox to a verdict: each mail is read by the child, once, and settled after its verdict is carried out."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridges.mail.inbox import Fate, Inbox, Taken
+from bridges.mail.reading import Reading
+from bridges.mail.sandbox import Sandbox
+from bridges.mail.state import State
+
+
+class Undecided(Exception):  # noqa: N818  no error: the mail waits
+    """Nothing could be decided now (the server is away): the mail waits where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a mail: ``fate``, with a reason for all but ``accepted``."""
+
+    fate: Fate
+    reason: str | None = None
+
+
+class Verdicts(Protocol):
+    """Decides about a mail that could be read."""
+
+    async def decide(self, taken: Taken, reading: Reading) -> Verdict:
+        """Carry a mail to where it belongs; the same mail again must change nothing. Raises ``Undecided``."""
+        ...
+
+    def conclude(self, taken: Taken, reading: Reading, verdict: Verdict) -> None:
+        """Write down, in the transaction that settles the mail, whatever must hold with it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Settles the mails of a box in the order in which they came."""
+
+    state: State
+    inbox: Inbox
+    sandbox: Sandbox
+    verdicts: Verdicts
+
+    async def judge(self, box: str) -> int:
+        """Judge what waits and give how many; raises ``Undecided``."""
+        count = 0
+        while taken := self.inbox.next(box):
+            await self._one(taken)
+            count += 1
+        return count
+
+    async def _one(self, taken: Taken) -> None:
+        reading = (await self.sandbox.read(taken.raw, bodies=True)).reading
+        verdict = await self._verdict(taken, reading)
+        message_id = reading.mail.message_id if reading.mail else ""
+        with self.state.together():
+            self.verdicts.conclude(taken, reading, verdict)
+            self.inbox.settle(taken.id, verdict.reason, message_id=message_id, digest=reading.digest, fate=verdict.fate)
+
+    async def _verdict(self, taken: Taken, reading: Reading) -> Verdict:
+        if reading.reason is not None or reading.mail is None:
+            return Verdict("quarantined", reading.reason or "not_a_mail")
+        if self.inbox.is_repeat(taken.source.box, message_id=reading.mail.message_id, digest=reading.digest):
+            return Verdict("repeat")
+        try:
+            return await self.verdicts.decide(taken, reading)
+        except (Undecided, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001  our own fault must not stop the box; the mail can be replayed
+            return Verdict("quarantined", f"internal_{type(error).__name__}"[:60])
