@@ -36,8 +36,9 @@ def test_a_patient_begins_only_where_someone_waits_for_it(
     jean.page.goto(shared_server.url + "/write")
     jean.sees("À qui voulez-vous écrire ?")
     jean.sees("Pharmacies qui acceptent vos messages")
-    names = jean.page.get_by_role("main").get_by_role("listitem").locator("strong").all_inner_texts()
-    assert sorted(names) == ["Dr Claire Martin", "Pharmacie des Lilas"]
+    names = jean.page.get_by_role("main").get_by_role("listitem").locator("strong")
+    names.nth(1).wait_for()  # the two lists arrive one after the other
+    assert sorted(names.all_inner_texts()) == ["Dr Claire Martin", "Pharmacie des Lilas"]
 
     begin(jean, "Pharmacie des Lilas", "Ma commande", "Avez-vous reçu mon médicament ?")
     jean.page.goto(shared_server.url + "/write")

@@ -64,7 +64,7 @@ def show(gallery: str, chromium: Browser) -> Iterator[Show]:
     """Open a screen: `show("unlock", theme="dark")`. A broken policy or an error of the page fails the test."""
     context = chromium.new_context()
     page = context.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(f"{page.url}: {error}"))
     page.on(
