@@ -1,22 +1,18 @@
 """Conversations as this device knows them: fetched, checked, pinned, opened. Source: docs/spec/protocol.md 6."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from bridges.kit import wire
 from bridges.kit.device import Device, milliseconds
 from crypto import conversation as protocol
-from crypto import epoch, epoch_record
+from crypto import epoch, epoch_record, rotation
 from crypto.account_chain import AccountChain
 from crypto.conversation import NewEpoch, Opened
 from crypto.conversation_chain import ConversationChain
 from crypto.epoch import Roster
 from crypto.errors import ProtocolError
 from crypto.invitation import PublicInvitation
-
-EPOCH_DAYS: Final = 90
-EPOCH_MESSAGES: Final = 5_000
-DAY: Final = 86_400_000  # milliseconds
 
 
 @dataclass(slots=True)
@@ -139,18 +135,10 @@ class Conversations:
         return Conversation(opened, conversation.detail, conversation.names)
 
     def rotation_due(self, conversation: Conversation) -> bool:
-        """Whether the next sender begins an epoch first: a renewed user key, 90 days, 5,000 messages (6.4)."""
+        """Whether this device begins an epoch before it sends (6.4); ``refresh_members`` first."""
         opened = conversation.opened
-        me = opened.chain.members[self.device.id]
-        if me.history != "full" or me.role in {"delegate", "service"}:
-            return False
-        renewed = any(
-            opened.accounts[member.id].generation > member.generation
-            for member in opened.chain.members.values()
-            if member.kind != "invite"
-        )
-        old = milliseconds() - opened.chain.head.draft.at > EPOCH_DAYS * DAY
-        return renewed or old or self.device.store.messages_in_epoch(opened.id) >= EPOCH_MESSAGES
+        events = self.device.store.events_in_epoch(opened.id)
+        return rotation.due(opened.chain, opened.accounts, self.device.id, at=milliseconds(), events=events)
 
     async def commit(self, conversation: bytes, new: NewEpoch, invitations: list[dict[str, object]]) -> int:
         """Propose the next epoch; raises RefusedError (``stale_epoch``) when somebody was faster."""

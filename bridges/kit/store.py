@@ -107,7 +107,7 @@ class Store:
         rows = [(conversation, e.epoch, e.record, e.box, e.seq) for e in entries]
         self._db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", rows)
 
-    def messages_in_epoch(self, conversation: bytes) -> int:
+    def events_in_epoch(self, conversation: bytes) -> int:
         """Count the events after the newest pinned record."""
         query = """SELECT COUNT(*) FROM events WHERE conversation = :c
           AND seq > (SELECT seq FROM epochs WHERE conversation = :c ORDER BY epoch DESC LIMIT 1)"""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from vectors import rotation
 from vectors.kit import DAY, NOW, Group, drbg, flip
 from vectors.world import Person, World, draft_of, joined, member_of, rebody, redraft, remember, without
 
@@ -54,6 +55,7 @@ def conversation_chain_group() -> Group:
     _permission(story)
     _permission_of_others(story)
     _own_chains(group)
+    rotation.add_cases(group, world)
     return group
 
 
@@ -365,6 +367,8 @@ def _own_chains(group: Group) -> None:
     )
     group.ok("rotated after the revocation", "accept", **given, record=fresh.record, settled=False)
     group.shared["records"]["after revocation"] = fresh.record
+    grown = {"before": ["ada, phone added", "ben"], "after": ["ada", "ben"]}
+    rotation.add_renewed(group, ben.id, grown, {"old": ["pair"], "new": ["pair", "after revocation"]})
     back = _after(fresh, at_phone, by_phone)
     group.refused(
         "the stolen device after the rotation",

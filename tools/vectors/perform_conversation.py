@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from crypto import conversation, epoch, epoch_record, holder, invitation
+from crypto import conversation, epoch, epoch_record, holder, invitation, rotation
 from crypto.account_chain import AccountChain
 from crypto.codec import Signed, unb64
 from crypto.conversation_chain import Accounts, ConversationChain
@@ -65,6 +65,12 @@ def _sign(given: Plain, _: Plain) -> Plain:
     body = unb64(given["body"])
     wire = Signed(body, (device.sign.sign("epoch", body),)).pack()
     return {"wire": wire, "hash": epoch_record.read(wire).hash}
+
+
+def _rotation_due(given: Plain, shared: Plain) -> Plain:
+    chain, accounts = _chain(given, shared), accounts_of(given, shared)
+    due = rotation.due(chain, accounts, unb64(given["member"]), at=given["at"], events=given["events"])
+    return {"due": due}
 
 
 def _opener(given: Plain) -> Opener:
@@ -146,7 +152,7 @@ def _require_open(given: Plain, shared: Plain) -> Plain:
 
 
 OPERATIONS = {
-    "conversation_chain": {"accept": _accept, "reconcile": _reconcile, "sign": _sign},
+    "conversation_chain": {"accept": _accept, "reconcile": _reconcile, "sign": _sign, "rotation_due": _rotation_due},
     "backlinks": {
         "open_epochs": _open_epochs,
         "commits": _commits,

@@ -14,11 +14,10 @@ import {
   type Author,
   type ChangeBy,
   type Commit,
-  type Conversation,
 } from "../protocol/conversation.ts";
 import { sealMessage } from "../protocol/envelope.ts";
-import { memberOf } from "../protocol/epoch_record.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import { rotationDue } from "../protocol/rotation.ts";
 import type { AccountId, ConversationId, MemberId } from "../protocol/suite.ts";
 import type { Accounts } from "./accounts.ts";
 import { parentsOf, type Facts } from "./facts.ts";
@@ -29,8 +28,6 @@ import type { Sealer } from "./outbox.ts";
 import type { Intent, SealedIntent } from "./pending.ts";
 
 const ROUNDS = 4;
-/** New keys at the latest after this long (docs/spec/protocol.md 6.4). */
-const EPOCH_AGE = 90 * 24 * 3_600_000; // milliseconds
 
 export type WritingParts = {
   readonly platform: Platform;
@@ -51,7 +48,7 @@ export class Writing implements Sealer {
   async seal(id: ConversationId, intent: Intent, at: number): Promise<SealedIntent> {
     const { log, author } = this.#parts;
     if ((await log.facts(id)) === undefined) await log.load(id);
-    await this.#rotateIfDue(id);
+    await this.#rotateIfDue(id, intent);
     const facts = await this.#sound(id);
     const conversation = await log.opened(id);
     const sealed = await sealMessage({
@@ -101,36 +98,36 @@ export class Writing implements Sealer {
     );
   }
 
-  /** After a revocation of mine: what is said from now on is closed to the lost device. */
-  async #rotateIfDue(id: ConversationId): Promise<void> {
-    const conversation = await this.#parts.log.opened(id);
-    const { head } = conversation.chain;
-    const me = memberOf(head, (await this.#parts.author()).chain.account);
-    const allowed = me?.history === "full" && me.role !== "delegate" && me.role !== "service";
-    if (!allowed || !(await this.#isDue(conversation))) return;
-    await this.#commit(id, (by) => rotateEpoch(by));
+  /** Nothing is said under keys that a lost device still has (docs/spec/protocol.md 6.4). */
+  async #rotateIfDue(id: ConversationId, { said }: Intent): Promise<void> {
+    const ask = said.type !== "receipt"; // it says nothing: what is known of the members will do
+    if (!(await this.#isDue(id, ask))) return;
+    await this.#commit(id, async (by) => ((await this.#isDue(id, ask)) ? rotateEpoch(by) : null));
   }
 
-  async #isDue({ chain: { head } }: Conversation): Promise<boolean> {
-    if (this.#parts.platform.clock.now() - head.at > EPOCH_AGE) return true;
-    const stale = await Promise.all(
-      head.members.map(async ({ id, kind, generation }) => {
-        const chain = kind === "invite" ? undefined : await this.#parts.accounts.known(id);
-        return chain !== undefined && chain.generation > generation;
-      }),
-    );
-    return stale.some(Boolean);
+  async #isDue(id: ConversationId, ask: boolean): Promise<boolean> {
+    const { accounts, author, log, openings, platform } = this.#parts;
+    const facts = await this.#sound(id);
+    const { chain } = await log.opened(id);
+    const people = chain.head.members.filter(({ kind }) => kind !== "invite");
+    if (ask) await Promise.all(people.map((member) => accounts.refresh(member.id)));
+    return rotationDue(chain, await openings.chains([chain.head]), {
+      me: (await author()).chain.account,
+      at: platform.clock.now(),
+      events: facts.last - (facts.records.at(-1)?.seq ?? facts.last),
+    });
   }
 
-  /** Build on the newest epoch, offer it, and build again when somebody was quicker. */
+  /** Build on the newest epoch, offer it, and build again when somebody was quicker. `null`: no longer needed. */
   async #commit(
     id: ConversationId,
-    build: (by: ChangeBy) => Promise<Commit>,
+    build: (by: ChangeBy) => Promise<Commit | null>,
     invitations: readonly InvitationOffer[] = [],
   ): Promise<void> {
     const { api, log } = this.#parts;
     for (let round = 1; ; round += 1) {
       const commit = await build(await this.#base(id));
+      if (commit === null) return;
       const record = b64(commit.record);
       const boxes = commit.boxes.map(({ member, box }) => ({ member, box: b64(box) }));
       try {

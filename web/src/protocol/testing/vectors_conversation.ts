@@ -18,6 +18,7 @@ import { memberOf, readRecord } from "../epoch_record.ts";
 import { holderFromSeed } from "../holder.ts";
 import { demandOpen, invitationLink, inviteFromSecret, readInvitationLink } from "../invitation.ts";
 import { claimProof } from "../permission.ts";
+import { rotationDue } from "../rotation.ts";
 import { signLabelled } from "../sign.ts";
 import type { Bytes } from "../suite.ts";
 import { userSecret } from "../user_secret.ts";
@@ -79,6 +80,11 @@ const accept: Op = async (v) => {
 
 const conversation_chain: Ops = {
   accept,
+  rotation_due: async (v) => {
+    const accounts = await accountsOf(v);
+    const chain = await acceptRecords(recordsOf(v), accounts);
+    return { due: rotationDue(chain, accounts, { me: v.text("member"), at: v.number("at"), events: v.number("events") }) };
+  },
   reconcile: async (v) => {
     const accounts = await accountsOf(v);
     const [known, served] = await Promise.all(["known", "served"].map((which) => acceptRecords(recordsOf(v, which), accounts)));
