@@ -1,0 +1,93 @@
+"""Who is let in behind our mail server: the right peer, one sender, one patient. Source: docs/spec/mail.md 13.
+
+The same questions are asked twice: at RCPT, so that a refusal reaches the sender's server and no bounce is needed, and
+again with the mail in hand. The mail counts.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from bridges.mail import ins
+from bridges.mail.address import Address, read_address
+from bridges.mail.inbox import Source
+from bridges.mail.intake import Intake
+from bridges.mail.lmtp import DONE, Envelope, Reply
+from bridges.mail.lmtp_trust import PeerError, Trust, split_peer
+from bridges.mail.names import Attributes
+from bridges.mail.sandbox import Sandbox
+
+Standing = Literal["open", "closed", "unknown"]
+Patients = Callable[[Address], Standing]
+"""Whether a patient of this address may be written to, as far as the bridge knows."""
+
+NO_PEER: Final = Reply(550, "5.7.1", "no certificate of the health space was shown")
+NO_LIST: Final = Reply(451, "4.7.0", "no valid list of trusted domains, try again later")
+NOT_TRUSTED: Final = Reply(550, "5.7.1", "your certificate may not speak for the domain of the sender")
+UNKNOWN: Final = Reply(550, "5.1.1", "unknown patient")
+CLOSED: Final = Reply(550, "5.2.1", "this patient's mailbox is closed")
+SEVERAL: Final = Reply(550, "5.5.3", "one patient a mail")
+NO_FROM: Final = Reply(550, "5.6.0", "From is missing")
+BAD_FROM: Final = Reply(550, "5.6.0", "From must stand once and hold one address")
+BAD_HEADER: Final = Reply(550, "5.6.0", "the header cannot be read")
+_NO_HEADER: Final = {"empty", "not_a_mail", "unreadable"}
+ALL: Final = (NO_PEER, NO_LIST, NOT_TRUSTED, UNKNOWN, CLOSED, SEVERAL, NO_FROM, BAD_FROM, BAD_HEADER)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientDoor:
+    """The door of ``<15 signs>@domain``; mails go to the intake as those of ``box``."""
+
+    domain: str
+    box: str
+    trust: Trust
+    patients: Patients
+    intake: Intake
+    sandbox: Sandbox
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one mail at a time in the child
+
+    async def mail(self, envelope: Envelope, raw: bytes) -> list[Reply]:
+        """Judge peer and sender, then keep the mail; 250 only when it is on the disk."""
+        if len(envelope.recipients) != 1:
+            return [SEVERAL] * len(envelope.recipients)
+        return [await self._take(envelope, raw)]
+
+    async def _take(self, envelope: Envelope, raw: bytes) -> Reply:
+        try:
+            peer, written = split_peer(raw)
+        except PeerError:
+            return NO_PEER
+        refusal = self.refuse_sender(peer, envelope.sender) or await self._refuse_writer(peer, written)
+        if refusal:
+            return refusal
+        recipients = tuple(map(str, envelope.recipients))
+        self.intake.keep(written, Source(self.box, sender=str(envelope.sender or ""), recipients=recipients))
+        return DONE
+
+    async def _refuse_writer(self, peer: Attributes, written: bytes) -> Reply | None:
+        """Refuse a mail whose single From is not of a domain of this peer. What is kept aside later passes here."""
+        async with self.reading:
+            found = (await self.sandbox.read(written)).reading
+        if found.mail is not None:
+            return self.refuse_sender(peer, read_address(found.mail.sender))
+        reason = found.reason or "not_a_mail"
+        if reason.startswith("sender"):
+            return NO_FROM if reason == "sender_missing" else BAD_FROM
+        return BAD_HEADER if reason in _NO_HEADER or reason.startswith("header") else None
+
+    def refuse_sender(self, peer: Attributes, sender: Address | None) -> Reply | None:
+        """Refuse a sender of a domain that this peer may not speak for; reports have none."""
+        if sender is None:
+            return None
+        admitted = self.trust.admits(sender.domain, peer)
+        if admitted is None:
+            return NO_LIST
+        return None if admitted else NOT_TRUSTED
+
+    def refuse_patient(self, recipient: Address) -> Reply | None:
+        """Refuse an address that is no patient's, or of one who wants no mail."""
+        if recipient.domain != self.domain or ins.check(recipient.local.upper(), "") != "good":
+            return UNKNOWN
+        standing = self.patients(recipient)
+        return {"open": None, "closed": CLOSED, "unknown": UNKNOWN}[standing]
