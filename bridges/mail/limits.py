@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from bridges.sandbox.limits import Limits
+
 MIB: Final = 1024 * 1024
 
 RAW: Final = 36 * MIB  # bytes of one mail: 25 MB of files in base64, and its lines
@@ -35,3 +37,8 @@ WALL: Final = 10.0  # seconds that the parent waits for the child, however busy 
 ADDRESS_SPACE: Final = 256 * MIB  # of the child, all included
 ANSWER: Final = 160 * MIB  # bytes of the child's answer
 LIFE: Final = 2000  # files after which a child is replaced
+
+
+def child() -> Limits:
+    """Give the bounds of the reading child."""
+    return Limits(cpu=CPU, wall=WALL, address_space=ADDRESS_SPACE, answer=ANSWER, life=LIFE)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bridges.mail import limits, sandbox
+from bridges.mail import limits
 from bridges.mail.reasons import REASONS
 from bridges.mail.sandbox import Sandbox
+from bridges.sandbox.parent import ROOM
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT.parent / "shared/corpora"
@@ -155,8 +156,9 @@ async def test_the_largest_mail_stays_within_the_memory():
 
 CAGE = """
 import os, socket
-from bridges.mail.worker import give_up_rights
-give_up_rights()
+from bridges.mail import limits
+from bridges.sandbox.child import give_up_rights
+give_up_rights(limits.child())
 def outcome(act):
     try:
         act()
@@ -178,4 +180,4 @@ async def test_the_child_gets_nothing_of_our_environment(monkeypatch):
         await box.read(PLAIN)
         seen = Path(f"/proc/{box._child.pid}/environ").read_bytes()
     assert b"PLI_PASSPHRASE" not in seen
-    assert sandbox._ROOM.encode() in seen
+    assert ROOM.encode() in seen

@@ -1,0 +1,106 @@
+"""When somebody is busy: events repeated inside a window, exceptions applied, overlaps merged. Pure."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from bridges.agenda.calendar import limits
+from bridges.agenda.calendar.events import Event
+from bridges.agenda.calendar.rules import Rule, Work, repeat
+from bridges.agenda.calendar.times import Length
+
+Span = tuple[datetime, datetime]
+_DAY: Final = timedelta(days=1)  # a wall is never further than this from UTC
+
+
+class Series:
+    """The events of one UID: one that repeats, and those that stand for single repetitions of it."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        newest: dict[datetime | None, list[Event]] = {}  # by the instant that is replaced
+        for event in events:
+            at = event.replaces.utc if event.replaces is not None else None
+            same = newest.setdefault(at, [])
+            if same and event.sequence > same[0].sequence:
+                same.clear()
+            if not same or event.sequence == same[0].sequence:
+                same.append(event)
+        self.masters = newest.pop(None, [])
+        self.replacements = [each[-1] for each in newest.values()]
+
+    def spans(self, start: datetime, end: datetime, work: Work) -> Iterator[Span]:
+        """Give the busy stretches that touch a window; raises SkipError (``too_many``)."""
+        for master in self.masters:
+            yield from self._repeated(master, start, end, work)
+        for event in self.replacements:
+            if event.busy:
+                yield event.start.utc, event.end_of(event.start.wall, event.length)
+
+    def _repeated(self, master: Event, start: datetime, end: datetime, work: Work) -> Iterator[Span]:
+        if not master.busy:
+            return
+        replaced = {_on_wall_of(master, each): each for each in self.replacements}
+        shifts = sorted(((at, each) for at, each in replaced.items() if each.and_future), key=lambda pair: pair[0])
+        lengths = [master.length, *(length for _, length in master.extra), *(each.length for _, each in shifts)]
+        moved = max((abs(each.start.wall - at) for at, each in shifts), default=timedelta())
+        longest = max(timedelta(days=length.days) + length.exact for length in lengths)
+        after = (start - longest - moved - _DAY).replace(tzinfo=None)
+        before = (end + moved + _DAY).replace(tzinfo=None)
+        for wall, length in _walls(master, after, before, work):
+            if wall in master.excluded or wall in replaced:
+                continue
+            shift = next((each for each in reversed(shifts) if each[0] <= wall), None)
+            if shift is None:
+                yield master.start.zone.instant(wall), master.end_of(wall, length)
+            elif shift[1].busy:
+                later = wall + (shift[1].start.wall - shift[0])
+                yield shift[1].start.zone.instant(later), shift[1].end_of(later, shift[1].length)
+
+
+def _on_wall_of(master: Event, replacement: Event) -> datetime:
+    """Which repetition a replacement stands for, on the wall of the series."""
+    assert replacement.replaces is not None
+    at, zone = replacement.replaces, master.start.zone
+    return at.wall if at.zone is zone else zone.wall(at.utc)
+
+
+def _walls(event: Event, after: datetime, before: datetime, work: Work) -> Iterator[tuple[datetime, Length]]:
+    """Every repetition once: the start itself, what the rules hit, and what is listed."""
+    listed = {wall: length for wall, length in event.extra if after <= wall < before}
+    found = [
+        repeat(rule, event.start.wall, until=_until(rule, event), after=after, before=before, work=work)
+        for rule in event.rules
+    ]
+    last = None
+    for wall in heapq.merge([event.start.wall], sorted(listed), *found):
+        if wall != last:
+            yield wall, listed.get(wall, event.length)
+        last = wall
+
+
+def _until(rule: Rule, event: Event) -> datetime | None:
+    if rule.until is None:
+        return None
+    if rule.until.form == "utc" and not event.all_day:
+        first, last = limits.YEARS
+        if not first <= rule.until.at.year <= last:
+            return rule.until.at
+        return event.start.zone.wall(rule.until.at.replace(tzinfo=UTC))
+    # A day as the end of something with a time: the whole day still counts.
+    return rule.until.at + (_DAY - timedelta(seconds=1) if rule.until.form == "date" else timedelta())
+
+
+def merge(spans: Iterable[Span], start: datetime, end: datetime) -> list[Span]:
+    """Cut to a window, sort, and make one of those that touch or overlap."""
+    merged: list[Span] = []
+    for begun, ended in sorted((max(begun, start), min(ended, end)) for begun, ended in spans):
+        if begun >= ended:
+            continue
+        if merged and begun <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(ended, merged[-1][1]))
+        else:
+            merged.append((begun, ended))
+    assert all(one[1] < other[0] for one, other in pairwise(merged))
+    return merged

@@ -1,0 +1,24 @@
+"""The agenda of a partner that only tells: it can be followed, and nothing can be asked of it."""
+
+from typing_extensions import override
+
+from bridges.agenda.partial import PartialProvider
+from bridges.agenda.provider import Ability, Capabilities, Changes
+from bridges.agenda.push.inbox import Inbox
+
+
+class PushProvider(PartialProvider):
+    """What one partner pushes, by webhook, MLLP or FHIR, as a provider of changes."""
+
+    def __init__(self, inbox: Inbox, source: str, *, adapter: str = "push") -> None:
+        self._inbox = inbox
+        self._source = source
+        self._capabilities = Capabilities(adapter=adapter, abilities=frozenset({Ability.CHANGES}))
+
+    @override
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @override
+    async def changes(self, cursor: str = "") -> Changes:
+        return self._inbox.changes(self._source, cursor)
