@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import random
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -51,7 +52,7 @@ class Device:
 
     stage: Stage
     person: Person
-    _http: Http | None = None
+    _http: Http | None = field(default=None, init=False)
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
         """Call the interface; (status, answer).
@@ -81,6 +82,21 @@ class Device:
             if status >= 500:  # a disk that is pulled out says ECONNABORTED, which the server takes for its client's
                 return status, None
             raise RuntimeError(f"{method} {path}: {status} {answer[:200]!r} is no JSON") from None
+
+    async def listen(self, after: int, hear: Callable[[bytes], None]) -> WebSocket:
+        """Open a live line from a position on.
+
+        Raises:
+            OSError, TimeoutError: it did not open.
+
+        """
+        status, ticket = await self.ask("POST", "/v1/live/tickets")
+        if status != 201:
+            raise TimeoutError
+        socket = WebSocket(hear)
+        path = f"/v1/live?ticket={ticket['ticket']}&after={after}"
+        await socket.connect("127.0.0.1", self.stage.chance.choice(self.stage.ports), path)
+        return socket
 
     def close(self) -> None:
         if self._http is not None:
@@ -127,7 +143,7 @@ async def hand_in(device: Device, sent: Envelope) -> int | None:
 
 async def write(device: Device, conv: str) -> None:
     """Write message after message; repeat what has no answer, and sometimes what has one."""
-    stage, spare = device.stage, Device(device.stage, device.person)
+    stage, spare = device.stage, replace(device)
     while not stage.ending:
         sent = _next(stage, conv)
         if stage.chance.random() < 0.06:
@@ -164,11 +180,10 @@ async def _mischief(device: Device, sent: Envelope, *, accepted: bool) -> None:
         await hand_in(device, envelope(sent.conv, 77))
 
 
-async def remove(stage: Stage) -> None:
+async def remove(stage: Stage, remover: Device | None = None) -> None:
     """Take the leaver out of a conversation, and note when that is acknowledged."""
     cast = stage.cast
-    remover = next(person for person in cast.people if person.id == cast.remover)
-    device = Device(stage, remover)
+    device = remover or Device(stage, next(person for person in cast.people if person.id == cast.remover))
     body = msgspec.json.encode(cast.removal)
     try:
         async with asyncio.timeout(PERSISTENCE):
@@ -292,7 +307,7 @@ async def follow(device: Device, calm: asyncio.Event) -> None:
     while True:
         lines += 1
         with contextlib.suppress(*BROKEN):
-            at = await _line(device, f"{device.person.id[:6]}/{lines}", at)
+            at = await follow_line(device, f"{device.person.id[:6]}/{lines}", at, lambda _: stage.ending)
             at, last = await feed(device, at)
             if calm.is_set() and at >= last:
                 history.add("level", who=device.person.id)
@@ -302,22 +317,17 @@ async def follow(device: Device, calm: asyncio.Event) -> None:
     device.close()
 
 
-async def _line(device: Device, line: str, after: int) -> int:
-    """Follow one line until it breaks, or until there is nothing more to be expected; return the position reached."""
+async def follow_line(device: Device, line: str, after: int, enough: Callable[[int], bool]) -> int:
+    """Follow one line until it breaks, or falls silent after ``enough``; return the position reached."""
     stage, who = device.stage, device.person.id
-    status, ticket = await device.ask("POST", "/v1/live/tickets")
-    if status != 201:
-        raise TimeoutError
     heard: asyncio.Queue[bytes] = asyncio.Queue()
-    socket = WebSocket(heard.put_nowait)
-    path = f"/v1/live?ticket={ticket['ticket']}&after={after}"
-    await socket.connect("127.0.0.1", stage.chance.choice(stage.ports), path)
+    socket = await device.listen(after, heard.put_nowait)
     at = after
     while not socket.closed or not heard.empty():
         try:
             said = msgspec.json.decode(await asyncio.wait_for(heard.get(), 0.3))
         except TimeoutError:
-            if stage.ending:
+            if enough(at):
                 break
             continue
         if said["t"] == "event":

@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,13 @@ Record = dict[str, Any]
 class History:
     """Records in the order in which they were made; kept in memory, written out whole."""
 
-    def __init__(self, records: Iterable[Record] = ()) -> None:
+    def __init__(self, records: Iterable[Record] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self.records: list[Record] = list(records)
+        self._clock = clock
         self._ops = itertools.count(1)
 
     def add(self, event: str, **members: Any) -> Record:
-        record = {"t": time.monotonic(), "e": event, **members}
+        record = {"t": self._clock(), "e": event, **members}
         self.records.append(record)
         return record
 
