@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import TimeoutError as Late
 
 from crypto.codec import unb64
 from tests.fakes.peer import Letter, Peer
@@ -168,18 +167,15 @@ def test_two_tabs_are_both_live_double_nothing_and_read_as_one(
     for page in (one, two):
         page.get_by_role("link", name=re.compile("Dr Claire Martin")).get_by_text(UNREAD).wait_for()
     one.get_by_role("link", name=re.compile("Dr Claire Martin")).click()
-    one.get_by_role("log").get_by_text("Dernière question").wait_for()
-    kept = False
-    try:
-        two.get_by_text(UNREAD).first.wait_for(state="detached")
-    except Late:
-        kept = True
+    down = one.get_by_role("button", name="Derniers messages")
+    one.get_by_role("log").get_by_text("Dernière question").or_(down).first.wait_for()
+    if down.is_visible():  # on a phone it opens where the new messages begin: what is below is not read yet
+        down.click()
+    two.get_by_text(UNREAD).first.wait_for(state="detached")
     texts = script.run(doctor.read(letter.conversation))
     assert texts == ["Comment allez-vous ?", "Vous me lisez ?", "Oui, ici", "Et là aussi", "Dernière question"]
     for words in texts:
         assert one.get_by_role("log").get_by_text(words, exact=True).count() == 1
-    if kept:
-        pytest.xfail("open fault: the other tab often keeps its unread count until it is reloaded")
 
 
 def test_a_message_is_taken_back_while_it_is_unread_and_not_after(

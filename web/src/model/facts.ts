@@ -6,7 +6,7 @@
 import type { InvitationRow, Policy } from "../api/types.ts";
 import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "../protocol/suite.ts";
 import { replyRight, type ReplyRight } from "../protocol/reply_right.ts";
-import type { EnvelopeEntry, LogEntry } from "./log_entry.ts";
+import type { BlockedEntry, EnvelopeEntry, LogEntry } from "./log_entry.ts";
 
 const RECENT = 64;
 const PREVIEW = 160; // characters
@@ -53,7 +53,7 @@ export type Facts = {
   readonly complete: boolean;
   /** Newest envelopes that no other one names: the parents of the next. In order of seq. */
   readonly heads: readonly MessageId[];
-  /** `theirs`: a message by somebody else, which one may have to read. */
+  /** `theirs`: a message by somebody else that was not retracted, which one may have to read. */
   readonly recent: readonly { readonly id: MessageId; readonly seq: number; readonly theirs: boolean }[];
   /** What the server says of the reply right, and what the signed messages say (null: not seen yet). */
   readonly policy: Policy;
@@ -65,6 +65,10 @@ export type Facts = {
   readonly newest: Newest | null;
   /** My newest message, when nobody wrote after it. */
   readonly mine: { readonly id: MessageId; readonly seq: number } | null;
+  /** Who has left of their own accord. */
+  readonly departed?: readonly AccountId[];
+  /** Professionals from whom the patient takes nothing, as the server says. */
+  readonly blocked?: readonly AccountId[];
   /** How far each member's receipts reach, and since when. */
   readonly reads: Readonly<Record<AccountId, { readonly seq: number; readonly at: Time }>>;
   /** Something here lies or is broken: nothing more is taken in or sent until a person has looked. */
@@ -82,7 +86,9 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
     case "retracted":
       return withRetracted(next, entry.id, entry.by);
     case "left":
-      return { ...next, people: standing(next.people, entry.account) };
+      return { ...next, people: standing(next.people, entry.account), departed: [...(next.departed ?? []), entry.account] };
+    case "blocked":
+      return withBlocked(next, entry);
     case "epoch":
       return next;
   }
@@ -93,7 +99,7 @@ function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts 
   const known: Facts = {
     ...facts,
     heads: [...facts.heads.filter((id) => !named.has(id)), entry.id].slice(-RECENT),
-    recent: [...facts.recent, { id: entry.id, seq: entry.seq, theirs: entry.kind === "message" && entry.author !== me }].slice(-RECENT),
+    recent: [...facts.recent, { id: entry.id, seq: entry.seq, theirs: isTheirs(entry, me) }].slice(-RECENT),
     right: rightAfter(facts.right, entry),
   };
   if (entry.kind === "receipt") return withReceipt(known, entry, me);
@@ -102,12 +108,12 @@ function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts 
     ...known,
     newest: newestOf(entry) ?? known.newest,
     mine: mine && entry.kind === "message" ? { id: entry.id, seq: entry.seq } : null,
-    unread: known.unread + (!mine && isUnread(known, entry) ? 1 : 0),
+    unread: known.unread + (isTheirs(entry, me) && entry.seq > known.readSeq ? 1 : 0),
   };
 }
 
-function isUnread(facts: Facts, entry: EnvelopeEntry): boolean {
-  return entry.kind === "message" && !entry.retracted && entry.seq > facts.readSeq;
+function isTheirs(entry: EnvelopeEntry, me: AccountId): boolean {
+  return entry.kind === "message" && entry.author !== me && !entry.retracted;
 }
 
 function withReceipt(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
@@ -124,9 +130,10 @@ function withReceipt(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
 /** I have read up to `seq` (here or on another device of mine). */
 export function read(facts: Facts, seq: number): Facts {
   if (seq <= facts.readSeq) return facts;
-  // Exact when all is read, which is how a conversation is read; else the server's count comes with the next list.
-  const newest = facts.recent.findLast(({ theirs }) => theirs)?.seq ?? 0;
-  return { ...facts, readSeq: seq, unread: seq >= newest ? 0 : facts.unread };
+  const after = facts.recent.filter((one) => one.theirs && one.seq > seq).length;
+  // Exact when `recent` reaches back that far; before that only the server has counted.
+  const counted = facts.recent.length < RECENT || (facts.recent[0]?.seq ?? 0) <= seq || after === 0;
+  return { ...facts, readSeq: seq, unread: counted ? after : facts.unread };
 }
 
 function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
@@ -136,6 +143,7 @@ function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
     ...facts,
     newest: wasNewest ? { author: by, what: "retracted", text: "", documents: 0 } : facts.newest,
     mine: facts.mine?.id === id ? null : facts.mine,
+    recent: facts.recent.map((one) => (one.id === id ? { ...one, theirs: false } : one)),
     unread: seq > facts.readSeq ? Math.max(0, facts.unread - 1) : facts.unread,
   };
 }
@@ -162,6 +170,20 @@ function rightAfter(before: ReplyRight | null, { message, kind }: EnvelopeEntry)
 
 function standing(people: readonly PersonFact[], gone: AccountId): readonly PersonFact[] {
   return people.map((person) => (person.id === gone ? { ...person, standing: "left" } : person));
+}
+
+function withBlocked(facts: Facts, { professional, blocked }: BlockedEntry): Facts {
+  const others = (facts.blocked ?? []).filter((id) => id !== professional);
+  return { ...facts, blocked: blocked ? [...others, professional] : others };
+}
+
+/** Why a message of this member is refused for good (docs/spec/api.md 4.1); null: it is not. */
+export function refusalOf({ people, blocked, departed }: Facts, me: AccountId): "left" | "blocked" | null {
+  if (people.some(({ id, role }) => id === me && role === "patient")) return null;
+  const patients = people.filter(({ role }) => role === "patient");
+  const gone = patients.some(({ id }) => departed?.includes(id) === true);
+  if (gone && patients.every(({ standing }) => standing === "left")) return "left";
+  return blocked?.includes(me) === true ? "blocked" : null;
 }
 
 /** The parents of the next message: at most eight, sorted (docs/spec/protocol.md 7.3). */

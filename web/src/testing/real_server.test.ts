@@ -116,7 +116,7 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
 
     // The doctor sees: delivered, then read by name, and the document opened.
     const hers = doctor.app.conversation(patient.conversation);
-    his.seen();
+    his.seen(his.state.value.entries.at(-1)!.id);
     await until(() => texts(hers)[0]?.state.name === "read", 40_000, "the receipt");
     expect(texts(hers)[0]).toMatchObject({ state: { by: [{ who: { name: "Jean Dupont" } }] } });
     await until(() => texts(hers)[0]?.documents[0]?.openedBy.length === 1, 40_000, "the document to be opened");

@@ -2,7 +2,7 @@
 
 import type { Client } from "../model/client.ts";
 import type { Facts } from "../model/facts.ts";
-import type { Home, Opening } from "../model/home.ts";
+import type { Home } from "../model/home.ts";
 import type { KeptInvitation } from "../model/invited.ts";
 import { isEnvelope, type LogEntry } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
@@ -22,6 +22,7 @@ import {
   replySentence,
   stranger,
 } from "./presenting.ts";
+import { Reading } from "./reading.ts";
 import { timeline } from "./timeline.ts";
 import type {
   ConversationModel,
@@ -37,6 +38,7 @@ const STRIDE = 200; // entries at most that one step back adds
 const CALM = 30; // milliseconds in which changes are taken together
 const UNDO = 10; // seconds
 const SEEN_AFTER = 700; // milliseconds that a message stays in sight before it counts as read
+const AROUND = 10; // entries shown before those that are new
 
 export class ConversationView implements ConversationModel {
   readonly state: Observable<ConversationState>;
@@ -44,6 +46,7 @@ export class ConversationView implements ConversationModel {
   readonly members: Members;
   readonly #home: Home;
   readonly #id: string;
+  readonly #reading: Reading;
   readonly #stop: () => void;
   readonly #gone: () => void;
   readonly #documents = new Map<string, DocumentCard["state"]>();
@@ -52,7 +55,6 @@ export class ConversationView implements ConversationModel {
   #pending: readonly Pending[] = [];
   #window = PAGE;
   #unreadAfter: number | null = null;
-  #opened: readonly Opening[] = [];
   #held: string | null = null;
   #timers = new Map<string, () => void>();
 
@@ -70,6 +72,16 @@ export class ConversationView implements ConversationModel {
       },
     });
     this.members = new Members(client, home, id);
+    this.#reading = new Reading({
+      home,
+      conversation: id,
+      facts: () => this.#facts,
+      entries: () => this.#entries,
+      wait: (run) => {
+        if (!this.#timers.has("seen")) this.#after("seen", SEEN_AFTER, run);
+      },
+      failed: this.#fail,
+    });
     this.state = new Observable(EMPTY);
     this.#stop = home.ground.changes.watch((changed) => {
       if (changed.what === "conversation" && changed.conversation === id) this.#after("load", CALM, () => this.#load());
@@ -89,8 +101,11 @@ export class ConversationView implements ConversationModel {
     await this.#load();
   }
 
-  seen(): void {
-    if ((this.#facts?.unread ?? 0) > 0) this.#after("seen", SEEN_AFTER, () => this.#receipt());
+  seen(newest: string): void {
+    const shown = this.state.value.entries;
+    const above = new Set(shown.slice(0, shown.findIndex(({ id }) => id === newest) + 1).map(({ id }) => id));
+    const lowest = this.#entries.filter(isEnvelope).findLast(({ id }) => above.has(id));
+    if (lowest !== undefined) this.#reading.saw(lowest.seq);
   }
 
   send(): void {
@@ -175,7 +190,7 @@ export class ConversationView implements ConversationModel {
       };
       const bytes = await this.#home.document(this.#id, reference, progress);
       show({ name: "closed" });
-      this.#noteOpened(message, document);
+      this.#reading.opened(message, document);
       return { name: reference.name, mediaType: reference.media_type, bytes };
     } catch (error) {
       show({ name: "failed", problem: problemOf(error) });
@@ -222,13 +237,12 @@ export class ConversationView implements ConversationModel {
 
   async #load(): Promise<void> {
     try {
-      const [facts, entries, pending] = await Promise.all([
-        this.#home.log.facts(this.#id),
+      const facts = await this.#home.log.facts(this.#id);
+      if (this.#facts === null && facts !== undefined) await this.#arrive(facts);
+      const [entries, pending] = await Promise.all([
         this.#home.log.entries(this.#id, Number.MAX_SAFE_INTEGER, this.#window),
         this.#home.outbox.of(this.#id),
       ]);
-      // The line stays where it was when the person came in.
-      if (this.#facts === null && facts !== undefined && facts.unread > 0) this.#unreadAfter = facts.readSeq;
       this.#facts = facts ?? null;
       this.#entries = entries;
       this.#pending = pending;
@@ -236,6 +250,17 @@ export class ConversationView implements ConversationModel {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** The person comes in: the line before what is new stays where it is now, and its surroundings are fetched if they are few. */
+  async #arrive(facts: Facts): Promise<void> {
+    if (facts.unread === 0) return;
+    this.#unreadAfter = facts.readSeq;
+    const wanted = facts.last - facts.readSeq + AROUND;
+    if (wanted <= PAGE || wanted > STRIDE) return;
+    this.#window = wanted;
+    const missing = wanted - (facts.last - facts.from + 1);
+    if (missing > 0) await this.#home.log.older(this.#id, missing).catch(() => undefined);
   }
 
   #show(): void {
@@ -296,31 +321,6 @@ export class ConversationView implements ConversationModel {
     this.#timers.get("undo")?.();
     this.state.patch({ send: { name: "ready" } });
     return held;
-  }
-
-  /** The signed receipt up to the newest message of others; documents that were opened go along. */
-  async #receipt(): Promise<void> {
-    const upto = this.#entries.filter(isEnvelope).findLast(({ kind, author }) => kind === "message" && author !== this.#home.account);
-    const facts = this.#facts;
-    if (upto === undefined || facts === null || facts.alarm !== null) return;
-    if (upto.seq <= facts.readSeq && this.#opened.length === 0) return;
-    const opened = this.#opened.slice(0, 64);
-    this.#opened = [];
-    await this.#home.receipt(this.#id, upto.id, upto.seq, opened).catch(this.#fail);
-  }
-
-  #noteOpened(message: string, attachment: string): void {
-    const entry = this.#entries.filter(isEnvelope).find(({ id }) => id === message);
-    if (entry === undefined || entry.author === this.#home.account || this.#openedBefore(attachment)) return;
-    this.#opened = [...this.#opened, { message, attachment }];
-    this.#after("seen", SEEN_AFTER, () => this.#receipt());
-  }
-
-  #openedBefore(attachment: string): boolean {
-    return this.#entries.filter(isEnvelope).some(({ author, message }) => {
-      const said = message?.content.said;
-      return author === this.#home.account && said?.type === "receipt" && said.payload.opened.some((one) => one.attachment === attachment);
-    });
   }
 
   #reference(message: string, document: string): Parameters<Home["document"]>[1] {

@@ -92,7 +92,7 @@ it("follows a message from the writer to the reader, in words", async () => {
   expect(phone!.state.value).toMatchObject({ mayWrite: true, mayEnd: false, replySentence: { key: "reply.open" }, recipient: { name: "Dr Martin" } });
   expect(phone!.state.value.entries.some(({ kind }) => kind === "unread")).toBe(true);
 
-  phone!.seen();
+  phone!.seen(phone!.state.value.entries.at(-1)!.id);
   await until(() => messages(desk!)[0]?.state.name === "read");
   await desk!.end("Guéri.");
   await until(() => !phone!.state.value.mayWrite);

@@ -39,8 +39,8 @@ export interface ConversationModel extends Disposable {
   readonly composer: Composer;
   readonly members: MembersModel;
   older(): Promise<void>;
-  /** The newest entry is visible to a human: moves the read mark and sends the signed receipt (debounced). */
-  seen(): void;
+  /** Entries up to the one of this id are in a human's sight: a little later the read mark moves and the signed receipt goes. */
+  seen(newest: string): void;
   send(): void;
   sendNow(): void;
   undo(): void;
@@ -68,8 +68,15 @@ export type FoundPerson = {
   readonly identifier: string;
 };
 
+export type Member = Person & {
+  readonly canRemove: boolean;
+  readonly history: "none" | "partial" | "full";
+  /** The patient may refuse what this professional writes, and has (or not); null: that is not for me to decide. */
+  readonly blocked: boolean | null;
+};
+
 export type MembersState = {
-  readonly people: readonly (Person & { readonly canRemove: boolean; readonly history: "none" | "partial" | "full" })[];
+  readonly people: readonly Member[];
   readonly query: string;
   readonly found: readonly FoundPerson[];
   readonly searching: boolean;
@@ -82,4 +89,7 @@ export interface MembersModel {
   search(text: string): void;
   add(account: string, history: "none" | "full"): Promise<void>;
   remove(member: string): Promise<void>;
+  /** The patient takes nothing more from a professional; may be undone. */
+  block(account: string): Promise<void>;
+  unblock(account: string): Promise<void>;
 }
