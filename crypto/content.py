@@ -37,7 +37,13 @@ MAX_TEXT: Final = 65_536
 MAX_PARENTS: Final = 8
 DOCUMENTS: Final = ("prescription", "advice", "report", "letter", "image", "other")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_KINDS: Final[Mapping[str, Kind]] = {"text": "message", "profile": "message", "receipt": "receipt", "end": "end"}
+_KINDS: Final[Mapping[str, Kind]] = {
+    "appointment": "message",
+    "end": "end",
+    "profile": "message",
+    "receipt": "receipt",
+    "text": "message",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +98,12 @@ class Content:
     @property
     def kind(self) -> Kind:
         """The clear kind it belongs to; what is not known counts as ``message``."""
-        return _KINDS.get(self.type, "message")
+        return _kind(self.type, self.payload)
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What to send: a type and its plain payload. Made by ``words``, ``receipt``, ``end`` and ``profile``."""
+    """What to send: a type and its plain payload. Made by ``words``, ``receipt``, ``end``, ``profile``, …"""
 
     type: str
     plain: Mapping[str, Any] = field(repr=False)
@@ -105,7 +111,14 @@ class Payload:
     @property
     def kind(self) -> Kind:
         """What the server is told."""
-        return _KINDS[self.type]
+        return _kind(self.type, self.plain)
+
+
+def _kind(said: str, payload: Mapping[str, Any]) -> Kind:
+    """Give the clear kind; "I cannot come" is said whatever the reply right is (docs/spec/appointments.md 1)."""
+    if said == "appointment" and payload.get("act") == "cannot_come":
+        return "receipt"
+    return _KINDS.get(said, "message")
 
 
 def words(
@@ -128,6 +141,11 @@ def receipt(upto: bytes, *, opened: Sequence[tuple[bytes, bytes]] = ()) -> Paylo
 def end(reason: str = "") -> Payload:
     """An ``end``: no answer is expected any more."""
     return Payload("end", {"text": reason})
+
+
+def appointment(act: Mapping[str, Any]) -> Payload:
+    """An ``appointment``: one act, with all its keys (docs/spec/appointments.md 1 and 2)."""
+    return Payload("appointment", act)
 
 
 def profile(name: str) -> Payload:
@@ -178,7 +196,9 @@ def read(data: bytes) -> Content:
     require_sorted(fields["parents"])
     payload = _PAYLOADS.get(fields["type"])
     if payload is not None:
-        fields["payload"] = at_least(fields["payload"], payload)
+        known = at_least(fields["payload"], payload)
+        whole = fields["payload"] if fields["type"] == "appointment" else {}  # its other keys depend on the act
+        fields["payload"] = {**whole, **known}
     return Content(**fields)
 
 
@@ -227,6 +247,7 @@ _ATTACHMENT: Final[Mapping[str, Field]] = {
     "title": text(200),
 }
 _PAYLOADS: Final[Mapping[str, Mapping[str, Field]]] = {
+    "appointment": {"act": _type, "reply": _reply, "version": integer(1)},
     "text": {
         "attachments": listed(_attachment, high=20),
         "replaces": nullable(binary(HASH)),

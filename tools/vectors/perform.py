@@ -6,7 +6,14 @@ The tool fills ``out`` with it, and the tests run it again over the committed fi
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vectors import perform_account, perform_basics, perform_conversation, perform_message, perform_published
+from vectors import (
+    perform_account,
+    perform_appointment,
+    perform_basics,
+    perform_conversation,
+    perform_message,
+    perform_published,
+)
 
 Operation = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 
@@ -15,5 +22,6 @@ PERFORM: Mapping[str, Mapping[str, Operation]] = {
     **perform_account.OPERATIONS,
     **perform_conversation.OPERATIONS,
     **perform_message.OPERATIONS,
+    **perform_appointment.OPERATIONS,
     **perform_published.OPERATIONS,
 }

@@ -38,9 +38,16 @@ const PAYLOADS = {
   }),
   end: shape.atLeast({ text: shape.text(MAX_TEXT) }),
   profile: shape.atLeast({ name: shape.text(120, 1) }),
+  appointment: appointmentPayload,
 } as const;
 
-const KINDS: { readonly [T in KnownType]: Kind } = { text: "message", profile: "message", receipt: "receipt", end: "end" };
+const KINDS: { readonly [T in KnownType]: Kind } = {
+  text: "message",
+  profile: "message",
+  receipt: "receipt",
+  end: "end",
+  appointment: "message",
+};
 
 type KnownType = keyof typeof PAYLOADS;
 export type Payloads = { readonly [T in KnownType]: ReturnType<(typeof PAYLOADS)[T]> };
@@ -87,10 +94,18 @@ export function writeContent(content: Omit<Content, "said"> & { readonly said: S
   return bytes;
 }
 
-/** The clear kind that a type belongs to. */
+/** The clear kind of what is said. "I cannot come" is said whatever the reply right is (docs/spec/appointments.md 1). */
 export function kindOf(said: Said): Kind {
+  if (said.type === "appointment" && said.payload.act === "cannot_come") return "receipt";
   return said.type === "unknown" ? "message" : KINDS[said.type];
 }
+
+/** What every act of an appointment has; the rest depends on the act and is read by `appointment.ts`. */
+function appointmentPayload(value: Json): AppointmentPayload {
+  return { ...shape.anyObject(value), ...shape.atLeast({ version: shape.integer(1), act: typeName, reply })(value) };
+}
+
+export type AppointmentPayload = JsonObject & { readonly version: number; readonly act: string; readonly reply: Reply };
 
 function isKnown(type: string): type is KnownType {
   return Object.hasOwn(PAYLOADS, type);

@@ -22,7 +22,7 @@ export function replyRight(log: readonly Message[]): ReplyRight {
   for (const { author, content } of log) {
     if (!isProfessional(author.role)) continue;
     if (content.said.type === "end") right = { reply: "ended", until: null, by: author.id };
-    if (content.said.type === "text") right = granted(content.said.payload.reply, author.id);
+    if (content.said.type === "text" || content.said.type === "appointment") right = granted(content.said.payload.reply, author.id);
   }
   return right;
 }

@@ -68,6 +68,8 @@ function shownSaid(entry: EnvelopeEntry, said: NonNullable<EnvelopeEntry["messag
       return [notice(entry, phrase("notice.named", { name: said.payload.name }))];
     case "receipt":
       return [];
+    case "appointment":
+      return [{ kind: "appointment", id: entry.id, seq: entry.seq, at: entry.at }];
     case "unknown":
       return [unreadable(entry, "newer_version")];
   }
@@ -107,6 +109,7 @@ function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], { facts, me }: C
 
 function shownPending(pending: Pending, scene: Scene): readonly Entry[] {
   const { said } = pending.intent;
+  if (said.type === "appointment") return [{ kind: "appointment", id: pending.id, seq: null, at: pending.at }];
   if (said.type !== "text") return [];
   const cards = said.payload.attachments.map((one) =>
     documentCard(one, { message: null, openedBy: [], states: scene.documents }),

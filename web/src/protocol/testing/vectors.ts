@@ -5,6 +5,7 @@
 
 import { isProtocolCode, ProtocolError } from "../errors.ts";
 import { accountOps } from "./vectors_account.ts";
+import { appointmentOps } from "./vectors_appointments.ts";
 import { basicOps } from "./vectors_basics.ts";
 import { conversationOps } from "./vectors_conversation.ts";
 import { messageOps } from "./vectors_messages.ts";
@@ -17,6 +18,7 @@ const OPS: { readonly [group: string]: { readonly [op: string]: Op } } = {
   ...conversationOps,
   ...messageOps,
   ...publishedOps,
+  ...appointmentOps,
 };
 
 /** Perform an operation on its input; throws `ProtocolError` for a refusal. */

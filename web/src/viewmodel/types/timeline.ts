@@ -44,6 +44,8 @@ export type Entry =
       /** Refused or stuck: text and documents go back to the composer with `takeBack`. */
       readonly canTakeBack: boolean;
     }
+  /** An act about an appointment: `AppointmentsModel` says by its id how it is shown. */
+  | { readonly kind: "appointment"; readonly id: string; readonly seq: number | null; readonly at: number }
   /** Somebody joined, left, ended, retracted, … Catalogue key in `phrase`. */
   | { readonly kind: "notice"; readonly id: string; readonly at: number; readonly phrase: Phrase }
   /** An envelope that this device cannot or must not show. */

@@ -1,0 +1,232 @@
+/**
+ * What the log says of its appointments: every member computes the same. Source: docs/spec/appointments.md 3 and 4.
+ * Pure: a book and an act in, the next book out.
+ */
+
+import { APART, MINUTE, readAct, type About, type Act, type ActName, type Slot } from "./appointment.ts";
+import type { JsonObject } from "./codec.ts";
+import type { Role } from "./epoch_record.ts";
+import { ProtocolError } from "./errors.ts";
+import type { AccountId, MessageId, Time } from "./suite.ts";
+
+const PRACTICE: ReadonlySet<Role> = new Set(["owner", "professional", "service"]);
+const PATIENT: ReadonlySet<Role> = new Set(["patient", "delegate"]);
+const OF_PATIENT: ReadonlySet<ActName> = new Set(["ask", "accept", "refuse", "other_wish", "cannot_come"]);
+const AFTER_REFUSAL: ReadonlySet<ActName> = new Set(["propose", "offer", "other_wish", "cancel"]);
+
+/** An act at its place in the log; `at` is when the server accepted it. */
+export type SaidAct = {
+  readonly id: MessageId;
+  readonly at: Time;
+  readonly author: AccountId;
+  readonly role: Role;
+  readonly payload: JsonObject;
+};
+
+export type Verdict =
+  | "ok" | "newer_version" | "bad_format" | "not_permitted" | "unknown" | "closed" | "superseded" | "taken" | "gone"
+  | "expired" | "same" | "late" | "nothing" | "too_early";
+
+export type Proposal = {
+  readonly id: MessageId;
+  readonly slots: readonly Slot[];
+  readonly expires: Time;
+  /** An offer from the waiting list. */
+  readonly waiting: boolean;
+  /** Indices that somebody else has. */
+  readonly gone: readonly number[];
+};
+
+/** An acceptance that waits for its answer. */
+export type Choice = { readonly id: MessageId; readonly index: number; readonly slot: Slot; readonly by: AccountId };
+
+export type End = {
+  readonly state: "cancelled" | "refused" | "no_show";
+  readonly id: MessageId;
+  readonly practice: boolean;
+  readonly source: "person" | "agenda";
+  /** After the practice's deadline: it tells, and frees nothing. */
+  readonly late: boolean;
+};
+
+/** One appointment, named by the message that began it. */
+export type Appointment = {
+  readonly id: MessageId;
+  /** What the newest proposal says; null while it is only asked for. */
+  readonly about: About | null;
+  readonly concerned: string | null;
+  readonly wish: string | null;
+  readonly proposal: Proposal | null;
+  readonly chosen: Choice | null;
+  readonly booked: Slot | null;
+  /** The message that the booking answers: the acceptance, or the move. */
+  readonly booked_by: MessageId | null;
+  readonly failure: "gone" | "refused" | "unreachable" | null;
+  readonly end: End | null;
+};
+
+export type AppointmentStanding =
+  | "asked" | "proposed" | "expired" | "accepted" | "booked" | "moving" | "refused" | "cancelled" | "no_show";
+
+/** The appointments of a conversation. */
+export type Book = {
+  readonly appointments: ReadonlyMap<MessageId, Appointment>;
+  readonly verdicts: ReadonlyMap<MessageId, Verdict>;
+  /** The newest `availability`. */
+  readonly available: SaidAct | null;
+};
+
+const EMPTY_BOOK: Book = { appointments: new Map(), verdicts: new Map(), available: null };
+
+export function bookOf(log: readonly SaidAct[]): Book {
+  return log.reduce(taken, EMPTY_BOOK);
+}
+
+/** The book after the next act of the log. */
+function taken(book: Book, said: SaidAct): Book {
+  const judged = judge(book, said);
+  const verdicts = new Map(book.verdicts).set(said.id, typeof judged === "string" ? judged : "ok");
+  if (typeof judged === "string") return { ...book, verdicts };
+  if ("available" in judged) return { ...book, verdicts, available: judged.available ?? book.available };
+  return { ...book, verdicts, appointments: new Map(book.appointments).set(judged.id, judged) };
+}
+
+/** Indices of a proposal that may still be chosen. */
+export function slotsLeft(proposal: Proposal | null, now: Time): readonly number[] {
+  if (proposal === null || now >= proposal.expires) return [];
+  return [...proposal.slots.keys()].filter((i) => !proposal.gone.includes(i) && (proposal.slots[i]?.start ?? 0) > now);
+}
+
+export function standingOf({ end, booked, chosen, proposal }: Appointment, now: Time): AppointmentStanding {
+  if (end !== null) return end.state;
+  if (booked !== null) return chosen === null ? "booked" : "moving";
+  if (chosen !== null) return "accepted";
+  if (proposal === null) return "asked";
+  return slotsLeft(proposal, now).length > 0 ? "proposed" : "expired";
+}
+
+/** Until when the patient's cancellation frees the slot; null when nothing is booked. */
+export function deadlineOf({ booked, about }: Appointment): Time | null {
+  return booked === null ? null : booked.start - (about?.cancel_before ?? 0) * MINUTE;
+}
+
+type Judged = Verdict | Appointment | { readonly available: SaidAct | null };
+
+function judge(book: Book, said: SaidAct): Judged {
+  const act = read(said.payload);
+  if (typeof act === "string") return act;
+  if (!permitted(act, said.role)) return "not_permitted";
+  if (APART.has(act.act)) return { available: act.act === "availability" ? said : null };
+  const of = act.appointment === null ? fresh(said.id) : book.appointments.get(act.appointment);
+  if (of === undefined) return "unknown";
+  if (of.end !== null && (of.end.state !== "refused" || !AFTER_REFUSAL.has(act.act))) return "closed";
+  return effect(of, act, said);
+}
+
+function read(payload: JsonObject): Act | "newer_version" | "bad_format" {
+  try {
+    return readAct(payload) ?? "newer_version";
+  } catch (error) {
+    if (error instanceof ProtocolError) return "bad_format";
+    throw error;
+  }
+}
+
+function permitted(act: Act, role: Role): boolean {
+  if (PATIENT.has(role)) return (OF_PATIENT.has(act.act) || act.act === "cancel") && !("source" in act.fields && act.fields.source === "agenda");
+  return PRACTICE.has(role) && !OF_PATIENT.has(act.act);
+}
+
+function fresh(id: MessageId): Appointment {
+  const nothing = { about: null, concerned: null, wish: null, proposal: null, chosen: null, booked: null };
+  return { id, ...nothing, booked_by: null, failure: null, end: null };
+}
+
+/** The appointment after an act, or the verdict that leaves it as it was. */
+function effect(of: Appointment, act: Act, said: SaidAct): Appointment | Verdict {
+  switch (act.act) {
+    case "ask":
+      return { ...of, ...act.fields };
+    case "propose":
+    case "offer":
+      return proposed(of, act, said);
+    case "accept":
+      return accepted(of, act.fields, said);
+    case "refuse":
+      return refused(of, act.fields.proposal, said);
+    case "other_wish":
+      return { ...of, wish: act.fields.wish };
+    case "confirmed":
+      if (of.chosen?.id !== act.fields.answers) return "late";
+      return { ...of, booked: of.chosen.slot, booked_by: of.chosen.id, chosen: null, failure: null };
+    case "failed":
+      return failed(of, act.fields);
+    case "move":
+      if (of.booked === null && of.chosen === null) return "nothing";
+      return { ...of, booked: act.fields.slot, booked_by: said.id, chosen: null, failure: null };
+    case "cancel":
+      return cancelled(of, said, act.fields.source);
+    case "cannot_come":
+      return of.booked === null && of.chosen === null ? "nothing" : cancelled(of, said, "person");
+    case "no_show":
+      return missed(of, said);
+    case "reminder":
+      return of.booked?.start === act.fields.start ? of : "nothing";
+    case "find":
+    case "availability":
+      return of;
+  }
+}
+
+function proposed(of: Appointment, { act, fields }: Extract<Act, { act: "propose" | "offer" }>, { id }: SaidAct): Appointment {
+  const { slots, expires, ...about } = fields;
+  const proposal = { id, slots, expires, waiting: act === "offer", gone: [] };
+  return { ...of, about, concerned: about.concerned, proposal, wish: null, failure: null, end: null };
+}
+
+function accepted(of: Appointment, which: { readonly proposal: MessageId; readonly slot: number }, said: SaidAct): Appointment | Verdict {
+  const { proposal } = of;
+  if (proposal?.id !== which.proposal) return "superseded";
+  if (of.chosen !== null) return "taken";
+  const slot = proposal.slots[which.slot];
+  if (slot === undefined) return "bad_format";
+  if (proposal.gone.includes(which.slot)) return "gone";
+  if (said.at >= Math.min(proposal.expires, slot.start)) return "expired";
+  if (of.booked?.start === slot.start && of.booked.end === slot.end) return "same";
+  return { ...of, chosen: { id: said.id, index: which.slot, slot, by: said.author }, failure: null };
+}
+
+function refused(of: Appointment, proposal: MessageId, said: SaidAct): Appointment | Verdict {
+  if (of.proposal?.id !== proposal) return "superseded";
+  if (of.chosen !== null) return "taken";
+  const end = of.booked === null ? ending("refused", said) : null;
+  return { ...of, proposal: null, end };
+}
+
+function failed(of: Appointment, { answers, reason }: { readonly answers: MessageId; readonly reason: NonNullable<Appointment["failure"]> }): Appointment | Verdict {
+  const { chosen, proposal } = of;
+  if (chosen?.id !== answers) return "late";
+  const at = proposal?.slots.findIndex((slot) => sameSlot(slot, chosen.slot)) ?? -1;
+  const lost = proposal !== null && at >= 0 && reason === "gone" ? { ...proposal, gone: [...proposal.gone, at] } : proposal;
+  return { ...of, proposal: lost, chosen: null, failure: reason };
+}
+
+function cancelled(of: Appointment, said: SaidAct, source: End["source"]): Appointment {
+  const deadline = deadlineOf(of);
+  const late = !PRACTICE.has(said.role) && deadline !== null && said.at > deadline;
+  return { ...of, chosen: null, end: { ...ending("cancelled", said), source, late } };
+}
+
+function missed(of: Appointment, said: SaidAct): Appointment | Verdict {
+  if (of.booked === null) return "nothing";
+  if (said.at < of.booked.start) return "too_early";
+  return { ...of, chosen: null, end: ending("no_show", said) };
+}
+
+function ending(state: End["state"], { id, role }: SaidAct): End {
+  return { state, id, practice: PRACTICE.has(role), source: "person", late: false };
+}
+
+function sameSlot(one: Slot, other: Slot): boolean {
+  return one.start === other.start && one.end === other.end && one.ref === other.ref;
+}
