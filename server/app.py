@@ -23,6 +23,7 @@ from server.services.conversations import ConversationService
 from server.services.envelopes import EnvelopeService
 from server.services.feed import FeedService
 from server.services.invitations import InvitationService
+from server.services.opposition import OppositionService
 from server.services.pace import Pace
 from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
@@ -105,6 +106,7 @@ def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryB
         conversations=ConversationService(store, clock, chains, envelopes),
         envelopes=envelopes,
         invitations=InvitationService(store, clock, chains, sessions),
+        opposition=OppositionService(store, clock, pace),
         feed=feed,
     )
 

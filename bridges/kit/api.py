@@ -131,6 +131,18 @@ class Api:
         """Leave a conversation."""
         await self.transport.ask("POST", f"/v1/conversations/{to_text(conversation)}/leave", again=True)
 
+    async def block(self, account: bytes) -> None:
+        """Take nothing more from a professional."""
+        await self.transport.ask("PUT", f"/v1/blocks/{to_text(account)}", again=True)
+
+    async def unblock(self, account: bytes) -> None:
+        """Take messages of a professional again."""
+        await self.transport.ask("DELETE", f"/v1/blocks/{to_text(account)}", again=True)
+
+    async def blocks(self) -> list[wire.Block]:
+        """List whom this account takes nothing from, newest first."""
+        return (await self._get("/v1/blocks", wire.Blocks)).blocks
+
     # --- invitations ----------------------------------------------------------------------------------------------
 
     async def invitation(self, invitation: bytes) -> wire.InvitationView:

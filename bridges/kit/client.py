@@ -128,6 +128,7 @@ class Client:
             "reply": policy.reply,
             "reply_until": policy.until,
             "may_reply": synced.detail.may_reply,
+            "refused": synced.detail.refused,
             "last_at": synced.detail.last_at,
         }
 

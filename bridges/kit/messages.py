@@ -131,6 +131,8 @@ class Messages:
 
     def _require_reply(self, conversation: Conversation) -> None:
         """Refuse early, before documents are uploaded; the server decides again."""
+        if conversation.detail.refused is not None:
+            raise RefusedError(conversation.detail.refused)
         role = conversation.opened.chain.members[self.device.id].role
         if role not in PROFESSIONAL and not conversation.detail.may_reply:
             policy = conversation.detail.policy

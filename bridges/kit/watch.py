@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
+from bridges.kit import wire
 from bridges.kit.client import Client, Reading
 from bridges.kit.errors import RefusedError, UnreachableError
 from bridges.kit.views import message_view
@@ -150,9 +151,17 @@ def _describe(entry: FeedEntry, reading: Reading | None) -> Event:
         return {"type": "members", "at": event.at, "epoch": event.epoch, "members": reading.people.members()}
     if event.type == "policy" and event.policy:
         return {"type": "reply", "at": event.at, "reply": event.policy.reply, "until": event.policy.until}
+    return {"type": event.type, "at": event.at, **_refusal(entry.event, reading)}
+
+
+def _refusal(event: wire.Event, reading: Reading) -> Event:
+    """Who has left, who takes nothing from whom; for anything else, the message that it is about."""
+    name = reading.people.name
     if event.type == "left" and event.account:
-        return {"type": "left", "at": event.at, "name": reading.people.name(event.account)}
-    return {"type": event.type, "at": event.at, "message": to_text(event.id or b"")}
+        return {"name": name(event.account)}
+    if event.type == "blocked" and event.patient and event.professional:
+        return {"blocked": bool(event.blocked), "by": name(event.patient), "name": name(event.professional)}
+    return {"message": to_text(event.id or b"")}
 
 
 def _envelope(entry: FeedEntry, reading: Reading) -> Event:

@@ -162,6 +162,16 @@ class Summary(msgspec.Struct, frozen=True):
     may_reply: bool
     box: B64 | None = None
     last_at: int = 0
+    refused: str | None = None
+
+
+class Block(msgspec.Struct, frozen=True):
+    account: B64
+    since: int
+
+
+class Blocks(msgspec.Struct, frozen=True):
+    blocks: list[Block]
 
 
 class SummaryPage(msgspec.Struct, frozen=True):
@@ -217,6 +227,9 @@ class Event(msgspec.Struct, frozen=True):
     by: B64 | None = None
     account: B64 | None = None
     target_seq: int | None = None
+    patient: B64 | None = None
+    professional: B64 | None = None
+    blocked: bool | None = None
 
 
 class EventPage(msgspec.Struct, frozen=True):

@@ -135,6 +135,18 @@ SENTENCES: Final[dict[str, Pair]] = {
         "The professional does not expect an answer here.",
         "Your message was not sent. Phone the practice; in an emergency call 15 or 112.",
     ),
+    "patient_blocked": _pair(
+        "Le patient ne souhaite plus recevoir de messages de votre part.",
+        "Votre message n'est pas parti, et c'est définitif. Si c'est nécessaire, écrivez-lui par courrier.",
+        "The patient does not wish to receive messages from you any more.",
+        "Your message was not sent, and that is final. If it is necessary, write by post.",
+    ),
+    "patient_left": _pair(
+        "Le patient a quitté cette conversation.",
+        "Votre message n'est pas parti, et c'est définitif : personne ne le lirait.",
+        "The patient has left this conversation.",
+        "Your message was not sent, and that is final: nobody would read it.",
+    ),
     "unlocker_missing": _pair(
         "Ce compte n'a qu'un seul moyen d'accès.",
         "Ajoutez un code de récupération avant d'écrire.",

@@ -16,7 +16,7 @@ from bridges.mail import arguments as mail_arguments
 DOCUMENTS: Final = ("prescription", "advice", "report", "letter", "image", "other")
 SHIELD: Final = "id:"
 """May stand before an id; ``entry.read_id`` takes it off."""
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_ID: Final = re.compile(r"(?![a-z-]+$)(?:[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{22})")
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,7 +63,7 @@ def _parser() -> Parser:
     def add(name: str, fr: str, en: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[common], help=say(fr, en), description=say(fr, en))
 
-    _account(add("account", "compte : create, claim, recover, show", "account: create, claim, recover, show"), common)
+    _account(add("account", "compte et appareils", "account and devices"), common)
     _people(add)
     _talk(add)
     _archive(add)
@@ -94,6 +94,11 @@ def _account(account: argparse.ArgumentParser, common: argparse.ArgumentParser) 
     recover = add("recover", "retrouver un compte avec le code", "get an account back with the code")
     recover.add_argument("--code", required=True, help=say("code de récupération", "recovery code"))
     add("show", "montrer le compte", "show the account")
+    add("devices", "lister les moyens d'accès", "list the ways in")
+    revoke = add("revoke", "fermer le compte à un appareil perdu", "close the account to a lost device")
+    revoke.add_argument(
+        "device", metavar="DEVICE", help=say("identifiant, de account devices", "id, of account devices")
+    )
     settings = add("settings", "changer un réglage", "change a setting")
     accepts = say("une pharmacie que les patients peuvent aborder", "a pharmacy that patients may write to first")
     settings.add_argument("--accepts-patients", choices=("yes", "no"), required=True, help=accepts)
@@ -130,6 +135,16 @@ def _talk(add: Any) -> None:
     retract = add("retract", "retirer un message non lu", "take back an unread message")
     retract.add_argument("conversation", metavar="CONV")
     retract.add_argument("message", metavar="MESSAGE")
+    _refuse(add)
+
+
+def _refuse(add: Any) -> None:
+    block = add("block", "ne plus rien recevoir d'un professionnel", "take nothing more from a professional")
+    block.add_argument("account", nargs="?", metavar="ACCOUNT", help=say("sans : la liste", "without: the list"))
+    unblock = add("unblock", "recevoir de nouveau ses messages", "take messages of a professional again")
+    unblock.add_argument("account", metavar="ACCOUNT")
+    leave = add("leave", "quitter une conversation", "leave a conversation")
+    leave.add_argument("conversation", metavar="CONV")
 
 
 def _members(members: argparse.ArgumentParser) -> None:

@@ -84,6 +84,8 @@ class Conversation:
     last_at: int
     policy: Policy
     members: dict[AccountId, Member] = field(default_factory=dict)
+    patient_gone: bool = False
+    """The patient has left, and no other has come."""
 
     @classmethod
     def begun(cls, conversation: ConversationId, head: bytes, now: int) -> Conversation:
@@ -105,27 +107,6 @@ class Conversation:
     def patients(self) -> list[AccountId]:
         """Return the accounts of role patient: none (not claimed yet) or one."""
         return [member.account for member in self.members.values() if member.role is Role.PATIENT]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A conversation as one member finds it in the list."""
-
-    conversation: ConversationId
-    epoch: int
-    record: bytes
-    box: bytes | None
-    last_seq: int
-    last_at: int
-    policy: Policy
-    role: Role
-    writes: bool
-    read_seq: int
-    unread: int
-
-    def may_answer(self, now: int) -> bool:
-        """Tell whether this member may write a message now."""
-        return may_answer(self.role, writes=self.writes, policy=self.policy, now=now)
 
 
 def may_answer(role: Role, *, writes: bool, policy: Policy, now: int) -> bool:

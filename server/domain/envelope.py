@@ -17,6 +17,7 @@ from server.domain.errors import (
     WrongConversationError,
 )
 from server.domain.ids import AccountId, ConversationId, b64
+from server.domain.opposition import require_heard
 
 MAX_ENVELOPE: Final = 262_144  # bytes
 MIN_ENVELOPE: Final = 54 + 256 + 16  # header, smallest padded inner, tag
@@ -59,13 +60,24 @@ def epoch_of(envelope: bytes, conversation: ConversationId) -> int:
     return int.from_bytes(envelope[18:22], "big")
 
 
-def admit(into: Conversation, sender: Member, kind: Kind, *, epoch: int, reply: Policy | None, now: int) -> Admitted:
+def admit(
+    into: Conversation,
+    sender: Member,
+    kind: Kind,
+    *,
+    epoch: int,
+    reply: Policy | None,
+    now: int,
+    blocked: bool = False,
+) -> Admitted:
     """Decide whether ``sender`` may put an envelope of ``kind`` into the conversation.
 
-    ``reply`` is what the sender said about answers, ``None`` when nothing was said.
+    ``reply`` is what the sender said about answers, ``None`` when nothing was said; ``blocked``: the patient takes
+    nothing from the sender.
 
     Raises:
-        StaleEpochError, BadRequestError, NotPermittedError, ReplyNotAllowedError.
+        StaleEpochError, BadRequestError, NotPermittedError, PatientLeftError, PatientBlockedError,
+        ReplyNotAllowedError.
 
     """
     if epoch != into.epoch:
@@ -77,6 +89,7 @@ def admit(into: Conversation, sender: Member, kind: Kind, *, epoch: int, reply: 
         return Admitted(into.policy, changed=False)
     if kind is Kind.END:
         return _end(into, sender)
+    require_heard(sender.role, gone=into.patient_gone, blocked=blocked)
     if not may_answer(sender.role, writes=sender.writes, policy=into.policy, now=now):
         raise ReplyNotAllowedError("the professional does not expect an answer", policy=shown(into.policy))
     if not caring:

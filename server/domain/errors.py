@@ -40,6 +40,14 @@ class ReplyNotAllowedError(DomainError):
     code = "reply_not_allowed"
 
 
+class PatientBlockedError(DomainError):
+    code = "patient_blocked"
+
+
+class PatientLeftError(DomainError):
+    code = "patient_left"
+
+
 class UnlockerMissingError(DomainError):
     code = "unlocker_missing"
 

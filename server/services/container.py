@@ -12,6 +12,7 @@ from server.services.envelopes import EnvelopeService
 from server.services.feed import FeedService
 from server.services.identity import ServerIdentity
 from server.services.invitations import InvitationService
+from server.services.opposition import OppositionService
 from server.services.ports import Store
 from server.services.sessions import SessionService
 from server.settings import Settings
@@ -31,5 +32,6 @@ class Services:
     conversations: ConversationService
     envelopes: EnvelopeService
     invitations: InvitationService
+    opposition: OppositionService
     feed: FeedService
     attachments: AttachmentService

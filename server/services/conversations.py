@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from crypto.conversation_chain import ConversationChain
 from server.clock import Clock
-from server.domain.conversation import Conversation, History, Member, Place, Role
+from server.domain.conversation import Conversation, History, Member, Role
 from server.domain.envelope import admit
 from server.domain.errors import LastOwnerError, NotFoundError, NotPermittedError, UnlockerMissingError
 from server.domain.events import Event
 from server.domain.ids import AccountId, ConversationId, b64
 from server.domain.invitation import Invitation
+from server.domain.place import Place
 from server.domain.session import Principal
 from server.domain.start import Seat, require_start
-from server.services import epochs
+from server.services import epochs, opposition
 from server.services.chains import Chains
 from server.services.envelopes import Accepted, EnvelopeService, Submission, Submit
 from server.services.epochs import CheckedEpoch, NewEpoch
@@ -56,7 +57,8 @@ class ConversationService:
         """Begin a conversation, with its first message in the same transaction. Repeating it gives the same answer.
 
         Raises:
-            StartNotAllowedError, NotPermittedError, ProtocolRefusalError, BadRequestError, and what ``submit`` refuses.
+            StartNotAllowedError, NotPermittedError, PatientBlockedError, ProtocolRefusalError, BadRequestError,
+            and what ``submit`` refuses.
 
         """
         if not principal.unlocker:
@@ -70,6 +72,7 @@ class ConversationService:
             checked = epochs.check(view, self.chains, ConversationChain(), new, now=now)
             if checked.author != principal.account:
                 raise NotPermittedError("signed by another account")
+            opposition.require_together(view, checked)
             _require_start(view, checked)
             if submit is not None:
                 _require_first(view, checked, submit)
@@ -122,7 +125,8 @@ class ConversationService:
         """Begin the next epoch; return its number and seq. Repeating the same record gives the same answer.
 
         Raises:
-            NotFoundError, StaleEpochError, StaleHeadError, ProtocolRefusalError, BadRequestError, NotPermittedError.
+            NotFoundError, StaleEpochError, StaleHeadError, ProtocolRefusalError, BadRequestError, NotPermittedError,
+            PatientBlockedError.
 
         """
         now, record = self.clock.now(), epochs.read_record(new.record)
@@ -137,6 +141,7 @@ class ConversationService:
             checked = epochs.check(view, self.chains, before, new, now=now)
             if checked.author != principal.account or record.draft.reason == "claim":
                 raise NotPermittedError("signed by another account, or a claim")
+            opposition.require_together(view, checked)
             return checked
 
         checked = await self.store.read(check)
@@ -207,6 +212,9 @@ class ConversationService:
                 raise LastOwnerError("somebody must stay responsible")
             del head.members[account]
             tx.conversations.end_member(conversation, account, head.last_seq + 1)
+            if member.role is Role.PATIENT:
+                head.patient_gone = True
+                tx.conversations.save_gone(head)
             event = Event(conversation, 0, "left", now, account, head.epoch, detail={"account": b64(account)})
             tx.log.append(head, event, also=(account,))
 

@@ -21,6 +21,7 @@ from server.domain.errors import (
 from server.domain.events import Event
 from server.domain.ids import AccountId, AttachmentId, ConversationId, EnvelopeId, b64
 from server.domain.session import Principal
+from server.services import opposition
 from server.services.pace import Pace
 from server.services.ports import Store, Transaction
 
@@ -71,7 +72,8 @@ class Submit:
         if known is not None:
             return self._again(known)
         said = self.submission
-        decision = admit(head, sender, said.kind, epoch=self.epoch, reply=said.reply, now=self.now)
+        blocked = opposition.blocked(tx, head, self.author)
+        decision = admit(head, sender, said.kind, epoch=self.epoch, reply=said.reply, now=self.now, blocked=blocked)
         self.require_attachments(tx)
         if said.attachments:
             tx.attachments.link(list(said.attachments), self.conversation)
@@ -150,8 +152,8 @@ class EnvelopeService:
 
         Raises:
             NotFoundError, UnlockerMissingError, BadRequestError, StaleEpochError, ReplyNotAllowedError,
-            NotPermittedError, EnvelopeTooLargeError, WrongConversationError, ProtocolRefusalError,
-            AttachmentUnknownError, TooManyTriesError.
+            PatientLeftError, PatientBlockedError, NotPermittedError, EnvelopeTooLargeError, WrongConversationError,
+            ProtocolRefusalError, AttachmentUnknownError, TooManyTriesError.
 
         """
         intent = self.intent(principal, to, submission)

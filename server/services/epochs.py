@@ -78,6 +78,11 @@ class CheckedEpoch:
         return AccountId(self.record.draft.author)
 
     @property
+    def added(self) -> list[PinnedMember]:
+        """Members that the epoch before did not have, invitations included."""
+        return [member for key, member in self.record.members.items() if key not in self.before]
+
+    @property
     def removed(self) -> list[PinnedMember]:
         """Members of the epoch before that are not in this one."""
         return [member for key, member in self.before.items() if key not in self.record.members]
@@ -238,6 +243,9 @@ def first_head(new: CheckedEpoch, now: int) -> Conversation:
 def extend(tx: Transaction, head: Conversation, new: CheckedEpoch, now: int) -> Event:
     """Store the next epoch of a conversation; ``require_current`` has passed."""
     head.epoch, head.head = new.record.epoch, new.record.hash
+    if head.patient_gone and any(each.role == "patient" for each in new.added):
+        head.patient_gone = False
+        tx.conversations.save_gone(head)
     seq = head.last_seq + 1
     for member in _members(new, since=seq):
         tx.conversations.save_member(head.id, member)

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from server.domain.account import Account, Activation, Holder
 from server.domain.attachment import Attachment
-from server.domain.conversation import Conversation, Member, Place
+from server.domain.conversation import Conversation, Member
 from server.domain.events import Announcement, Event, FeedEntry, Mark
 from server.domain.ids import (
     AccountId,
@@ -25,6 +25,7 @@ from server.domain.ids import (
     SessionId,
 )
 from server.domain.invitation import Invitation, InvitationState
+from server.domain.place import Place
 from server.domain.session import Session
 
 T = TypeVar("T")
@@ -174,6 +175,21 @@ class Conversations(Protocol):
 
     def save_right(self, patient: AccountId, professional: AccountId, *, is_open: bool) -> None:
         """Grant or end the right of a patient towards a professional."""
+
+    def blocked(self, patient: AccountId, account: AccountId) -> bool:
+        """Tell whether a patient takes nothing from an account."""
+
+    def blocks(self, patient: AccountId) -> list[tuple[AccountId, int]]:
+        """Return (account, since when) of everybody whom a patient has blocked, newest first."""
+
+    def save_block(self, patient: AccountId, account: AccountId, since: int | None) -> None:
+        """Store that a patient takes nothing from an account, or (none) that it does again."""
+
+    def shared(self, patient: AccountId, account: AccountId) -> list[ConversationId]:
+        """Return the conversations that both are in, the first one as the patient."""
+
+    def save_gone(self, head: Conversation) -> None:
+        """Store whether the patient has left."""
 
     def carers_who_wrote(self, conversation: ConversationId) -> list[AccountId]:
         """Return the members whose messages open a right for the patient: owners and professionals who wrote."""

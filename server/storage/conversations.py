@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from server.domain.conversation import Conversation, History, Member, Place, Policy, Reply, Role
+from server.domain.conversation import Conversation, History, Member, Policy, Reply, Role
 from server.domain.events import Mark
 from server.domain.ids import AccountId, ConversationId
+from server.domain.place import Place
 from server.storage.engine import Row
 from server.storage.rows import Rows
 
@@ -18,7 +19,10 @@ _PLACE: Final = (
     "SELECT c.id, c.epoch, p.record, b.box, c.last_seq, c.last_at, c.reply, c.until, c.policy_by, m.role, m.writes,"
     " m.read_seq, (SELECT COUNT(*) FROM event e WHERE e.conversation = c.id AND e.seq > m.read_seq"
     " AND e.seq >= CASE WHEN m.history = 'none' THEN m.since ELSE 0 END"
-    " AND e.kind = 'message' AND e.author <> m.account AND e.body IS NOT NULL)"
+    " AND e.kind = 'message' AND e.author <> m.account AND e.body IS NOT NULL),"
+    " c.patient_gone, EXISTS (SELECT 1 FROM member p JOIN reply_right r ON r.patient = p.account"
+    " WHERE p.conversation = c.id AND p.role = 'patient' AND p.left IS NULL"
+    " AND r.professional = m.account AND r.blocked_at IS NOT NULL)"
     " FROM member m JOIN conversation c ON c.id = m.conversation"
     " JOIN epoch p ON p.conversation = c.id AND p.epoch = c.epoch"
     " LEFT JOIN epoch_box b ON b.conversation = c.id AND b.member = m.account AND b.epoch = c.epoch"
@@ -32,7 +36,7 @@ class SqlConversations:
     def __init__(self, rows: Rows, *, remembers: bool = False) -> None:
         self._rows = rows
         self._heads: dict[bytes, Conversation] | None = {} if remembers else None
-        self._rights: dict[tuple[AccountId, AccountId], bool] = {}
+        self._rights: dict[tuple[AccountId, AccountId], tuple[bool, int | None]] = {}
 
     # --- heads ------------------------------------------------------------------------------------------------------
 
@@ -71,7 +75,8 @@ class SqlConversations:
 
     def _load(self, conversation: ConversationId) -> Conversation | None:
         row = self._rows.one(
-            "SELECT id, epoch, head, last_seq, last_at, reply, until, policy_by FROM conversation WHERE id = ?",
+            "SELECT id, epoch, head, last_seq, last_at, reply, until, policy_by, patient_gone"
+            " FROM conversation WHERE id = ?",
             conversation,
         )
         if row is None:
@@ -83,6 +88,7 @@ class SqlConversations:
         )
         head = Conversation(row[0], row[1], row[2], row[3], row[4], _policy(row[5:8]))
         head.members = {m[0]: _member(m) for m in members}
+        head.patient_gone = bool(row[8])
         return head
 
     # --- members ----------------------------------------------------------------------------------------------------
@@ -207,15 +213,24 @@ class SqlConversations:
         sql = f"{_PLACE} AND (c.last_at < ? OR (c.last_at = ? AND c.id < ?)) {order}"
         return [_place(row) for row in self._rows.all(sql, account, at, at, last, limit)]
 
-    # --- rights (product rule 1) ------------------------------------------------------------------------------------
+    # --- rights (product rules 1 and 4) -----------------------------------------------------------------------------
 
     def right(self, patient: AccountId, professional: AccountId) -> bool:
         """Tell whether a patient may open a subject with a professional."""
-        pair = patient, professional
+        return self._pair(patient, professional)[0]
+
+    def blocked(self, patient: AccountId, account: AccountId) -> bool:
+        """Tell whether a patient takes nothing from an account."""
+        return self._pair(patient, account)[1] is not None
+
+    def _pair(self, patient: AccountId, other: AccountId) -> tuple[bool, int | None]:
+        """What stands between two accounts: may open a subject, is blocked since."""
+        pair = patient, other
         if self._heads is not None and pair in self._rights:
             return self._rights[pair]
-        row = self._rows.one("SELECT is_open FROM reply_right WHERE patient = ? AND professional = ?", *pair)
-        self._rights[pair] = found = bool(row and row[0])
+        sql = "SELECT is_open, blocked_at FROM reply_right WHERE patient = ? AND professional = ?"
+        row = self._rows.one(sql, *pair)
+        self._rights[pair] = found = (bool(row[0]), row[1]) if row else (False, None)
         return found
 
     def save_right(self, patient: AccountId, professional: AccountId, *, is_open: bool) -> None:
@@ -225,7 +240,39 @@ class SqlConversations:
             " ON CONFLICT (patient, professional) DO UPDATE SET is_open = ?",
             patient, professional, int(is_open), int(is_open),
         )  # fmt: skip
-        self._rights[patient, professional] = is_open
+        self._rights.pop((patient, professional), None)
+
+    def blocks(self, patient: AccountId) -> list[tuple[AccountId, int]]:
+        """Return (account, since when) of everybody whom a patient has blocked, newest first."""
+        rows = self._rows.all(
+            "SELECT professional, blocked_at FROM reply_right WHERE patient = ? AND blocked_at IS NOT NULL"
+            " ORDER BY blocked_at DESC, professional",
+            patient,
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def save_block(self, patient: AccountId, account: AccountId, since: int | None) -> None:
+        """Store that a patient takes nothing from an account, or (none) that it does again."""
+        self._rows.run(
+            "INSERT INTO reply_right (patient, professional, is_open, blocked_at) VALUES (?, ?, 0, ?)"
+            " ON CONFLICT (patient, professional) DO UPDATE SET blocked_at = ?",
+            patient, account, since, since,
+        )  # fmt: skip
+        self._rights.pop((patient, account), None)
+
+    def shared(self, patient: AccountId, account: AccountId) -> list[ConversationId]:
+        """Return the conversations that both are in, the first one as the patient."""
+        rows = self._rows.all(
+            "SELECT p.conversation FROM member p JOIN member m ON m.conversation = p.conversation"
+            " WHERE p.account = ? AND p.role = 'patient' AND p.left IS NULL AND m.account = ? AND m.left IS NULL"
+            " ORDER BY p.conversation",
+            patient, account,
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
+    def save_gone(self, head: Conversation) -> None:
+        """Store whether the patient has left."""
+        self._rows.run("UPDATE conversation SET patient_gone = ? WHERE id = ?", int(head.patient_gone), head.id)
 
     def carers_who_wrote(self, conversation: ConversationId) -> list[AccountId]:
         """Return the members whose messages open a right for the patient: owners and professionals who wrote."""
@@ -260,4 +307,6 @@ def _place(row: Row) -> Place:
         writes=bool(row[10]),
         read_seq=row[11],
         unread=row[12],
+        patient_gone=bool(row[13]),
+        blocked=bool(row[14]),
     )

@@ -123,6 +123,7 @@ conversation = _table(
     _text("reply"),
     _int("until", nullable=True),
     _blob("policy_by", nullable=True),
+    _int("patient_gone", server_default="0"),  # 1: the patient has left, and no other has come
 )
 epoch = _table(
     "epoch",
@@ -156,7 +157,8 @@ reply_right = _table(
     "reply_right",
     _blob("patient", primary_key=True),
     _blob("professional", primary_key=True),
-    _int("is_open"),
+    _int("is_open"),  # 1: the patient may open a subject
+    _int("blocked_at", nullable=True),  # since when the patient takes nothing from the other
     clustered=True,
 )
 event = _table(

@@ -61,6 +61,14 @@ class LeftEvent(Wire, tag_field="type", tag="left"):
     account: str
 
 
+class BlockedEvent(Wire, tag_field="type", tag="blocked"):
+    seq: int
+    at: int
+    patient: str
+    professional: str
+    blocked: bool
+
+
 class RetractedEvent(Wire, tag_field="type", tag="retracted"):
     seq: int
     at: int
@@ -69,7 +77,7 @@ class RetractedEvent(Wire, tag_field="type", tag="retracted"):
     target_seq: int
 
 
-EventWire = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RetractedEvent
+EventWire = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | BlockedEvent | RetractedEvent
 
 
 class FeedEntryWire(Wire):
@@ -143,6 +151,8 @@ def event(value: Event, reader: bytes | None = None) -> EventWire:
         return PolicyEvent(seq=value.seq, at=value.at, policy=PolicyWire(**detail["policy"]), by=detail["by"])
     if value.type == "left":
         return LeftEvent(seq=value.seq, at=value.at, account=detail["account"])
+    if value.type == "blocked":
+        return BlockedEvent(seq=value.seq, at=value.at, **detail)
     return RetractedEvent(seq=value.seq, at=value.at, **detail)
 
 

@@ -155,6 +155,47 @@ async def test_an_intent_that_fails_after_writing_takes_nobody_with_it(store, ca
     assert not await store.write(lambda tx: tx.conversations.right(BOB, ALICE))
 
 
+async def test_keeps_a_block_beside_the_right_to_open_a_subject(store, care):
+    """BOB, the patient, takes nothing from ALICE; the two facts of the pair do not touch each other."""
+
+    async def pair():
+        def ask(view):
+            return (
+                view.conversations.right(BOB, ALICE),
+                view.conversations.blocked(BOB, ALICE),
+                view.conversations.blocks(BOB),
+            )
+
+        written = await store.write(ask)
+        assert written == await store.read(ask), "the writer remembers what readers find"
+        return written
+
+    assert await pair() == (False, False, [])
+    await store.write(lambda tx: tx.conversations.save_right(BOB, ALICE, is_open=True))
+    await store.write(lambda tx: tx.conversations.save_block(BOB, ALICE, NOW))
+    assert await pair() == (True, True, [(ALICE, NOW)])
+    await store.write(lambda tx: tx.conversations.save_right(BOB, ALICE, is_open=False))
+    assert await pair() == (False, True, [(ALICE, NOW)])
+    await store.write(lambda tx: tx.conversations.save_block(BOB, ALICE, None))
+    assert await pair() == (False, False, [])
+    assert not await store.write(lambda tx: tx.conversations.blocked(ALICE, BOB))
+
+
+async def test_knows_where_a_patient_and_another_meet_and_who_has_left(store, care):
+    assert await store.read(lambda view: view.conversations.shared(BOB, ALICE)) == [CARE]
+    assert await store.read(lambda view: view.conversations.shared(ALICE, BOB)) == [], "not as the patient"
+
+    def leave(tx):
+        head = tx.conversations.head(CARE)
+        head.patient_gone = True
+        tx.conversations.save_gone(head)
+
+    await store.write(leave)
+    assert await store.read(lambda view: view.conversations.head(CARE).patient_gone)
+    await store.write(message(1))
+    assert await store.write(lambda tx: tx.conversations.head(CARE).patient_gone), "a new message does not undo it"
+
+
 async def test_sees_its_own_writes_inside_a_transaction(store, care):
     def intent(tx):
         message(1)(tx)

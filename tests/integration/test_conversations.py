@@ -227,7 +227,8 @@ async def test_leaving(pair, people):
     assert (left["type"], unb64(left["account"])) == ("left", jean.id)
     assert (await jean.feed(limit=500))["events"][-1]["event"] == left
     before = (await jean.feed())["last"]
-    await claire.say(conv, "Bonjour ?")
+    assert (await refused(claire.say(conv, "Bonjour ?"))).code == "patient_left"
+    await claire.end(conv)
     assert (await jean.feed())["last"] == before
 
 

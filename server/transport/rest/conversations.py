@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.domain.conversation import Place
 from server.domain.errors import BadRequestError
 from server.domain.ids import ConversationId, InvitationId, MemberId, b64, unb64
+from server.domain.place import Place
 from server.services.epochs import NewEpoch, OfferedInvitation
 from server.transport import wire
 from server.transport.rest.operations import Call, Operation, Role
@@ -57,6 +57,7 @@ class Summary(Wire):
     unread: int
     policy: PolicyWire
     may_reply: bool
+    refused: Literal["patient_blocked", "patient_left"] | None
 
 
 class BrowseQuery(Wire):
@@ -262,6 +263,7 @@ def _summary(place: Place, now: int) -> dict[str, Any]:
         "unread": place.unread,
         "policy": wire.policy(place.policy),
         "may_reply": place.may_answer(now),
+        "refused": place.refused.value if place.refused else None,
     }
 
 
@@ -278,6 +280,7 @@ OPERATIONS = (
         status=201,
         refuses=(
             "start_not_allowed",
+            "patient_blocked",
             "not_permitted",
             "unlocker_missing",
             "stale_head",
@@ -326,7 +329,7 @@ OPERATIONS = (
         request=ChangeMembers,
         response=EpochBegun,
         status=201,
-        refuses=("stale_epoch", "stale_head", "not_permitted"),
+        refuses=("stale_epoch", "stale_head", "not_permitted", "patient_blocked"),
         checks_protocol=True,
     ),
     Operation(

@@ -35,6 +35,8 @@ OPERATIONS = (
         refuses=(
             "stale_epoch",
             "reply_not_allowed",
+            "patient_blocked",
+            "patient_left",
             "not_permitted",
             "unlocker_missing",
             "envelope_too_large",

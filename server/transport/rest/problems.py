@@ -43,6 +43,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "not_permitted": Meaning(403, "A rule forbids this", "Somebody else in the conversation may be able to."),
     "start_not_allowed": Meaning(403, "Only a professional starts a conversation", "Ask the professional to write."),
     "reply_not_allowed": Meaning(403, "No answer is expected here", "The professional can write again to reopen."),
+    "patient_blocked": Meaning(403, "The patient takes no messages from you", "This is final; use another way."),
+    "patient_left": Meaning(403, "The patient has left this conversation", "This is final; use another way."),
     "unlocker_missing": Meaning(403, "A second way into the account is missing", "Add a recovery code or a passkey."),
     "csrf": Meaning(403, "The header X-Pli is missing", "A cookie counts only together with `X-Pli: 1`."),
     "not_found": Meaning(404, "Not there, or not for you", "Check the address and the account."),

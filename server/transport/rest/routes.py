@@ -20,6 +20,7 @@ from server.services.container import Services
 from server.transport.rest import (
     accounts,
     auth,
+    blocks,
     conversations,
     envelopes,
     feed,
@@ -39,6 +40,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *sessions.OPERATIONS,
     *envelopes.OPERATIONS,  # before the others under /v1/conversations: aiohttp tries them in this order
     *conversations.OPERATIONS,
+    *blocks.OPERATIONS,
     *uploads.OPERATIONS,
     *invitations.OPERATIONS,
     *feed.OPERATIONS,

@@ -17,6 +17,8 @@ from server.domain.errors import (
     ReplyNotAllowedError,
     StaleEpochError,
 )
+from server.domain.opposition import Refusal
+from server.domain.place import Place
 from server.domain.start import Seat, require_roles, require_start
 
 NOW = 1_000_000
@@ -64,11 +66,20 @@ def conversation(policy: Policy, **roles: Role) -> Conversation:
 
 
 def attempt(
-    role: Role, kind: Kind, policy: Policy, *, reply: Policy | None = None, epoch: int = 3, writes: bool = True
+    role: Role,
+    kind: Kind,
+    policy: Policy,
+    *,
+    reply: Policy | None = None,
+    epoch: int = 3,
+    writes: bool = True,
+    gone: bool = False,
+    blocked: bool = False,
 ):
     head = conversation(policy)
+    head.patient_gone = gone
     head.members[OTHER] = sender = Member(OTHER, role, History.FULL, 1, writes)
-    return admit(head, sender, kind, epoch=epoch, reply=reply, now=NOW)
+    return admit(head, sender, kind, epoch=epoch, reply=reply, now=NOW, blocked=blocked)
 
 
 def test_the_table_names_every_role_and_kind():
@@ -157,6 +168,37 @@ def test_a_stranger_is_told_what_is_told_of_nothing():
 def test_other_words_about_answers_are_refused(said):
     with pytest.raises(BadRequestError):
         read_reply(said)
+
+
+# --- what a patient refuses (rule 4) ---------------------------------------------------------------------------------
+
+# patient has left, patient has blocked the sender → the code of a message by anybody else
+REFUSED = {
+    (False, False): None,
+    (False, True): "patient_blocked",
+    (True, False): "patient_left",
+    (True, True): "patient_left",
+}
+OPPOSED = list(itertools.product(Role, Kind, POLICIES, (False, True), (False, True)))
+
+
+@pytest.mark.parametrize(("role", "kind", "policy", "gone", "blocked"), OPPOSED)
+def test_what_a_patient_refuses_is_refused_whatever_the_reply_right(role, kind, policy, gone, blocked):
+    """Every role, kind and policy: a message fails with the final code before any other; the rest is as without."""
+    code = outcome(attempt, role, kind, POLICIES[policy], gone=gone, blocked=blocked)
+    final = REFUSED[gone, blocked] if kind is Kind.MESSAGE and role is not Role.PATIENT else None
+    assert code == (final or outcome(attempt, role, kind, POLICIES[policy]))
+
+
+@pytest.mark.parametrize(("role", "policy", "gone", "blocked"), list(itertools.product(Role, POLICIES, (0, 1), (0, 1))))
+def test_the_list_says_beforehand_what_a_message_would_be_refused_with(role, policy, gone, blocked):
+    place = Place(
+        b"c" * 32, 3, b"", None, 1, NOW, POLICIES[policy], role, writes=True, read_seq=0, unread=0,
+        patient_gone=bool(gone), blocked=bool(blocked),
+    )  # fmt: skip
+    code = outcome(attempt, role, Kind.MESSAGE, POLICIES[policy], gone=bool(gone), blocked=bool(blocked))
+    assert place.may_answer(NOW) == (code is None)
+    assert place.refused == (code if code in set(Refusal) else None)
 
 
 # --- who may start (rules 1 and 2), who may be what ------------------------------------------------------------------

@@ -126,6 +126,15 @@ export class Api {
     return this.#caller.done({ method: "POST", path: `/v1/conversations/${id}/leave`, json: {} });
   }
 
+  /** Takes nothing more from a professional. */
+  block(account: T.B64): Promise<void> {
+    return this.#caller.done({ method: "PUT", path: `/v1/blocks/${account}`, patient: true });
+  }
+
+  unblock(account: T.B64): Promise<void> {
+    return this.#caller.done({ method: "DELETE", path: `/v1/blocks/${account}`, patient: true });
+  }
+
   /** One attempt: the outbox has its own patience. Identical bytes give the first result again. */
   submit(id: T.B64, submission: T.Submission): Promise<T.Accepted> {
     return this.#caller.json({ method: "POST", path: `/v1/conversations/${id}/envelopes`, json: submission });

@@ -84,6 +84,50 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/blocks": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Whom this account takes nothing from, newest first
+         * @description For: session.
+         */
+        readonly get: operations["listBlocks"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/blocks/{account}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /**
+         * Take nothing more from a professional or a practice
+         * @description For: session.
+         */
+        readonly put: operations["blockAccount"];
+        readonly post?: never;
+        /**
+         * Take messages of a professional again
+         * @description For: session.
+         */
+        readonly delete: operations["unblockAccount"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/conversations": {
         readonly parameters: {
             readonly query?: never;
@@ -720,6 +764,25 @@ export interface components {
         readonly AskChallenge: {
             readonly holder: string;
         };
+        /** Block */
+        readonly Block: {
+            readonly account: string;
+            readonly since: number;
+        };
+        /** BlockedEvent */
+        readonly BlockedEvent: {
+            /** @enum {unknown} */
+            readonly type: "blocked";
+            readonly seq: number;
+            readonly at: number;
+            readonly patient: string;
+            readonly professional: string;
+            readonly blocked: boolean;
+        };
+        /** BlocksShown */
+        readonly BlocksShown: {
+            readonly blocks: readonly components["schemas"]["Block"][];
+        };
         /** BrowseQuery */
         readonly BrowseQuery: {
             /** @default 50 */
@@ -782,6 +845,7 @@ export interface components {
             readonly unread: number;
             readonly policy: components["schemas"]["PolicyWire"];
             readonly may_reply: boolean;
+            readonly refused: ("patient_blocked" | "patient_left") | null;
             readonly delivered: readonly components["schemas"]["Delivered"][];
             readonly invitations: readonly components["schemas"]["InvitationState"][];
         };
@@ -872,14 +936,14 @@ export interface components {
         };
         /** EventsShown */
         readonly EventsShown: {
-            readonly events: readonly (components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RetractedEvent"])[];
+            readonly events: readonly (components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"])[];
             readonly last_seq: number;
         };
         /** FeedEntryWire */
         readonly FeedEntryWire: {
             readonly position: number;
             readonly conversation: string;
-            readonly event: components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RetractedEvent"];
+            readonly event: components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"];
         };
         /** FeedQuery */
         readonly FeedQuery: {
@@ -1058,7 +1122,7 @@ export interface components {
             readonly title: string;
             readonly status: number;
             /** @enum {unknown} */
-            readonly code: "activation_invalid" | "already_read" | "attachment_empty" | "attachment_exists" | "attachment_too_large" | "attachment_unknown" | "bad_check" | "bad_code" | "bad_device" | "bad_format" | "bad_request" | "bad_signature" | "csrf" | "envelope_too_large" | "forged_box" | "fork" | "internal" | "invitation_expired" | "invitation_replaced" | "invitation_unknown" | "invitation_used" | "last_owner" | "method_not_allowed" | "mirror_mismatch" | "not_found" | "not_next" | "not_permitted" | "offset_conflict" | "old_epoch" | "open_failed" | "quota_exceeded" | "range_not_satisfiable" | "reply_not_allowed" | "request_too_large" | "rollback" | "rule" | "signature_refused" | "stale_epoch" | "stale_head" | "stale_key" | "start_not_allowed" | "storage_full" | "too_many_tries" | "unauthenticated" | "unavailable" | "unknown_epoch" | "unknown_signer" | "unknown_version" | "unlocker_missing" | "unsupported_media_type" | "weak_key" | "withheld" | "wrong_account" | "wrong_commit" | "wrong_conversation" | "wrong_inviter" | "wrong_kind" | "wrong_member_key";
+            readonly code: "activation_invalid" | "already_read" | "attachment_empty" | "attachment_exists" | "attachment_too_large" | "attachment_unknown" | "bad_check" | "bad_code" | "bad_device" | "bad_format" | "bad_request" | "bad_signature" | "csrf" | "envelope_too_large" | "forged_box" | "fork" | "internal" | "invitation_expired" | "invitation_replaced" | "invitation_unknown" | "invitation_used" | "last_owner" | "method_not_allowed" | "mirror_mismatch" | "not_found" | "not_next" | "not_permitted" | "offset_conflict" | "old_epoch" | "open_failed" | "patient_blocked" | "patient_left" | "quota_exceeded" | "range_not_satisfiable" | "reply_not_allowed" | "request_too_large" | "rollback" | "rule" | "signature_refused" | "stale_epoch" | "stale_head" | "stale_key" | "start_not_allowed" | "storage_full" | "too_many_tries" | "unauthenticated" | "unavailable" | "unknown_epoch" | "unknown_signer" | "unknown_version" | "unlocker_missing" | "unsupported_media_type" | "weak_key" | "withheld" | "wrong_account" | "wrong_commit" | "wrong_conversation" | "wrong_inviter" | "wrong_kind" | "wrong_member_key";
             readonly detail: string;
             readonly hint: string;
         } & {
@@ -1152,6 +1216,7 @@ export interface components {
             readonly unread: number;
             readonly policy: components["schemas"]["PolicyWire"];
             readonly may_reply: boolean;
+            readonly refused: ("patient_blocked" | "patient_left") | null;
         };
         /** Ticket */
         readonly Ticket: {
@@ -1567,6 +1632,306 @@ export interface operations {
             };
         };
     };
+    readonly listBlocks: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BlocksShown"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unauthenticated";
+                    };
+                };
+            };
+            /** @description csrf */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "csrf";
+                    };
+                };
+            };
+            /** @description internal */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "internal";
+                    };
+                };
+            };
+            /** @description unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    readonly blockAccount: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly account: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unauthenticated";
+                    };
+                };
+            };
+            /** @description csrf */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "csrf";
+                    };
+                };
+            };
+            /** @description not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "not_found";
+                    };
+                };
+            };
+            /** @description too_many_tries */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "too_many_tries";
+                    };
+                };
+            };
+            /** @description internal */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "internal";
+                    };
+                };
+            };
+            /** @description unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unavailable";
+                    };
+                };
+            };
+            /** @description storage_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "storage_full";
+                    };
+                };
+            };
+        };
+    };
+    readonly unblockAccount: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly account: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unauthenticated";
+                    };
+                };
+            };
+            /** @description csrf */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "csrf";
+                    };
+                };
+            };
+            /** @description not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "not_found";
+                    };
+                };
+            };
+            /** @description too_many_tries */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "too_many_tries";
+                    };
+                };
+            };
+            /** @description internal */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "internal";
+                    };
+                };
+            };
+            /** @description unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unavailable";
+                    };
+                };
+            };
+            /** @description storage_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "storage_full";
+                    };
+                };
+            };
+        };
+    };
     readonly listConversations: {
         readonly parameters: {
             readonly query?: {
@@ -1696,7 +2061,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description csrf; not_permitted; start_not_allowed; unlocker_missing */
+            /** @description csrf; not_permitted; patient_blocked; start_not_allowed; unlocker_missing */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1704,7 +2069,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "csrf" | "not_permitted" | "start_not_allowed" | "unlocker_missing";
+                        readonly code?: "csrf" | "not_permitted" | "patient_blocked" | "start_not_allowed" | "unlocker_missing";
                     };
                 };
             };
@@ -2035,7 +2400,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description csrf; not_permitted; reply_not_allowed; unlocker_missing */
+            /** @description csrf; not_permitted; patient_blocked; patient_left; reply_not_allowed; unlocker_missing */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2043,7 +2408,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "csrf" | "not_permitted" | "reply_not_allowed" | "unlocker_missing";
+                        readonly code?: "csrf" | "not_permitted" | "patient_blocked" | "patient_left" | "reply_not_allowed" | "unlocker_missing";
                     };
                 };
             };
@@ -2406,7 +2771,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description csrf; not_permitted */
+            /** @description csrf; not_permitted; patient_blocked */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2414,7 +2779,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "csrf" | "not_permitted";
+                        readonly code?: "csrf" | "not_permitted" | "patient_blocked";
                     };
                 };
             };

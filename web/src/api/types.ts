@@ -122,6 +122,8 @@ export type Summary = {
   readonly unread: number;
   readonly policy: Policy;
   readonly may_reply: boolean;
+  /** The code with which a message of this account is refused for good. */
+  readonly refused?: "patient_blocked" | "patient_left" | null;
 };
 export type SummaryPage = { readonly conversations: readonly Summary[]; readonly next?: string | null };
 export type InvitationState = "open" | "claimed" | "expired" | "replaced";
@@ -167,13 +169,19 @@ export type EnvelopeEvent = At & {
 };
 export type PolicyEvent = At & { readonly type: "policy"; readonly policy: Policy; readonly by: B64 | null };
 export type LeftEvent = At & { readonly type: "left"; readonly account: B64 };
+export type BlockedEvent = At & {
+  readonly type: "blocked";
+  readonly patient: B64;
+  readonly professional: B64;
+  readonly blocked: boolean;
+};
 export type RetractedEvent = At & {
   readonly type: "retracted";
   readonly id: B64;
   readonly by: B64;
   readonly target_seq: number;
 };
-export type Event = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RetractedEvent;
+export type Event = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | BlockedEvent | RetractedEvent;
 export type EventPage = { readonly events: readonly Event[]; readonly last_seq: number };
 
 // ---- invitations

@@ -150,6 +150,12 @@ export class Home {
     return this.ground.api.leave(conversation).then(() => this.log.catchUp(conversation));
   }
 
+  /** Take nothing more from a professional, or take it again; the conversation says so to everybody. */
+  async refuse(conversation: ConversationId, account: AccountId, refused: boolean): Promise<void> {
+    await (refused ? this.ground.api.block(account) : this.ground.api.unblock(account));
+    await this.log.catchUp(conversation);
+  }
+
   document(
     conversation: ConversationId,
     reference: AttachmentReference,

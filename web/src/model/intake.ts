@@ -1,6 +1,6 @@
 /** Opening and verifying a portion of events, in order. Reads the log, never writes it; says what must be written. */
 
-import type { EnvelopeEvent, EpochEvent, Event } from "../api/types.ts";
+import type { BlockedEvent, EnvelopeEvent, EpochEvent, Event } from "../api/types.ts";
 import type { Conversation } from "../protocol/conversation.ts";
 import { b64, unb64 } from "../protocol/codec.ts";
 import { messageId } from "../protocol/envelope.ts";
@@ -10,7 +10,7 @@ import { checkMirror } from "../protocol/reply_right.ts";
 import type { AccountId, ConversationId, MessageId } from "../protocol/suite.ts";
 import type { Accounts } from "./accounts.ts";
 import { advanced, type Facts, type PersonFact } from "./facts.ts";
-import type { EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry } from "./log_entry.ts";
+import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry } from "./log_entry.ts";
 import type { Openings } from "./opening.ts";
 import { peopleOf } from "./people.ts";
 import type { Vault } from "./vault.ts";
@@ -98,6 +98,8 @@ export class Intake {
         return { ...placed, type: "policy", policy: event.policy };
       case "left":
         return { ...placed, type: "left", account: event.account, name: nameOf(facts.people, event.account) };
+      case "blocked":
+        return blockedEntry(facts.people, event);
       case "retracted":
         return { ...placed, type: "retracted", id: event.id, by: event.by, target: event.target_seq };
     }
@@ -177,6 +179,11 @@ function epochEntry(people: readonly PersonFact[], open: Conversation, event: Ep
 function without(one: EpochRecord, other: EpochRecord | undefined): EpochRecord["members"] {
   const known = new Set(other?.members.map(({ id }) => id));
   return one.members.filter(({ id }) => !known.has(id));
+}
+
+function blockedEntry(people: readonly PersonFact[], event: BlockedEvent): BlockedEntry {
+  const { seq, at, patient, professional, blocked } = event;
+  return { seq, at, type: "blocked", professional, by: nameOf(people, patient), name: nameOf(people, professional), blocked };
 }
 
 /** The epoch in force when the server gave out `seq`. */

@@ -30,6 +30,14 @@ export type EpochEntry = Placed & {
 
 export type PolicyEntry = Placed & { readonly type: "policy"; readonly policy: Policy };
 export type LeftEntry = Placed & { readonly type: "left"; readonly account: AccountId; readonly name: string };
+/** `by`: the patient's name; `name`: the professional's. */
+export type BlockedEntry = Placed & {
+  readonly type: "blocked";
+  readonly professional: AccountId;
+  readonly by: string;
+  readonly name: string;
+  readonly blocked: boolean;
+};
 export type RetractedEntry = Placed & {
   readonly type: "retracted";
   readonly id: MessageId;
@@ -37,7 +45,7 @@ export type RetractedEntry = Placed & {
   readonly target: number;
 };
 
-export type LogEntry = EnvelopeEntry | EpochEntry | PolicyEntry | LeftEntry | RetractedEntry;
+export type LogEntry = EnvelopeEntry | EpochEntry | PolicyEntry | LeftEntry | BlockedEntry | RetractedEntry;
 
 export function isEnvelope(entry: LogEntry): entry is EnvelopeEntry {
   return entry.type === "envelope";

@@ -33,10 +33,12 @@ export class Members implements MembersModel {
   show(facts: Facts): void {
     const me = this.#home.account;
     const owner = facts.people.some(({ id, role, standing }) => id === me && role === "owner" && standing === "member");
+    const patient = facts.people.some(({ id, role }) => id === me && role === "patient");
     const people = facts.people.map((fact) => ({
       ...personOf(fact, me),
       history: fact.history,
       canRemove: owner && fact.id !== me && fact.role !== "patient" && fact.standing !== "left",
+      blocked: patient && fact.profession !== null ? (facts.blocked?.includes(fact.id) ?? false) : null,
     }));
     this.state.patch({ people });
   }
@@ -59,6 +61,14 @@ export class Members implements MembersModel {
 
   remove(member: string): Promise<void> {
     return this.#try(() => this.#home.writing.remove(this.#conversation, member));
+  }
+
+  block(account: string): Promise<void> {
+    return this.#try(() => this.#home.refuse(this.#conversation, account, true));
+  }
+
+  unblock(account: string): Promise<void> {
+    return this.#try(() => this.#home.refuse(this.#conversation, account, false));
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 /** From what the model knows to what a screen shows: codes, phrases, people, rights. Pure. */
 
-import type { Facts, PersonFact } from "../model/facts.ts";
+import { refusalOf, type Facts, type PersonFact } from "../model/facts.ts";
 import { codeOf, isAlarm, isPassing, retryAfterOf } from "../model/refusals.ts";
 import { ALARMS, type PhraseKey } from "./catalogue.ts";
 import type { CodeField, Person, Phrase, Problem, RecoveryCode, ReplyRight } from "./types.ts";
@@ -42,6 +42,8 @@ export function personIn(facts: Facts, id: string | null, me: string): Person | 
 }
 
 export function replyRightOf(facts: Facts, now: number, me: string): ReplyRight {
+  const why = refusalOf(facts, me);
+  if (why !== null) return { name: "refused", why };
   // The signed word counts; the server's mirror only where the word is not here (a page further back).
   const { reply, until, by } = facts.right ?? facts.policy;
   const who = personIn(facts, by, me);
@@ -63,7 +65,7 @@ export function isProfessional(person: Person | null): boolean {
 
 /** Whether this member may write now; the server says the same or refuses. */
 export function mayWrite(me: Person | null, right: ReplyRight): boolean {
-  if (me?.standing !== "member") return false;
+  if (me?.standing !== "member" || right.name === "refused") return false;
   if (isProfessional(me) || right.name === "open") return true;
   return right.name === "until" && !right.passed;
 }
@@ -76,6 +78,8 @@ export function replySentence(right: ReplyRight, professional: boolean): Phrase 
 function sentenceForPatient(right: ReplyRight): Phrase {
   const by = byName(right);
   switch (right.name) {
+    case "refused":
+      return phrase(`reply.refused.${right.why}`);
     case "open":
       return phrase("reply.open");
     case "none":
@@ -92,6 +96,8 @@ function sentenceForPatient(right: ReplyRight): Phrase {
 function sentenceForProfessional(right: ReplyRight): Phrase {
   const by = byName(right);
   switch (right.name) {
+    case "refused":
+      return phrase(`reply.refused.${right.why}`);
     case "open":
       return phrase("reply.open.professional");
     case "none":

@@ -15,7 +15,7 @@ export type Scene = {
   readonly pending: readonly Pending[];
   /** 0 to 1 while the documents of a pending message go up. */
   readonly progress: (pending: string) => number | null;
-  /** Where the "unread from here" line stands; null: nowhere. */
+  /** The newest place that was read: the "unread from here" line follows it, once it is among the entries; null: no line. */
   readonly unreadAfter: number | null;
   readonly documents: ReadonlyMap<string, DocumentCard["state"]>;
 };
@@ -46,6 +46,8 @@ function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
       return [notice(entry, phrase("notice.left", { name: entry.name }))];
     case "retracted":
       return [notice(entry, phrase("notice.retracted", { by: nameOf(context, entry.by) }))];
+    case "blocked":
+      return [notice(entry, phrase(entry.blocked ? "notice.blocked" : "notice.unblocked", { by: entry.by, name: entry.name }))];
     case "policy":
       return [];
   }
@@ -202,7 +204,8 @@ function replacedIn(entries: readonly LogEntry[]): ReadonlyMap<string, string> {
 }
 
 function withUnreadLine(shown: readonly Entry[], { unreadAfter, me, entries }: Scene): readonly Entry[] {
-  if (unreadAfter === null) return shown;
+  // Above a page that begins among the new messages there are more of them: no line before its first.
+  if (unreadAfter === null || !((entries[0]?.seq ?? 0) <= unreadAfter + 1)) return shown;
   const first = entries.find((entry) => entry.type === "envelope" && entry.kind === "message" && entry.seq > unreadAfter && entry.author !== me);
   const at = first?.type === "envelope" ? shown.findIndex((entry) => "id" in entry && entry.id === first.id) : -1;
   return at < 0 ? shown : [...shown.slice(0, at), { kind: "unread", id: "unread" }, ...shown.slice(at)];

@@ -48,7 +48,7 @@ function composer(value: ComposerState): ReturnType<AppModel["write"]>["composer
 
 function members(of: ConversationState): MembersState {
   return {
-    people: of.people.map((person) => ({ ...person, canRemove: of.mayChangeMembers && person.role !== "owner", history: person.role === "professional" ? "none" : "full" })),
+    people: of.people.map((person) => ({ ...person, canRemove: of.mayChangeMembers && person.role !== "owner", history: person.role === "professional" ? "none" : "full", blocked: of.me?.role === "patient" && person.profession !== null ? false : null })),
     query: "mar", found: [{ account: "x", name: "Dr Amina Marchand", profession: "10", identifier: "10101234999" }],
     searching: false, busy: false, problem: null,
   };

@@ -36,6 +36,8 @@ export type ReplyRight =
   | { readonly name: "open" }
   | { readonly name: "none"; readonly by: Person | null }
   | { readonly name: "until"; readonly at: number; readonly passed: boolean; readonly by: Person | null }
+  /** For good: the patient has left, or has blocked this account. */
+  | { readonly name: "refused"; readonly why: "left" | "blocked" }
   | { readonly name: "ended"; readonly by: Person | null; readonly at: number | null };
 
 /** The five states in words (ux.md 3.5) and the two of trouble. Catalogue key `state.<name>`. */
