@@ -1,0 +1,210 @@
+"""Requests to the one origin that the practice configured, and to no other. Source: docs/spec/agenda-partners.md 6.
+
+Addresses of the inside (loopback, private, link-local…) are refused after the name is resolved, so that no name leads
+there, unless the practice said that its partner stands inside. Redirects stay at the origin. Answers are bounded.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from typing_extensions import override
+from yarl import URL
+
+from bridges.agenda.provider import CredentialsRevokedError, RefusedError, UnknownOutcomeError, UnreachableError
+
+DEADLINE: Final = 30.0  # seconds of one request, redirects included
+REDIRECTS: Final = 3
+ANSWER: Final = 8 * 1024 * 1024  # bytes
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
+MOVED: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class ForbiddenError(RefusedError):
+    """This address is not one that the practice configured. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a partner is. Raises ValueError for what is no address of the web.
+
+    ``inside`` lets it stand at a private address; ``plain`` lets it speak without TLS, which only an inside one may.
+    """
+
+    base: str
+    inside: bool = False
+    plain: bool = False
+
+    def __post_init__(self) -> None:
+        url = URL(self.base)
+        if url.scheme not in ({"https", "http"} if self.plain and self.inside else {"https"}) or not url.host:
+            raise ValueError("the address of a partner begins with https://")
+        if url.user or url.query_string or url.fragment:
+            raise ValueError("the address of a partner holds no password, question or fragment")
+
+    def url(self, path: str, query: "Query" = ()) -> URL:
+        """Give an address below the base; ``path`` is taken as it is, quoted by us."""
+        found = URL(self.base.rstrip("/") + "/" + path.lstrip("/"))
+        return found.with_query(list(query)) if query else found
+
+
+Query = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer whose status is not a failure of the way: 2xx, 4xx but 401, 403 and 429."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Speaks to one origin. Use as an async context manager."""
+
+    origin: Origin
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None  # with a certificate of ours where the partner asks for one
+    most: int = ANSWER
+    deadline: float = DEADLINE
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            resolver=_Guarded(inside=self.origin.inside), ssl=self.tls or True, limit=8, force_close=True
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self.deadline, sock_connect=10),
+            auto_decompress=False,  # an answer that grows when it is unpacked is not asked for
+            headers={"Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Send one request.
+
+        Raises:
+            ForbiddenError: the address, or where it led, is not the partner's. UnreachableError: no usable answer, and
+                nothing was changed. UnknownOutcomeError: none to a write. CredentialsRevokedError: 401 or 403.
+
+        """
+        writes = method not in READING
+        try:
+            return await self._follow(method, self.origin.url(path, query), headers or {}, body)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise UnreachableError("certificate") from error
+        except (aiohttp.ClientConnectorError, socket.gaierror) as error:
+            raise UnreachableError("connection") from error  # nothing was sent
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise (UnknownOutcomeError if writes else UnreachableError)(type(error).__name__) from error
+
+    async def _follow(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        for _ in range(REDIRECTS + 1):
+            reply = await self._once(method, url, headers, body)
+            if reply.status not in MOVED:
+                return _judged(reply, writes=method not in READING)
+            if method not in READING:
+                raise ForbiddenError("redirect of a write")
+            target = url.join(URL(reply.headers.get("Location", "")))
+            if _origin(target) != _origin(url):
+                raise ForbiddenError("redirect to another origin")
+            url = target
+        raise UnreachableError("redirects")
+
+    async def _once(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        assert self._session is not None, "use Outgoing as a context manager"
+        _require_outside(url.host or "", inside=self.origin.inside)
+        sent = {**self.headers, **headers}
+        async with self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as answer:
+            return Reply(answer.status, answer.headers.copy(), await _bounded(answer.content, self.most))
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port
+
+
+async def _bounded(stream: aiohttp.StreamReader, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for block in stream.iter_chunked(64 * 1024):
+        size += len(block)
+        if size > most:
+            raise ValueError("the answer is too large")
+        parts.append(block)
+    return b"".join(parts)
+
+
+def _judged(reply: Reply, *, writes: bool) -> Reply:
+    if reply.status in {401, 403}:
+        raise CredentialsRevokedError(str(reply.status))
+    if reply.status in {429, 503}:
+        raise UnreachableError(str(reply.status))  # both say that nothing was done
+    if reply.status >= 500:
+        raise (UnknownOutcomeError if writes else UnreachableError)(str(reply.status))
+    return reply
+
+
+def _require_outside(host: str, *, inside: bool) -> None:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return  # a name: the resolver looks
+    if not inside and not _is_outside(str(address)):
+        raise ForbiddenError("private address")
+
+
+def _is_outside(text: str) -> bool:
+    address = ip_address(text.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_global and not mapped.is_multicast
+
+
+class _Guarded(AbstractResolver):
+    """Resolves names, and forgets the addresses of the inside."""
+
+    def __init__(self, *, inside: bool) -> None:
+        self._inside = inside
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        addresses = [(each[0], str(each[4][0])) for each in found]
+        kept = [(kind, address) for kind, address in addresses if self._inside or _is_outside(address)]
+        if not kept:
+            raise ForbiddenError("private address")
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            for kind, address in kept
+        ]
+
+    @override
+    async def close(self) -> None:
+        pass
