@@ -42,7 +42,10 @@ machine() {
   # Without them the tests of several nodes say that they are skipped, and why.
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need PostgreSQL postgresql || failed+=("PostgreSQL for the tests of several nodes")
   command -v redis-server >/dev/null || need Redis redis-server || failed+=("Redis for the tests of several nodes")
-  [ -x /usr/sbin/dovecot ] || need Dovecot dovecot-imapd || failed+=("Dovecot for the tests of the mail bridge")
+  [ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/lmtp ] || need Dovecot dovecot-imapd dovecot-lmtpd || failed+=("Dovecot for the tests of the mail bridge")
+  [ -x /usr/sbin/postfix ] || need Postfix postfix || failed+=("Postfix for the tests of the mail bridge")
+  [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || need "nginx for mail" nginx-light libnginx-mod-mail || failed+=("nginx for the tests of the mail bridge")
+  command -v swaks >/dev/null || need swaks swaks || failed+=("swaks, which sends mail in the tests")
   command -v pdftotext >/dev/null || need pdftotext poppler-utils || failed+=("pdftotext, which reads the printed letter")
 }
 

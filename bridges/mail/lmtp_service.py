@@ -1,9 +1,10 @@
 """The three listeners of operator mode. Source: docs/operate/mail.md, docs/spec/mail.md 13."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -17,7 +18,8 @@ from bridges.mail.lmtp_policy import Policy
 from bridges.mail.lmtp_trust import Trust
 from bridges.mail.sandbox import Sandbox
 
-LOOPBACK = "127.0.0.1"  # nginx and Postfix are on this machine: nobody else may speak to these ports
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LOOPBACK: Final = "127.0.0.1"  # nginx and Postfix are on this machine: nobody else may speak to these ports
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +52,29 @@ async def serving(operator: Operator, box: str, *, patients: Patients, intake: I
         await asked.setup()
         stack.push_async_callback(asked.cleanup)
         await web.TCPSite(asked, LOOPBACK, operator.front).start()
-        for serve, port in ((Lmtp(door).serve, operator.lmtp), (Policy(door).serve, operator.policy)):
-            listener = await asyncio.start_server(serve, LOOPBACK, port, limit=64 * 1024)
-            stack.callback(listener.close)
+        await stack.enter_async_context(_listening(Lmtp(door).serve, operator.lmtp))
+        await stack.enter_async_context(_listening(Policy(door).serve, operator.policy))
         yield
+
+
+@asynccontextmanager
+async def _listening(serve: Serve, port: int) -> AsyncIterator[None]:
+    """Serve until the block ends; then talks that go on are cut: whoever has no 250 keeps the mail."""
+    talks = set[asyncio.Task[None]]()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        talks.add(own)
+        with suppress(asyncio.CancelledError):  # only the end of the block cancels it
+            await serve(reader, writer)
+        talks.discard(own)
+
+    listener = await asyncio.start_server(talk, LOOPBACK, port)
+    try:
+        yield
+    finally:
+        listener.close()
+        for each in list(talks):
+            each.cancel()
+        await asyncio.gather(*talks)
