@@ -25,6 +25,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9 .,:;!?()\[\]/+_'*-]*")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9 _-]*")
 _ID: Final = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}@[A-Za-z0-9.\[\]:-]{1,200}>")
 _TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
+_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _CODES: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _WORD: Final = 39  # bytes of UTF-8 in one encoded word: 52 signs of base64, under the 75 of RFC 2047
 
@@ -63,6 +64,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     no_reply: bool = False  # X-MSS-MES: FIN
     codes: list[str] = []  # X-MSS-CODECDA: types of the documents in the archive
     qualified: bool = False  # X-MSS-INS, written only with ``codes``
+    automatic: bool = False  # RFC 3834: a machine wrote it, no machine answers
     attached: list[Attached] = []
 
 
@@ -110,6 +112,38 @@ def compose_receipt(letter: Letter, *, original: str, recipient: Address, dispos
     return _closed([*_fields(letter), *report])
 
 
+def compose_bounce(letter: Letter, *, original: str, recipient: Address, status: str, code: str) -> bytes:
+    """Make a delivery report (RFC 3464) that says "failed": ``letter`` holds the human text and goes to the sender.
+
+    Args:
+        letter: as for ``compose``; its attachments are not sent.
+        original: Message-ID of the mail that was not delivered.
+        recipient: whom it did not reach.
+        status: enhanced status code (RFC 3463).
+        code: our stable reason.
+
+    Raises:
+        LetterError: as ``compose``.
+
+    """
+    if not _STATUS.fullmatch(status) or not _CODES.fullmatch(code):
+        raise LetterError("bad_field")
+    status_lines = [
+        "Content-Type: message/delivery-status",
+        "",
+        f"Reporting-MTA: dns; {letter.sender.domain}",
+        "",
+        f"Final-Recipient: rfc822; {_checked(recipient)}",
+        "Action: failed",
+        f"Status: {status}",
+        f"Diagnostic-Code: x-pli; {code}",
+    ]
+    parts = [_text(letter.text), status_lines]
+    if _ID.fullmatch(original):
+        parts.append(["Content-Type: text/rfc822-headers", "", f"Message-ID: {original}"])
+    return _closed([*_fields(letter), *_joined("report; report-type=delivery-status", parts, letter.message_id)])
+
+
 def may_answer(asks_receipt: str, return_path: str, *, by_a_person: bool) -> bool:
     """Whether a receipt may go out: a machine answers only where the mail came from, or two machines never stop."""
     return bool(asks_receipt) and (by_a_person or asks_receipt == return_path)
@@ -154,6 +188,8 @@ def _fields(letter: Letter) -> Iterator[str]:
         yield "References: " + "\r\n ".join(_known(each) for each in letter.references[-50:])
     if letter.asks_receipt:
         yield f"Disposition-Notification-To: {_checked(letter.sender)}"
+    if letter.automatic:
+        yield "Auto-Submitted: auto-replied"
     yield from _mssante(letter)
     yield "MIME-Version: 1.0"
 

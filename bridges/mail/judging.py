@@ -1,6 +1,7 @@
 """From the inbox to a verdict: each mail is read by the child, once, and settled after its verdict is carried out."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,8 @@ class Verdict:
 
     fate: Fate
     reason: str | None = None
+    effects: tuple[Callable[[], None], ...] = ()
+    """Written in the transaction that settles the mail: what must hold if and only if it is settled."""
 
 
 class Verdicts(Protocol):
@@ -27,10 +30,6 @@ class Verdicts(Protocol):
 
     async def decide(self, taken: Taken, reading: Reading) -> Verdict:
         """Carry a mail to where it belongs; the same mail again must change nothing. Raises ``Undecided``."""
-        ...
-
-    def conclude(self, taken: Taken, reading: Reading, verdict: Verdict) -> None:
-        """Write down, in the transaction that settles the mail, whatever must hold with it."""
         ...
 
 
@@ -56,7 +55,8 @@ class Judge:
         verdict = await self._verdict(taken, reading)
         message_id = reading.mail.message_id if reading.mail else ""
         with self.state.together():
-            self.verdicts.conclude(taken, reading, verdict)
+            for effect in verdict.effects:
+                effect()
             self.inbox.settle(taken.id, verdict.reason, message_id=message_id, digest=reading.digest, fate=verdict.fate)
 
     async def _verdict(self, taken: Taken, reading: Reading) -> Verdict:

@@ -92,6 +92,11 @@ class Outgoing:
         """Whether a mail of this Message-ID is ours."""
         return self._state.one("SELECT 1 FROM outgoing WHERE message_id = ?", (message_id,)) is not None
 
+    def recipients(self, message_id: str) -> frozenset[str]:
+        """Give whom a mail of ours went to, in lower case."""
+        row = self._state.one("SELECT recipients FROM outgoing WHERE message_id = ?", (message_id,))
+        return frozenset(row[0].lower().split("\n")) if row else frozenset()
+
     def due(self, box: str, limit: int = 20) -> list[Leased]:
         """Lease the mails of a box whose time has come, oldest first."""
         now = self._clock()

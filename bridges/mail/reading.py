@@ -44,6 +44,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     in_reply_to: str
     references: list[str]
     asks_receipt: str  # the address to answer to, or empty
+    return_path: str  # of the envelope: local@domain, "<>" for none (a report), empty when nobody wrote it down
     automatic: bool  # RFC 3834: nothing may be answered by a machine
     marks: marks.Marks
     report: reports.Report | None
@@ -150,6 +151,7 @@ def _mail(root: Node, reading: Reading) -> Mail:
         in_reply_to=(_ids(fields, "in-reply-to") or [""])[0],
         references=_ids(fields, "references")[-limits.REFERENCES :],
         asks_receipt=_first_address(fields, "disposition-notification-to"),
+        return_path=_return_path(fields),
         automatic=fields.first("auto-submitted").lower().partition(";")[0].strip() not in {"", "no"},
         marks=marks.read(fields, sender.address),
         report=reports.read(root, fields, text),
@@ -176,6 +178,11 @@ def _recipients(fields: Fields, reading: Reading) -> list[str]:
 def _first_address(fields: Fields, name: str) -> str:
     good, bad = read_list(fields.first(name))
     return good[0].address.identity if good and not bad else ""
+
+
+def _return_path(fields: Fields) -> str:
+    said = fields.first("return-path").strip()
+    return "<>" if said == "<>" else _first_address(fields, "return-path")
 
 
 def _ids(fields: Fields, name: str) -> list[str]:

@@ -182,9 +182,6 @@ class AcceptAll:
     async def decide(self, taken, reading):
         return Verdict("accepted")
 
-    def conclude(self, taken, reading, verdict):
-        pass
-
 
 async def connected(dovecot: Dovecot) -> Imap:
     made = await Imap.connect(Box("localhost", dovecot.port, "starttls"), context=dovecot.context())

@@ -1,0 +1,100 @@
+"""What became of the mails we sent: receipts, reports, bounces, acknowledgements. Source: docs/spec/mail.md 17."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bridges.mail.config import Box
+from bridges.mail.judging import Verdict
+from bridges.mail.outgoing import Followed, Outgoing, Progress
+from bridges.mail.reading import Mail
+from bridges.mail.reports import Report
+from bridges.mail.voice import Voice
+
+_PROGRESS: Final[dict[str, Progress]] = {
+    "read": "read",
+    "processed": "delivered",
+    "delivered": "delivered",
+    "failed": "failed",
+}
+_WORDS: Final = {
+    "box_closed": "la boîte est fermée",
+    "patient_unknown": "l'adresse n'existe pas",
+    "address_invalid": "l'adresse n'est pas valable",
+    "too_large": "le message est trop volumineux",
+    "box_full": "la boîte est pleine",
+}
+_SAID: Final = 2000  # characters of the other side's own words that are shown
+_NUMBERS: Final = 1 << 40  # notes about mails, apart from those about lines (leaving)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Follows the mails of all boxes."""
+
+    outgoing: Outgoing
+
+    def take(self, box: Box, mail: Mail) -> Verdict:
+        """Judge a report. It counts for a mail of ours alone, and from somebody who can know."""
+        del box
+        report = mail.report or _acknowledged(mail)
+        progress = _PROGRESS.get(report.state) if report else None
+        if report is None or not self.outgoing.knows(report.original):
+            return Verdict("left", "report_of_nobody")
+        if not self._may_know(report, mail):
+            return Verdict("left", "report_of_a_stranger")
+        if progress is None:
+            return Verdict("report", report.state)
+        said = f"{report.cause}\n{mail.text[:_SAID]}"
+        return Verdict("report", report.state, (lambda: self._write(report.original, progress, said),))
+
+    def _write(self, original: str, progress: Progress, said: str) -> None:
+        self.outgoing.report(original, progress, said)
+
+    def _may_know(self, report: Report, mail: Mail) -> bool:
+        """A person's or a software's report comes from a recipient; a server's from any server on the way."""
+        if report.kind != "mdn":
+            return True
+        return mail.sender in self.outgoing.recipients(report.original)
+
+    async def tell(self, voice: Voice) -> int:
+        """Tell the conversations what became of their mails, and give how many were told.
+
+        Raises:
+            RefusedError, UnreachableError, ProtocolError.
+
+        """
+        untold = self.outgoing.untold()
+        for each in untold:
+            if each.conversation:
+                await self._tell(voice, each)
+            self.outgoing.told(each.id, each.state)
+        return len(untold)
+
+    async def _tell(self, voice: Voice, mail: Followed) -> None:
+        if mail.state == "read":
+            await voice.acknowledge(mail.conversation, mail.message)
+        else:
+            await voice.note(mail.conversation, failure(mail), -_NUMBERS - mail.id)
+
+
+def failure(mail: Followed) -> str:
+    """Say in a conversation that a mail did not arrive, with the other side's words."""
+    cause, _, said = mail.said.partition("\n")
+    why = f" : {_WORDS[cause]}" if cause in _WORDS else f" (code {cause})" if cause.isdigit() else ""
+    words = f"\n\nRéponse de sa messagerie :\n{said.strip()}" if said.strip() else ""
+    return f"Non remis à {', '.join(mail.recipients)}{why}.{words}"
+
+
+def _acknowledged(mail: Mail) -> Report | None:
+    """Read an acknowledgement that came as an ordinary mail: the number stands in the subject."""
+    if not mail.marks.acknowledgement:
+        return None
+    return Report(
+        kind="mdn",
+        state="failed",
+        original=mail.in_reply_to or next(reversed(mail.references), ""),
+        recipients=[],
+        automatic=True,
+        cause=mail.marks.acknowledgement,
+        status="",
+    )

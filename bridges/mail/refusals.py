@@ -1,0 +1,98 @@
+"""What a sender is told when a mail did not reach its patient: codes and words. Source: docs/spec/mail.md 16."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bridges.mail.address import Address, read_address
+from bridges.mail.composing import Letter, LetterError, compose, compose_bounce, compose_receipt, may_answer
+from bridges.mail.outgoing import Composed
+from bridges.mail.reading import Mail, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason. ``number`` is the machine acknowledgement (900 to 906), ``status`` that of RFC 3463."""
+
+    code: str
+    number: int
+    status: str
+    label: str  # ASCII, as it stands in an acknowledgement
+    words: str
+
+
+_TABLE: Final = (
+    Refusal("patient_unknown", 902, "5.1.1", "Patient inconnu", "Ce patient n'est pas connu ici."),
+    Refusal("opposition", 906, "5.2.1", "Opposition du patient", "Ce patient ne veut plus recevoir vos messages."),
+    Refusal("closed", 906, "5.2.1", "Boite fermee", "Ce patient a quitté la conversation, ou sa boîte est fermée."),
+    Refusal(
+        "too_large", 906, "5.3.4", "Message trop volumineux", "Le message dépasse 25 Mo, pièces jointes comprises."
+    ),
+    Refusal("several_patients", 906, "5.6.0", "Plusieurs patients", "Un message ne concerne qu'un seul patient."),
+    Refusal("ins_missing", 903, "5.6.0", "INS absente", "Les documents ne portent pas l'INS du patient."),
+    Refusal(
+        "ins_differs", 904, "5.6.0", "INS differente", "L'INS ou les traits du document sont ceux d'une autre personne."
+    ),
+    Refusal("sender_not_entitled", 901, "5.7.1", "Auteur non habilite", "Cette adresse ne peut pas écrire ici."),
+)
+REFUSALS: Final = {each.code: each for each in _TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal on its way back: to whom, from which mailbox."""
+
+    refusal: Refusal
+    mailbox: Address
+    software: str
+    at: datetime
+
+
+def may_tell(mail: Mail) -> bool:
+    """Whether a sender is told at all: a machine's mail and a report are never answered, or two machines never stop."""
+    return not mail.automatic and mail.report is None and mail.return_path != "<>"
+
+
+def tell(refused: Refused, reading: Reading) -> Composed | None:
+    """Make the mail that tells the sender; nothing when nobody may be told.
+
+    A machine acknowledgement where documents were sent (as an MDN when one was asked for), a delivery report otherwise.
+    """
+    mail = reading.mail
+    if mail is None or not may_tell(mail):
+        return None
+    target = read_address(mail.sender)
+    letter = _letter(refused, mail, target, documents=bool(reading.documents))
+    try:
+        raw = _write(refused, mail, letter, documents=bool(reading.documents))
+    except LetterError:
+        return None  # its Message-ID is not one that can be written: there is nothing to refer to
+    return Composed(letter.message_id, None, (target,), raw)
+
+
+def _letter(refused: Refused, mail: Mail, target: Address, *, documents: bool) -> Letter:
+    why = refused.refusal
+    known = hashlib.sha256(f"{mail.message_id}\0{mail.sender}\0{why.code}".encode()).hexdigest()[:40]
+    prefix = f"[KO Intégration système !][{why.number}] " if documents else "Non remis : "
+    return Letter(
+        sender=refused.mailbox,
+        sender_name="",
+        recipients=[target],
+        subject=prefix + mail.subject,
+        text=f"Votre message n'a pas été remis.\n{why.words}\n\nCode : {why.code}\nObjet : {mail.marks.subject}\n",
+        sent_at=refused.at,
+        message_id=f"<pli.refused.{known}@{refused.mailbox.domain}>",
+        software=refused.software,
+        automatic=True,
+    )
+
+
+def _write(refused: Refused, mail: Mail, letter: Letter, *, documents: bool) -> bytes:
+    why = refused.refusal
+    if documents and may_answer(mail.asks_receipt, mail.return_path or mail.sender, by_a_person=False):
+        disposition = f"automatic-action/MDN-sent-automatically; processed/Error: {why.number}^{why.label}"
+        return compose_receipt(letter, original=mail.message_id, recipient=refused.mailbox, disposition=disposition)
+    if documents:
+        return compose(letter)
+    return compose_bounce(letter, original=mail.message_id, recipient=refused.mailbox, status=why.status, code=why.code)

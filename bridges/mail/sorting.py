@@ -1,0 +1,138 @@
+"""Where a mail belongs: which patient, which conversation, or why none. Source: docs/spec/mail.md 14."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bridges.mail import ins
+from bridges.mail.address import Address, read_address
+from bridges.mail.cda import Document
+from bridges.mail.composing import MAX_MAIL
+from bridges.mail.config import Box, Config
+from bridges.mail.inbox import Taken
+from bridges.mail.ins import OIDS
+from bridges.mail.outgoing import Outgoing
+from bridges.mail.patients import Known, Patients, contradicts
+from bridges.mail.reading import Mail, Reading
+from bridges.mail.threads import Thread, Threads
+
+_REAL: Final = {"nir", "nia"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A patient of ours, and the conversation that the mail continues, if any."""
+
+    patient: Known
+    thread: Thread | None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Not into a conversation. ``refused`` tells the sender; ``left`` leaves it to the person whose mailbox it is."""
+
+    how: Literal["refused", "left", "quarantined", "own", "report"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """Sorts the mails of all boxes."""
+
+    config: Config
+    patients: Patients
+    threads: Threads
+    outgoing: Outgoing
+    trusted: frozenset[str] | None  # domains of the signed list; None: those of the configuration
+
+    def sort(self, box: Box, taken: Taken, reading: Reading) -> Route | Elsewhere:
+        """Say where a mail goes."""
+        mail = reading.mail
+        assert mail is not None, "only what could be read is sorted"
+        if self.outgoing.knows(mail.message_id):
+            return Elsewhere("own", "own")
+        if mail.report is not None or mail.marks.acknowledgement:
+            return Elsewhere("report", "report")
+        if refusal := self._refuse_sender(mail, len(taken.raw)):
+            return refusal
+        return self._patient(box, taken, reading, mail)
+
+    def _refuse_sender(self, mail: Mail, size: int) -> Elsewhere | None:
+        if mail.automatic:
+            return Elsewhere("left", "automatic")
+        if not self.trusts(mail.sender):
+            return Elsewhere("quarantined", "sender_not_trusted")  # no bounce: the sender may be somebody's victim
+        if mail.marks.from_patient:
+            return Elsewhere("left", "from_citizen_service")
+        return Elsewhere("refused", "too_large") if size > MAX_MAIL else None
+
+    def trusts(self, sender: str) -> bool:
+        """Whether an address is of a trusted domain."""
+        domain = read_address(sender).domain
+        if self.trusted is not None:
+            return domain in self.trusted
+        return any(domain == each or domain.endswith(f".{each}") for each in self.config.trust.senders)
+
+    def _patient(self, box: Box, taken: Taken, reading: Reading, mail: Mail) -> Route | Elsewhere:
+        addressed = self._addressed(taken, box, mail)
+        numbers = addressed | {card.patient.ins for card in reading.documents if self._counts(card)}
+        threads = self._answered(box, mail)
+        if len(numbers) > 1 or len({thread.patient for thread in threads}) > 1:
+            return Elsewhere("refused", "several_patients" if not addressed else "ins_differs")
+        if not numbers and not threads:
+            return self._nobody(box, reading)
+        known = self.patients.find(next(iter(numbers))) if numbers else self.patients.get(threads[0].patient)
+        if known is None:
+            explicit = bool(addressed) or box.unknown == "bounce"
+            return Elsewhere("refused" if explicit else "left", "patient_unknown")
+        if threads and threads[0].patient != known.id:
+            return Elsewhere("refused", "ins_differs")
+        return self._judged(known, threads, reading, box, mail)
+
+    def _judged(self, known: Known, threads: list[Thread], reading: Reading, box: Box, mail: Mail) -> Route | Elsewhere:
+        if known.status != "known":
+            return Elsewhere("refused", "opposition" if known.status == "opposed" else "closed")
+        if any(contradicts(known.person, card.patient) for card in reading.documents):
+            return Elsewhere("refused", "ins_differs")
+        if threads:
+            return Route(known, threads[0])
+        same = self.threads.of(box.name, known.id, mail.sender, mail.marks.subject)
+        return Route(known, same[0] if same else None)
+
+    def _nobody(self, box: Box, reading: Reading) -> Elsewhere:
+        if box.unknown == "leave":
+            return Elsewhere("left", "no_patient")
+        return Elsewhere("refused", "ins_missing" if reading.documents else "patient_unknown")
+
+    def _counts(self, card: Document) -> bool:
+        real = not self.config.production or OIDS.get(card.patient.ins_oid) in _REAL
+        return card.patient.ins_check == "good" and real
+
+    def _addressed(self, taken: Taken, box: Box, mail: Mail) -> set[str]:
+        """Give the numbers in patient addresses: of the envelope where there is one, else of To and Cc."""
+        given = map(read_address, taken.source.recipients or mail.recipients)
+        return {number for each in given if (number := self.patients.number_of(each) or _behind_plus(each, box))}
+
+    def _answered(self, box: Box, mail: Mail) -> list[Thread]:
+        """Give the conversation that a mail answers, if its sender is in it, newest reference first.
+
+        A stranger who knows a Message-ID is not: such a mail is sorted by its patient alone.
+        """
+        for mail_id in (mail.in_reply_to, *reversed(mail.references)):
+            letters = self.threads.find(mail_id) if mail_id else []
+            found = [thread for each in letters if (thread := self.threads.get(each.conversation))]
+            mine = [thread for thread in found if thread.box == box.name and _writes(thread, mail.sender, box)]
+            if mine:
+                return mine
+        return []
+
+
+def _behind_plus(address: Address, box: Box) -> str:
+    """Give the number in ``box+number@domain``, for software that must name a patient without a document."""
+    base, _, number = address.local.upper().rpartition("+")
+    ours = address.domain == box.mailbox.domain and base == box.mailbox.local.upper()
+    return number if ours and ins.check(number, "") == "good" else ""
+
+
+def _writes(thread: Thread, sender: str, box: Box) -> bool:
+    known = {address for each in thread.writers for address in (each.address, each.answers)}
+    return sender in known or sender == box.mailbox.identity

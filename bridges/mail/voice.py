@@ -1,0 +1,193 @@
+"""The bridge as a member of conversations: what it says there, exactly once. Source: docs/spec/mail.md 14."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from bridges.kit import attachments
+from bridges.kit.attachments import Document
+from bridges.kit.client import Client
+from bridges.kit.conversations import Conversation
+from bridges.kit.errors import RefusedError
+from bridges.kit.home import Home
+from bridges.kit.log import Line, Log
+from bridges.kit.messages import Draft
+from bridges.kit.outbox import Letter
+from bridges.kit.wire import Accepted, from_text
+from bridges.mail.config import Box
+from bridges.mail.saying import File, Said
+from bridges.mail.threads import Threads, Writer
+from crypto import attachment, content
+from crypto.content import Attachment
+
+MAX_FETCHED: Final = 25_000_000  # bytes of one document that could still go by mail
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was said."""
+
+    conversation: bytes
+    message: bytes
+    seq: int
+
+
+@dataclass(slots=True)
+class Voice:
+    """Speaks for the mailboxes. One thing at a time: ``alone`` keeps other tasks and other processes out."""
+
+    client: Client
+    threads: Threads
+    home: Home
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold the home, with its account up to date."""
+        async with self._turn, self.home.alone(lambda: None):
+            self.client.device.directory.forget()
+            await self.client.device.catch_up_own()
+            await self.client.outbox.flush()
+            yield
+
+    def hide(self, text: str) -> bytes:
+        """Give what stands for a text in our file: a keyed hash."""
+        return self.client.device.likeness("mail bridge", text)
+
+    # --- beginning ------------------------------------------------------------------------------------------------
+
+    async def start(self, mail: int, account: bytes, subject: str, opening: str) -> bytes:
+        """Begin a conversation for a mail, or find the one that an interrupted try began.
+
+        Raises:
+            RefusedError, UnreachableError, ProtocolError.
+
+        """
+        if self.threads.begun(mail, b"") is not None and (known := await self._orphan(account, subject)):
+            return known
+        self.threads.begin(mail, b"", 0)
+        return (await self.client.starting.start(account, subject, Draft(opening))).conversation
+
+    async def _orphan(self, account: bytes, subject: str) -> bytes | None:
+        for told in await self.client.device.api.conversations():
+            if self.threads.get(told.conversation) is None:
+                found = await self.client.conversations.sync(told.conversation)
+                if account in found.opened.chain.members and found.roster.subject == subject:
+                    return found.id
+        return None
+
+    async def let_in(self, conversation: bytes, team: list[str]) -> None:
+        """Let the professionals of the practice in; those who are in stay."""
+        for each in team:
+            await self.client.membership.add(conversation, from_text(each), history=True, owner=False)
+
+    # --- saying ---------------------------------------------------------------------------------------------------
+
+    async def say(self, mail: int, conversation: bytes, said: Said) -> Place:
+        """Say what a mail says, once, however often the mail is carried.
+
+        Raises:
+            RefusedError, UnreachableError (a repeat is safe), ProtocolError.
+
+        """
+        ready = await self.client.messages.ready(conversation)
+        after = self.threads.begun(mail, conversation)
+        if after is not None and (place := await self._said_before(conversation, after, said)):
+            return place
+        self.threads.begin(mail, conversation, ready.detail.last_seq)
+        accepted = await self._end(ready, said) if said.ends else await self._post(ready, said)
+        return Place(conversation, accepted.id, accepted.seq)
+
+    async def _said_before(self, conversation: bytes, after: int, said: Said) -> Place | None:
+        """Look for it among what we said since the interrupted try began: nobody else writes for this account."""
+        reading = await self.client.look(conversation)
+        for line in reading.log.lines:
+            if line.seq > after and self._is_mine(line) and _same(line, said):
+                return Place(conversation, line.id, line.seq)
+        return None
+
+    def _is_mine(self, line: Line) -> bool:
+        return line.message is not None and line.message.author.id == self.client.device.id
+
+    async def _post(self, ready: Conversation, said: Said) -> Accepted:
+        references = [await self._upload(file) for file in said.files]
+        payload = content.words(said.text, attachments=references, reply=said.reply, replaces=said.replaces or None)
+        letter = Letter(payload, tuple(each.id for each in references))
+        return await self.client.messages.post(ready, letter, self._likeness(ready.id, said))
+
+    async def _end(self, ready: Conversation, said: Said) -> Accepted:
+        return await self.client.messages.post(ready, Letter(content.end(said.text)), self._likeness(ready.id, said))
+
+    def _likeness(self, conversation: bytes, said: Said) -> bytes:
+        return self.client.device.likeness("mail", conversation.hex(), said.text, str(said.ends))
+
+    async def _upload(self, file: File) -> Attachment:
+        with _in_memory(file.octets) as path:
+            document = Document(path, file.name, file.media_type, len(file.octets), file.sha256, file.document)
+            reference = await attachments.upload(self.client.device, document)
+            attachments.uploaded(self.client.device, document)
+        return replace(reference, title=file.title)
+
+    async def note(self, conversation: bytes, text: str, number: int) -> None:
+        """Say something of our own, once for each ``number`` (below 0): that a mail did not arrive."""
+        await self.say(number, conversation, Said(text, (), "open"))
+
+    async def acknowledge(self, conversation: bytes, message: bytes) -> None:
+        """Sign that the person at the mailbox has read all up to a message."""
+        reading = await self.client.look(conversation)
+        upto = next((number for number, line in enumerate(reading.log.lines, 1) if line.id == message), 0)
+        await self.client.messages.acknowledge(
+            reading.conversation, Log(reading.log.lines[:upto], reading.log.receipts)
+        )
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    async def fetch(self, conversation: bytes, reference: Attachment) -> bytes:
+        """Fetch a document into memory, checked whole.
+
+        Raises:
+            RefusedError: ``attachment_too_large`` for a mail. UnreachableError. ProtocolError (``open_failed``).
+
+        """
+        if reference.size > MAX_FETCHED:
+            raise RefusedError("attachment_too_large", size=reference.size, limit=MAX_FETCHED)
+        blocks = [block async for block in self.client.device.api.download(conversation, reference.id, 0)]
+        return b"".join(attachment.open_stream(reference, blocks))
+
+
+def opening(box: Box, writer: Writer) -> str:
+    """Say what the conversation passes through: the first thing that stands in it."""
+    who = f"{writer.name} <{writer.address}>" if writer.name else writer.address
+    return (
+        f"Cette conversation passe par la boîte MSSanté de {box.owner} ({box.address}).\n"
+        "Le chiffrement de bout en bout s'arrête à cette passerelle : au-delà, les messages voyagent par courriel "
+        "MSSanté, lisibles par les opérateurs de ces messageries.\n"
+        f"Correspondant : {who}. Vos réponses lui parviennent par courriel."
+    )
+
+
+def _same(line: Line, said: Said) -> bool:
+    assert line.message is not None, "lines of ours are open"
+    payload = line.message.content.payload
+    if said.ends or line.message.content.type == "end":
+        return said.ends and line.message.content.type == "end" and payload["text"] == said.text
+    if line.message.content.type != "text":
+        return False
+    files = [each.sha256 for each in payload["attachments"]]
+    return payload["text"] == said.text and files == [file.sha256 for file in said.files]
+
+
+@contextmanager
+def _in_memory(octets: bytes) -> Iterator[Path]:
+    """Give a path to bytes that never touch a disk: what a mail carries is written sealed, or not at all."""
+    handle = os.memfd_create("document", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(handle), "wb") as file:
+            file.write(octets)
+        yield Path(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
