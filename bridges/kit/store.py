@@ -109,9 +109,9 @@ class Store:
 
     def events_in_epoch(self, conversation: bytes) -> int:
         """Count the events after the newest pinned record."""
-        query = """SELECT COUNT(*) FROM events WHERE conversation = :c
-          AND seq > (SELECT seq FROM epochs WHERE conversation = :c ORDER BY epoch DESC LIMIT 1)"""
-        return int(self._db.execute(query, {"c": conversation}).fetchone()[0])
+        query = "SELECT seq FROM epochs WHERE conversation = ? ORDER BY epoch DESC LIMIT 1"
+        row = self._db.execute(query, (conversation,)).fetchone()
+        return 0 if row is None else max(0, self.last_seq(conversation) - int(row[0]))  # a log has no gaps
 
     def last_seq(self, conversation: bytes) -> int:
         """Give the last stored seq, 0 for none."""

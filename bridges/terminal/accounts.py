@@ -3,13 +3,13 @@
 import argparse
 from typing import Any
 
-from bridges.kit import accounts, claims
+from bridges.kit import accounts, claims, holders
 from bridges.kit.api import Api
 from bridges.kit.client import Client
 from bridges.kit.home import Home
 from bridges.kit.wire import Person, to_text
 from bridges.kit.words import PROFESSIONS, say, word
-from bridges.terminal.entry import alone, beginning, entered
+from bridges.terminal.entry import HOLDER, alone, beginning, entered, read_id
 from bridges.terminal.output import Output
 
 
@@ -73,6 +73,24 @@ async def _show(args: argparse.Namespace, out: Output) -> None:
     out.answer(answer, f"{who}{answer['account']}\n{answer['server']}\n{listed}")
 
 
+async def _devices(args: argparse.Namespace, out: Output) -> None:
+    async with entered(args, out) as client:
+        found = holders.ways_in(client.device.own)
+    listed = [{"id": to_text(w.id), "kind": w.kind, "name": w.name, "state": w.state, "this": w.this} for w in found]
+    here = say("  (cet appareil)", "  (this device)")
+    lines = (f"{w['id']}  {w['kind']:9} {w['state']:8} {w['name']}{here if w['this'] else ''}" for w in listed)
+    out.answer({"devices": listed}, "\n".join(lines))
+
+
+async def _revoke(args: argparse.Namespace, out: Output) -> None:
+    holder = read_id(args.device, HOLDER)
+    async with entered(args, out) as client:
+        generation = await holders.revoke(client.device, holder)
+    fr = "Révoqué. Ce qui sera écrit désormais lui est fermé ; ce qu'il a déjà lu ne peut être repris."
+    en = "Revoked. What is written from now on is closed to it; what it has read cannot be taken back."
+    out.answer({"revoked": to_text(holder), "generation": generation}, say(fr, en))
+
+
 async def _settings(args: argparse.Namespace, out: Output) -> None:
     async with entered(args, out) as client:
         accepts = args.accepts_patients == "yes"
@@ -121,4 +139,12 @@ def _keep_code(code: str) -> str:
     return say(fr, en)
 
 
-_ACTIONS = {"create": _create, "claim": _claim, "recover": _recover, "show": _show, "settings": _settings}
+_ACTIONS = {
+    "claim": _claim,
+    "create": _create,
+    "devices": _devices,
+    "recover": _recover,
+    "revoke": _revoke,
+    "settings": _settings,
+    "show": _show,
+}

@@ -20,6 +20,7 @@ from bridges.terminal.output import Output
 
 VARIABLE: Final = "PLI_PASSPHRASE"
 ID: Final = 32  # bytes of a conversation, account or message id
+HOLDER: Final = 16
 
 
 def server_of(args: argparse.Namespace) -> str | None:

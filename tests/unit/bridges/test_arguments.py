@@ -8,7 +8,7 @@ from bridges.__main__ import main
 from bridges.kit.errors import EXITS, UsageError, exit_code
 from bridges.kit.words import SENTENCES, explain
 from bridges.terminal.arguments import parse
-from bridges.terminal.entry import read_id
+from bridges.terminal.entry import HOLDER, read_id
 from bridges.terminal.talk import read_time
 from crypto.codec import b64
 
@@ -20,6 +20,15 @@ def test_ids_that_begin_with_a_dash_are_ids():
     args = parse(["members", DASHED, "add", DASHED, "--history"])
     assert (read_id(args.conversation), read_id(args.account), args.history) == (b"\xfb" * 32, b"\xfb" * 32, True)
     assert read_id(parse(["send", DASHED, "--text", "x"]).conversation) == b"\xfb" * 32
+
+
+def test_a_device_id_that_begins_with_a_dash_is_an_id():
+    dashed = b64(b"\xfb" * 16)
+    assert read_id(parse(["account", "revoke", dashed]).device, HOLDER) == b"\xfb" * 16
+    doubly = b64(b"\xfb\xef\xbe" + b"\0" * 13)
+    assert doubly.startswith("----A")
+    assert read_id(parse(["account", "revoke", doubly]).device, HOLDER)[:3] == b"\xfb\xef\xbe"
+    assert parse(["account", "settings", "--accepts-patients", "yes"]).accepts_patients == "yes"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,7 @@ def test_what_is_given_before_the_command_is_not_undone_by_it():
         ["nonsense"],
         ["account"],
         ["account", "claim"],
+        ["account", "revoke"],
         ["account", "claim", "--link", "l", "--code", "c"],
         ["invite", "--name", "N"],
         ["send"],
