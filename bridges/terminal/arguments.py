@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 from typing_extensions import override
 
+from bridges.agenda import arguments as agenda_arguments
 from bridges.kit.errors import UsageError
 from bridges.kit.words import say
 from bridges.mail import arguments as mail_arguments
@@ -69,6 +70,8 @@ def _parser() -> Parser:
     _archive(add)
     mail = add("mail", "pont MSSanté : lire, vérifier, construire", "MSSanté bridge: read, check, build")
     mail_arguments.declare(mail, common)
+    agenda = add("agenda", "pont agenda : lancer, lire, éprouver", "agenda bridge: run, read, try")
+    agenda_arguments.declare(agenda, common)
     return parser
 
 

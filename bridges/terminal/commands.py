@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from bridges.agenda import commands as agenda_commands
 from bridges.mail import commands as mail_commands
 from bridges.terminal import accounts, refusing, talk
 from bridges.terminal.output import Output
@@ -12,6 +13,7 @@ Command = Callable[[argparse.Namespace, Output], Awaitable[int | None]]
 
 COMMANDS: Final[dict[str, Command]] = {
     "account": accounts.account,
+    "agenda": agenda_commands.agenda,
     "block": refusing.block,
     "contacts": accounts.contacts,
     "conversations": talk.conversations,

@@ -51,6 +51,11 @@ class Event:
         """Whether it can happen more than once."""
         return bool(self.rules or self.extra)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether it happens exactly once, whatever else is in the file."""
+        return not (self.rules or self.extra or self.excluded)
+
     def end_of(self, wall: datetime, length: Length) -> datetime:
         """Give the end of a repetition, in UTC: days by the clock on the wall, the rest exactly."""
         return self.start.zone.instant(wall + timedelta(days=length.days)) + length.exact
@@ -141,7 +146,8 @@ class Reader:
 
 def uid_of(component: Component) -> str:
     """Give the UID as it may be shown: one line, ``limits.UID`` characters at most."""
-    return "".join(sign for sign in component.text("UID")[: limits.UID] if sign.isprintable())
+    text = component.text("UID")[: limits.UID]
+    return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
 
 
 def _listed(component: Component, name: str) -> list[tuple[Line, str]]:

@@ -78,7 +78,7 @@ def read_components(raw: bytes) -> Component:
 
 
 def _text(raw: bytes) -> str:
-    text = raw.decode("utf-8-sig", "replace")
+    text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _FOLD.sub("", text)

@@ -3,8 +3,9 @@
 Source: docs/spec/agenda.md 3.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,8 @@ from bridges.agenda.calendar.reasons import Reason, Skip, SkipError, UnreadError
 from bridges.agenda.calendar.rules import Work
 from bridges.agenda.calendar.times import Length, read_length, read_stamp
 from bridges.agenda.calendar.zones import Zone
+
+_DAY: Final = timedelta(days=1)  # a wall is never further than this from UTC
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +94,19 @@ class _Calendar:
     def _read_calendar(self, calendar: Component) -> None:
         start, end = self._query.start, self._query.end
         known = Zones(calendar, start.replace(tzinfo=None), end.replace(tzinfo=None), self._work)
-        reader = Reader(known, self._floating)
+        for events in self._series(calendar, Reader(known, self._floating)):
+            if len(events) == 1 and events[0].is_single:  # nearly all there are
+                self._add_single(events[0])
+            else:
+                self._repeat(events)
+        for component in calendar.all("VFREEBUSY"):
+            try:
+                self._keep(list(_told_busy(component)))
+            except SkipError as error:
+                self._skip(uid_of(component), error.reason)
+
+    def _series(self, calendar: Component, reader: Reader) -> Iterable[list[Event]]:
+        """Read the events and bring together those of one UID."""
         series: dict[str, list[Event]] = {}
         for number, component in enumerate(calendar.all("VEVENT")):
             try:
@@ -103,13 +118,7 @@ class _Calendar:
                 self._skip(uid_of(component), "time_broken")
             else:
                 series.setdefault(event.uid or f"\n{number}", []).append(event)
-        for uid, events in series.items():
-            self._repeat(uid.lstrip("\n") if not uid.startswith("\n") else "", events)
-        for component in calendar.all("VFREEBUSY"):
-            try:
-                self._spans.extend(_told_busy(component))
-            except SkipError as error:
-                self._skip(uid_of(component), error.reason)
+        return series.values()
 
     def _describe(self, event: Event) -> None:
         if self._query.entries and len(self._reading.entries) < limits.ENTRIES:
@@ -126,19 +135,24 @@ class _Calendar:
                 )
             )
 
-    def _repeat(self, uid: str, events: list[Event]) -> None:
+    def _add_single(self, event: Event) -> None:
+        if event.busy and event.start.wall - _DAY < self._query.end.replace(tzinfo=None):
+            self._keep([(event.start.utc, event.end_of(event.start.wall, event.length))])
+
+    def _keep(self, spans: list[Span]) -> None:
+        self._spans.extend(span for span in spans if span[1] > self._query.start and span[0] < self._query.end)
+        if len(self._spans) > limits.INSTANCES:
+            raise UnreadError("too_many")
+
+    def _repeat(self, events: list[Event]) -> None:
         allowed = min(limits.WORK, self._work.left)
         work = Work(allowed)
         try:
-            spans = list(Series(events).spans(self._query.start, self._query.end, work))
+            self._keep(list(Series(events).spans(self._query.start, self._query.end, work)))
         except SkipError as error:
-            self._skip(uid, error.reason)
+            self._skip(events[0].uid, error.reason)
         except (OverflowError, ValueError):
-            self._skip(uid, "time_broken")
-        else:
-            self._spans.extend(span for span in spans if span[1] > self._query.start and span[0] < self._query.end)
-            if len(self._spans) > limits.INSTANCES:
-                raise UnreadError("too_many")
+            self._skip(events[0].uid, "time_broken")
         self._work.left -= allowed - max(work.left, 0)
 
     def _skip(self, uid: str, reason: Skip) -> None:

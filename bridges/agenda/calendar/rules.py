@@ -171,7 +171,7 @@ def repeat(
     """
     steady = rule.is_plain and (rule.frequency in {"DAILY", "WEEKLY", "HOURLY"} or start.day <= 28)
     filled = rule.filled(start)
-    end = before if until is None else min(before, until + timedelta(seconds=1))
+    end = before if until is None or until >= before else until + timedelta(seconds=1)
     first = max(0, _distance(rule, start, after) // rule.interval - 1) if steady or rule.count is None else 0
     seen = first  # a steady rule hits once in every period, so those before the first are known without a look
     for number in count(first):
