@@ -155,7 +155,8 @@ async def keys_of(person: Person, conversation: bytes):
 
 
 async def test_what_follows_a_revocation_is_closed_to_the_lost_device(claire, jean, phone, conversation):
-    assert await phone.texts(conversation) == ["Bonjour"]
+    await claire.send(conversation, "Avant")  # she knows his account as it was
+    assert await phone.texts(conversation) == ["Bonjour", "Avant"]
     lost, opened = await keys_of(phone, conversation)
     async with jean.at_work() as at:
         assert await holders.revoke(at.device, lost.holder.id) == 2
@@ -165,7 +166,7 @@ async def test_what_follows_a_revocation_is_closed_to_the_lost_device(claire, je
 
     await claire.send(conversation, "Après la perte")
     assert await claire.reasons(conversation) == ["create", "claim", "rotate"]
-    assert await jean.texts(conversation) == ["Bonjour", "Après la perte"]
+    assert await jean.texts(conversation) == ["Bonjour", "Avant", "Après la perte"]
 
     # The server helps the thief: it hands over every record, box and envelope.
     async with jean.at_work() as at:
