@@ -1,6 +1,7 @@
 """`pli-bridge account devices` and `account revoke`, against a real server."""
 
 import subprocess
+from dataclasses import dataclass
 
 import pytest
 
@@ -33,24 +34,32 @@ def claire(server, tmp_path_factory):
     return person
 
 
-@pytest.fixture(scope="module")
-def letter(claire):
-    return claire.run("invite", "--name", "Jean", "--subject", "Suivi", "--text", "Bonjour")
+@dataclass
+class Jean:
+    """A patient with the phone that he claimed with, and a laptop."""
+
+    phone: Terminal
+    laptop: Terminal
+    conversation: str
 
 
 @pytest.fixture(scope="module")
-def phone(server, tmp_path_factory, letter):
-    person = Terminal(tmp_path_factory.mktemp("phone") / "home", server.url)
-    words = ("account", "claim", "--link", letter["invitation_link"], "--name", "Téléphone")
-    person.paper = person.run(*words)["recovery_code"]
-    return person
+def make_jean(server, claire, tmp_path_factory):
+    def make() -> Jean:
+        letter = claire.run("invite", "--name", "Jean", "--subject", "Suivi", "--text", "Bonjour")
+        folder = tmp_path_factory.mktemp("jean")
+        phone, laptop = Terminal(folder / "phone", server.url), Terminal(folder / "laptop", server.url)
+        taken = phone.run("account", "claim", "--link", letter["invitation_link"], "--name", "Téléphone")
+        laptop.run("account", "recover", "--code", taken["recovery_code"], "--name", "Portable")
+        return Jean(phone, laptop, letter["conversation"])
+
+    return make
 
 
 @pytest.fixture(scope="module")
-def laptop(server, tmp_path_factory, phone):
-    person = Terminal(tmp_path_factory.mktemp("laptop") / "home", server.url)
-    person.run("account", "recover", "--code", phone.paper, "--name", "Portable")
-    return person
+def jean(make_jean):
+    """For what changes nothing."""
+    return make_jean()
 
 
 def named(person: Terminal, name: str) -> dict:
@@ -58,39 +67,40 @@ def named(person: Terminal, name: str) -> dict:
     return found
 
 
-def test_every_way_in_is_listed_and_this_device_marked(phone, laptop):
-    listed = laptop.run("account", "devices")["devices"]
+def test_every_way_in_is_listed_and_this_device_marked(jean):
+    listed = jean.laptop.run("account", "devices")["devices"]
     told = [(each["kind"], each["name"], each["state"], each["this"]) for each in listed]
     assert told == [
         ("device", "Téléphone", "active", False),
         ("recovery", "", "active", False),
         ("device", "Portable", "active", True),
     ]
-    assert {each["id"] for each in listed if each["this"]} == {laptop.run("account", "show")["holder"]}
-    assert named(phone, "Téléphone")["this"] is True
+    assert {each["id"] for each in listed if each["this"]} == {jean.laptop.run("account", "show")["holder"]}
+    assert named(jean.phone, "Téléphone")["this"] is True
 
 
-def test_what_may_not_be_revoked(phone, laptop):
-    mine = named(laptop, "Portable")["id"]
-    assert laptop.run("account", "revoke", mine, code=3)["error"]["code"] == "not_permitted"
-    (paper,) = [each["id"] for each in laptop.run("account", "devices")["devices"] if each["kind"] == "recovery"]
-    assert laptop.run("account", "revoke", paper, code=3)["error"]["code"] == "unlocker_missing"
+def test_what_may_not_be_revoked(jean):
+    mine = named(jean.laptop, "Portable")["id"]
+    assert jean.laptop.run("account", "revoke", mine, code=3)["error"]["code"] == "not_permitted"
+    (paper,) = [each["id"] for each in jean.laptop.run("account", "devices")["devices"] if each["kind"] == "recovery"]
+    assert jean.laptop.run("account", "revoke", paper, code=3)["error"]["code"] == "unlocker_missing"
     stranger = ("B" if mine[0] == "A" else "A") + mine[1:]
-    assert laptop.run("account", "revoke", stranger, code=4)["error"]["code"] == "not_found"
+    assert jean.laptop.run("account", "revoke", stranger, code=4)["error"]["code"] == "not_found"
     for nonsense in ("phone", mine[:-1], mine + "A"):
-        assert laptop.run("account", "revoke", nonsense, code=2)["error"]["code"] == "usage"
-    assert [each["state"] for each in laptop.run("account", "devices")["devices"]] == ["active"] * 3
+        assert jean.laptop.run("account", "revoke", nonsense, code=2)["error"]["code"] == "usage"
+    assert [each["state"] for each in jean.laptop.run("account", "devices")["devices"]] == ["active"] * 3
 
 
-def test_people_read_the_list_in_their_language(laptop):
-    command = [BIN / "pli-bridge", "--home", laptop.home, "--server", laptop.url, "account", "devices"]
+def test_people_read_the_list_in_their_language(jean):
+    command = [BIN / "pli-bridge", "--home", jean.laptop.home, "--server", jean.laptop.url, "account", "devices"]
     done = subprocess.run(command, capture_output=True, timeout=60, text=True, env={"LC_ALL": "fr_FR.UTF-8"})
     assert done.returncode == 0
     assert "Portable  (cet appareil)" in done.stdout
 
 
-def test_a_lost_phone_is_shut_out_and_the_others_go_on(claire, phone, laptop, letter):
-    conversation = letter["conversation"]
+def test_a_lost_phone_is_shut_out_and_the_others_go_on(claire, make_jean):
+    jean = make_jean()
+    phone, laptop, conversation = jean.phone, jean.laptop, jean.conversation
     claire.run("send", conversation, "--text", "Avant")
     lost = named(laptop, "Téléphone")["id"]
     for _ in range(2):  # a repeat changes nothing
