@@ -26,7 +26,8 @@ from server.services.growth import NewAccount, add_account, read_new
 from server.services.ports import Store, Transaction
 from server.services.sessions import Opened, SessionService
 
-MAX_EPOCHS: Final = 50
+MAX_EPOCHS: Final = 1_000
+"""Records an answer holds at most: without all of them an invitation cannot be verified, nor taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Preview:
     epochs: list[tuple[int, int, bytes, bytes | None]]
     """Epoch, seq, record, the invite's box."""
     chains: dict[AccountId, list[bytes]]
+    """Of every account that stands in any of the records, those who have left included: they wrote and signed."""
 
 
 @dataclass(frozen=True, slots=True)
