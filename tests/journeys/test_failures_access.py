@@ -159,6 +159,27 @@ def test_logging_off_leaves_nothing_on_the_device(
     jean.page.get_by_label("Code de secours").wait_for()
 
 
+def test_logging_off_says_first_what_would_be_lost(
+    script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
+) -> None:
+    letter = script.run(doctor.invite(text="Comment allez-vous ?"))
+    jean = person(PHONE)
+    take_letter(jean, letter.link)
+    jean.page.goto(shared_server.url)
+    jean.press(re.compile("Dr Claire Martin"))
+    jean.context.set_offline(True)
+    jean.write("Pas encore parti")
+    jean.press(re.compile("^Envoyer"))
+    jean.press("Retour")
+    jean.press("Réglages")
+    jean.press("Fermer Pli sur cet appareil")
+    jean.sees(re.compile("1 message n.est pas encore parti de cet appareil"))
+    jean.page.get_by_role("button", name="Fermer quand même").wait_for()
+    jean.context.set_offline(False)
+    jean.page.get_by_role("button", name="Oui, fermer").wait_for(timeout=60_000)  # it left: nothing would be lost any more
+    assert script.run(doctor.read(letter.conversation))[-1] == "Pas encore parti"
+
+
 def test_a_device_that_is_removed_elsewhere_is_told_and_receives_nothing_more(
     script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
 ) -> None:

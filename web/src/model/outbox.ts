@@ -73,6 +73,12 @@ export class Outbox {
     return this.#parts.vault.range<Pending>("outbox", [conversation, 0, ""], [conversation, LAST, ""]);
   }
 
+  /** Messages on this device that the server does not have: log-off would lose them. Receipts are not counted. */
+  async unsent(): Promise<number> {
+    const all = await this.#all();
+    return all.filter(({ intent, state }) => intent.said.type !== "receipt" && state.name !== "accepted").length;
+  }
+
   /** Share of the documents that is up, while a message is being sent. */
   progress(id: string): number | null {
     return this.#progress.get(id) ?? null;
@@ -149,7 +155,7 @@ export class Outbox {
 
   /** When to look again; null: when something changes. */
   async #sendDue(): Promise<number | null> {
-    const all = await this.#parts.vault.range<Pending>("outbox", ["", 0, ""], ["~", LAST, ""]);
+    const all = await this.#all();
     const conversations = new Map<ConversationId, Pending[]>();
     for (const one of all) conversations.set(one.conversation, [...(conversations.get(one.conversation) ?? []), one]);
     const next = await Promise.all([...conversations.values()].map((line) => this.#sendLine(line)));
@@ -167,6 +173,10 @@ export class Outbox {
       if (wait !== null) return wait;
     }
     return null;
+  }
+
+  #all(): Promise<readonly Pending[]> {
+    return this.#parts.vault.range<Pending>("outbox", ["", 0, ""], ["~", LAST, ""]);
   }
 
   async #sendOne(first: Pending): Promise<Pending> {

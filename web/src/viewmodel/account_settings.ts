@@ -13,6 +13,7 @@ export class AccountSettings implements SettingsModel {
   readonly #client: Client;
   readonly #home: Home;
   readonly #out: () => Promise<void>;
+  readonly #stop: () => void;
 
   constructor(client: Client, home: Home, me: Person | null, out: () => Promise<void>) {
     this.#client = client;
@@ -28,9 +29,14 @@ export class AccountSettings implements SettingsModel {
       passkeyPossible: false,
       recovery: null,
       server: { name: "", version: "", registryKey: "" },
+      unsent: 0,
       busy: false,
       problem: null,
     });
+    this.#stop = home.ground.changes.watch((changed) => {
+      if (changed.what === "outbox" || changed.what === "conversation") void this.#count();
+    });
+    void this.#count();
     this.retry();
   }
 
@@ -79,7 +85,13 @@ export class AccountSettings implements SettingsModel {
   }
 
   dispose(): void {
-    // Nothing is held.
+    this.#stop();
+  }
+
+  /** After log-off there is no storage to count in. */
+  async #count(): Promise<void> {
+    const unsent = await this.#home.outbox.unsent().catch(() => null);
+    if (unsent !== null && unsent !== this.state.value.unsent) this.state.patch({ unsent });
   }
 
   async #load(): Promise<void> {

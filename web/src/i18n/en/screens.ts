@@ -336,6 +336,8 @@ export const screens = {
   "settings.pharmacy.hint": "Otherwise, you open each exchange.",
   "settings.logoff": "Close Pli on this device",
   "settings.logoff.lead": "Your messages will be erased from this device. To open them again you will need your recovery code. Do you have it at hand?",
+  "settings.logoff.unsent": { one: "1 message has not left this device yet. If you close now, it is lost.", other: "{count} messages have not left this device yet. If you close now, they are lost." },
+  "settings.logoff.lose": "Close anyway",
   "settings.logoff.confirm": "Yes, close",
   "holder.device": "Device",
   "holder.recovery": "Recovery code",

@@ -336,6 +336,8 @@ export const screens = {
   "settings.pharmacy.hint": "Sinon, vous ouvrez chaque échange.",
   "settings.logoff": "Fermer Pli sur cet appareil",
   "settings.logoff.lead": "Vos messages seront effacés de cet appareil. Pour les rouvrir, il faudra votre code de secours. L'avez-vous sous la main ?",
+  "settings.logoff.unsent": { one: "1 message n'est pas encore parti de cet appareil. Si vous fermez maintenant, il sera perdu.", other: "{count} messages ne sont pas encore partis de cet appareil. Si vous fermez maintenant, ils seront perdus." },
+  "settings.logoff.lose": "Fermer quand même",
   "settings.logoff.confirm": "Oui, fermer",
   "holder.device": "Appareil",
   "holder.recovery": "Code de secours",

@@ -101,7 +101,7 @@ export const write: WriteState = {
 };
 
 export const settings: SettingsState = {
-  loading: false, me: asMe(martin), language: null, acceptsPatients: true, passkeyPossible: true, recovery: null, busy: false, problem: null,
+  loading: false, me: asMe(martin), language: null, acceptsPatients: true, passkeyPossible: true, recovery: null, unsent: 2, busy: false, problem: null,
   holders: [
     { id: "h1", kind: "device", name: "Chromium sur Linux", current: true, canRemove: false },
     { id: "h2", kind: "device", name: "Safari sur iPhone", current: false, canRemove: true },

@@ -31,6 +31,8 @@ export type SettingsState = {
   /** A code just made, to be shown once. */
   readonly recovery: RecoveryCode | null;
   readonly server: { readonly name: string; readonly version: string; readonly registryKey: string };
+  /** Messages that have not left this device: log-off loses them. */
+  readonly unsent: number;
   readonly busy: boolean;
   readonly problem: Problem | null;
 };
