@@ -44,13 +44,14 @@ machine() {
   command -v redis-server >/dev/null || need Redis redis-server || failed+=("Redis for the tests of several nodes")
   [ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/lmtp ] || need Dovecot dovecot-imapd dovecot-lmtpd || failed+=("Dovecot for the tests of the mail bridge")
   [ -x /usr/sbin/postfix ] || need Postfix postfix || failed+=("Postfix for the tests of the mail bridge")
-  [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || need "nginx for mail" nginx-light libnginx-mod-mail || failed+=("nginx for the tests of the mail bridge")
-  command -v swaks >/dev/null || need swaks swaks || failed+=("swaks, which sends mail in the tests")
+  [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || need "nginx for mail" nginx libnginx-mod-mail || failed+=("nginx for the tests of the mail bridge")
+  command -v swaks >/dev/null || need swaks swaks libnet-ssleay-perl || failed+=("swaks, which sends mail in the tests")
+  [ -e /usr/share/davical/htdocs/caldav.php ] || need DAViCal davical php-cli php-pgsql php-xml php-curl || failed+=("DAViCal for the tests of the agenda bridge")
   command -v pdftotext >/dev/null || need pdftotext poppler-utils || failed+=("pdftotext, which reads the printed letter")
 }
 
 install() {
-  make --no-print-directory .make/dev .make/web
+  make --no-print-directory .make/dev .make/web .make/peers
   local code=$?
   [ -d .venv/node/bin ] && export PATH="$PWD/.venv/node/bin:$PATH" # Node.js from its wheel, when the machine has none
   return $code

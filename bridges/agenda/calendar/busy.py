@@ -70,7 +70,10 @@ def _walls(event: Event, after: datetime, before: datetime, work: Work) -> Itera
     """Every repetition once: the start itself, what the rules hit, and what is listed."""
     listed = {wall: length for wall, length in event.extra if after <= wall < before}
     found = [
-        repeat(rule, event.start.wall, until=_until(rule, event), after=after, before=before, work=work)
+        filter(
+            event.happens,
+            repeat(rule, event.start.wall, until=_until(rule, event), after=after, before=before, work=work),
+        )
         for rule in event.rules
     ]
     last = None

@@ -56,6 +56,10 @@ class Event:
         """Whether it happens exactly once, whatever else is in the file."""
         return not (self.rules or self.extra or self.excluded)
 
+    def happens(self, wall: datetime) -> bool:
+        """Whether a repetition exists: one at a time that the clocks leave out does not (RFC 5545 3.3.10)."""
+        return self.all_day or self.start.zone.wall(self.start.zone.instant(wall)) == wall
+
     def end_of(self, wall: datetime, length: Length) -> datetime:
         """Give the end of a repetition, in UTC: days by the clock on the wall, the rest exactly."""
         return self.start.zone.instant(wall + timedelta(days=length.days)) + length.exact
