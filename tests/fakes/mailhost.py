@@ -145,6 +145,10 @@ class MailHost:
         assert not gone, (gone, self.logs())
         return True
 
+    def log(self, program: str) -> str:
+        """Everything that one program said."""
+        return (self.folder / "log" / f"{program}.log").read_text(errors="replace")
+
     def logs(self) -> str:
         """Everything the three programs said."""
         return "\n".join(each.read_text(errors="replace")[-6000:] for each in sorted((self.folder / "log").iterdir()))
