@@ -2,19 +2,54 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from bridges.kit.words import say
 
 
 def declare(mail: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Add the actions of ``mail``; ``common`` holds the options that every command takes."""
-    actions = mail.add_subparsers(dest="action", required=True, metavar="ACTION")
+    running = say("configuration du pont (seule : le faire tourner)", "configuration of the bridge (alone: run it)")
+    mail.add_argument("--config", type=Path, metavar="FILE", help=running)
+    mail.set_defaults(action=None)
+    actions = mail.add_subparsers(dest="action", metavar="ACTION")
     parse = actions.add_parser("parse", parents=[common], help=say("lire des mails, à l'abri", "read mails, sheltered"))
     parse.add_argument("files", nargs="+", type=Path, metavar="FILE")
     _whitelist(
         actions.add_parser("whitelist", parents=[common], help=say("liste blanche", "list of trusted domains")), common
     )
+    _bridge(actions, common)
     _xdm(actions.add_parser("xdm", parents=[common], help=say("archives IHE_XDM", "IHE_XDM archives")), common)
+
+
+def _bridge(actions: Any, common: argparse.ArgumentParser) -> None:
+    """Add what looks at a running bridge."""
+    config = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    config.add_argument("--config", type=Path, metavar="FILE", help=say("configuration", "configuration"))
+    parents = [common, config]
+    actions.add_parser("doctor", parents=parents, help=say("vérifier le pont", "check the bridge"))
+    aside = actions.add_parser("quarantine", parents=parents, help=say("messages mis de côté", "mails kept aside"))
+    steps = aside.add_subparsers(dest="step", required=True, metavar="list | show | replay")
+    steps.add_parser("list", parents=parents)
+    steps.add_parser("show", parents=parents).add_argument("mail", type=int, metavar="N")
+    steps.add_parser("replay", parents=parents).add_argument("mail", type=int, nargs="?", metavar="N")
+    patients = actions.add_parser("patients", parents=parents, help=say("patients du pont", "patients of the bridge"))
+    _patients(patients.add_subparsers(dest="step", required=True, metavar="list | add | status"), parents)
+
+
+def _patients(steps: Any, parents: list[argparse.ArgumentParser]) -> None:
+    steps.add_parser("list", parents=parents)
+    add = steps.add_parser("add", parents=parents)
+    add.add_argument("--ins", required=True, metavar="INS")
+    add.add_argument("--oid", default="1.2.250.1.213.1.4.8", metavar="OID")
+    for name in ("--birth-name", "--first-name", "--birth-date", "--sex"):
+        add.add_argument(name, default="")
+    add.add_argument(
+        "--account", metavar="ACCOUNT", help=say("compte Pli (sinon : inviter)", "Pli account (else: invite)")
+    )
+    status = steps.add_parser("status", parents=parents)
+    status.add_argument("--ins", required=True, metavar="INS")
+    status.add_argument("status", choices=("known", "opposed", "closed"))
 
 
 def _whitelist(whitelist: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

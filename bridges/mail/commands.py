@@ -1,15 +1,16 @@
 """``pli-bridge mail``: reading, judging and making without a server. Source: docs/operate/mail.md."""
 
 import argparse
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from cryptography import x509
 
 from bridges.kit.errors import UsageError
-from bridges.mail import limits, whitelist
+from bridges.mail import bridge_commands, limits, whitelist
 from bridges.mail.cda import Document, is_pdf_a_1
 from bridges.mail.inputs import Draft, Subject, Writer, document_type, read_input
 from bridges.mail.metadata_making import has_class
@@ -21,11 +22,19 @@ from bridges.mail.worker import Answer
 from bridges.mail.xdm_making import make_xdm
 from bridges.terminal.output import Output
 
+_BRIDGE: Final[dict[str | None, Callable[[argparse.Namespace, Output], Awaitable[int | None]]]] = {
+    None: bridge_commands.run,
+    "doctor": bridge_commands.doctor,
+    "quarantine": bridge_commands.quarantine,
+    "patients": bridge_commands.patients,
+}
 REFUSED = 3  # exit code: the answer is no
 
 
 async def mail(args: argparse.Namespace, out: Output) -> int | None:
-    """Run one action."""
+    """Run one action; without one, the bridge."""
+    if args.action in _BRIDGE:
+        return await _BRIDGE[args.action](args, out)
     if args.action == "parse":
         await _parse(args.files, out)
     elif args.step == "verify":

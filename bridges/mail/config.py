@@ -10,6 +10,8 @@ from bridges.kit.errors import UsageError
 from bridges.kit.keystore import refuse_wide
 from bridges.mail.address import Address, AddressError, read_address
 from bridges.mail.imap import Security
+from bridges.mail.inputs import Writer
+from bridges.mail.lmtp_service import Operator
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -63,6 +65,7 @@ class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     owner: str  # whose mailbox it is, as people in conversations read it
     imap: Server | None = None
     smtp: Server | None = None
+    operator: Operator | None = None  # mail of a whole patient domain, by LMTP behind Postfix
     deliver: Literal["smtp", "append"] = "smtp"
     unknown: Literal["leave", "bounce"] = "leave"  # mail about somebody who is no patient here
     receipts: bool = True  # answer requests for a read receipt, and ask for some
@@ -76,7 +79,7 @@ class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whose mail counts: domains and what is below them, or the domains of the signed list."""
 
-    senders: list[str] = ["mssante.fr"]
+    senders: tuple[str, ...] = ("mssante.fr",)
     list_file: Path | None = None
     issuer: str | None = None
     ca_file: Path | None = None
@@ -95,8 +98,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     team: list[str] = []  # accounts of professionals who are let into every conversation
     every: float = 20.0  # seconds between two looks when nothing was announced
     trust: Trust = Trust()
-    lmtp: dict[str, Any] = {}  # bridges.mail.lmtp
-    folder: dict[str, Any] = {}  # bridges.folder
+    writer: dict[str, Writer] = {}  # RPPS → the professional as an archive names it (docs/operate/mail.md)
+
+    @property
+    def own_domains(self) -> list[str]:
+        """Domains whose addresses name patients of ours."""
+        return [*self.patient_domains, *(box.operator.domain.lower() for box in self.box if box.operator)]
 
     def named(self, name: str) -> Box | None:
         """Find a box."""

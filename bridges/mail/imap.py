@@ -22,6 +22,7 @@ _LINE: Final = 64 * 1024  # bytes
 _LINES: Final = 100_000  # untagged lines that one command may bring
 _LITERAL: Final = re.compile(rb"\{(\d{1,10})\}\r\n\Z")
 _FOLDER: Final = re.compile(r"[A-Za-z0-9 ._/-]{1,100}")
+_OURS: Final = re.compile(r"<[A-Za-z0-9._-]{1,200}@[A-Za-z0-9.-]{1,200}>")
 _LOCAL: Final = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -101,6 +102,10 @@ class Imap:
         """Sign in with an access token (XOAUTH2); the token is kept nowhere. Raises ImapError (``refused``)."""
         await self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01")
 
+    async def login_with_certificate(self, user: str) -> None:
+        """Sign in as whom the TLS certificate names (SASL EXTERNAL); raises ImapError (``refused``)."""
+        await self._authenticate("EXTERNAL", user)
+
     async def select(self, folder: str) -> int:
         """Open a folder and give its UIDVALIDITY; raises ImapError (``refused``)."""
         if not _FOLDER.fullmatch(folder):
@@ -137,6 +142,52 @@ class Imap:
         for at in range(0, len(uids), _BATCH):
             numbers = ",".join(str(int(uid)) for uid in uids[at : at + _BATCH])
             await self._command(f"UID STORE {numbers} +FLAGS.SILENT ({MARK})")
+
+    async def has(self, message_id: str) -> bool:
+        """Whether a mail of ours is in the folder; raises ImapError (``refused``) for an id that is none of ours."""
+        if not _OURS.fullmatch(message_id):
+            raise ImapError("refused", "Message-ID")
+        lines = await self._command(f'UID SEARCH HEADER Message-ID "{message_id}"')
+        return any(line.text.upper().startswith(b"* SEARCH") and line.text.split()[2:] for line in lines)
+
+    async def append(self, folder: str, raw: bytes) -> None:
+        """Put a mail into a folder; raises ImapError (``refused``: no such folder, over quota)."""
+        if not _FOLDER.fullmatch(folder):
+            raise ImapError("refused", "folder")
+        tag = await self._send(f'APPEND "{folder}" {{{len(raw)}}}')
+        if not (await self._read()).text.startswith(b"+"):
+            raise ImapError("refused", "APPEND")
+        self._writer.write(raw + b"\r\n")
+        await self._finish(tag)
+
+    async def idle(self, seconds: float) -> bool:
+        """Wait until the server says something, ``seconds`` at most; gives whether it did (RFC 2177).
+
+        A hint and no more: servers forget to say. Raises ImapError (``refused`` where it is not offered).
+        """
+        tag = await self._send("IDLE")
+        line = await self._read()
+        while not line.text.startswith(b"+"):
+            if line.text.startswith(tag + b" "):
+                raise ImapError("refused", "IDLE")
+            line = await self._read()
+        said = await self._wait(seconds)
+        self._writer.write(b"DONE\r\n")
+        await self._finish(tag)
+        return said
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait for a line; one that has begun stays in the buffer when time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                line = await self._read_line()
+        except TimeoutError:
+            return False
+        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+            raise ImapError("lost", type(error).__name__) from None
+        if line.text.upper().startswith(b"* BYE"):
+            raise ImapError("lost", "BYE")
+        return True
 
     async def check(self, seconds: float) -> None:
         """Ask whether the server is there (NOOP); raises ImapError (``lost``) after some seconds."""

@@ -140,6 +140,11 @@ class Inbox:
             return self._state.run(again, (box,))
         return self._state.run(f"{again} AND id = ?", (box, mail))
 
+    def retry(self, reason: str) -> int:
+        """Let the mails kept aside for one reason be judged again; gives how many."""
+        update = "UPDATE mails SET state = 'taken' WHERE state = 'quarantined' AND reason = ? AND sealed != x''"
+        return self._state.run(update, (reason,))
+
     def set_aside(self) -> list[tuple[int, str, int, str]]:
         """List the mails kept aside: id, box, UID, reason."""
         query = "SELECT id, box, uid, reason FROM mails WHERE state = 'quarantined' ORDER BY id"

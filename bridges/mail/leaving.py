@@ -1,6 +1,7 @@
 """From a conversation to mail: what others write goes to its correspondents. Source: docs/spec/mail.md 15."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -36,11 +37,12 @@ class Leaving:
     threads: Threads
     outgoing: Outgoing
     dossier: Dossier
+    joined: Callable[[], None]  # a patient took an invitation: mails that waited for that may be judged
 
     def waiting(self) -> list[bytes]:
         """Give the conversations whose log, as we hold it, goes further than what became mail."""
         store = self.voice.client.device.store
-        return [each.conversation for each in self.threads.all() if store.last_seq(each.conversation) > each.carried]
+        return [each for each, carried in self.threads.carried() if store.last_seq(each) > carried]
 
     async def carry(self, conversation: bytes) -> int:
         """Turn what is new in a conversation into mail, and give how many mails.
@@ -72,6 +74,7 @@ class Leaving:
         account = next((each.id for each in members if each.role == "patient" and each.kind != "invite"), b"")
         if account and not patient.account:
             self.patients.claimed(patient.id, account)
+            self.joined()
         return self.patients.get(thread.patient) or patient
 
     def _is_for_mail(self, line: Line) -> bool:
@@ -86,7 +89,7 @@ class Leaving:
         raw, names = self._composed(letter)
         if too_large or not names:
             await self.voice.note(thread.conversation, _TOO_LARGE, -_NUMBERS - line.seq)
-        mail = Composed(letter.message_id, box.mailbox, tuple(letter.recipients), raw, asks_dsn=box.receipts)
+        mail = Composed(letter.message_id, letter.sender, tuple(letter.recipients), raw, asks_dsn=box.receipts)
         kept = Letter(
             conversation=thread.conversation,
             message=line.id,
@@ -126,13 +129,13 @@ class Leaving:
         if payload.get("replaces"):
             subject = f"[Annule et remplace] {subject}"
         written = Written(
-            sender=box.mailbox,
+            sender=_sender(box, patient),
             sender_name=author,
             recipients=_recipients(thread, box),
             subject=subject,
             text=text + ("\n\n[Documents trop volumineux pour le courriel : à lire dans Pli.]" if too_large else ""),
             sent_at=datetime.fromtimestamp(line.at // 1000, UTC),
-            message_id=stable_id(line.id, box.mailbox.domain),
+            message_id=stable_id(line.id, _sender(box, patient).domain),
             software=self.config.software,
             in_reply_to=earlier[-1].mail_id if earlier else "",
             references=[each.mail_id for each in earlier],
@@ -172,22 +175,27 @@ class Leaving:
         target = read_address(letter.asks_receipt)
         name = hashlib.sha256(f"{letter.mail_id}\0{letter.conversation.hex()}".encode()).hexdigest()[:40]
         written = Written(
-            sender=box.mailbox,
+            sender=_sender(box, patient),
             sender_name=patient.person.shown,
             recipients=[target],
             subject=f"Lu : {letter.subject}",
             text=f"{patient.person.shown} a lu votre message.",
             sent_at=datetime.now(tz=UTC).replace(microsecond=0),
-            message_id=f"<pli.read.{name}@{box.mailbox.domain}>",
+            message_id=f"<pli.read.{name}@{_sender(box, patient).domain}>",
             software=self.config.software,
             automatic=True,
         )
         disposition = "manual-action/MDN-sent-automatically; displayed"
         try:
-            raw = compose_receipt(written, original=letter.mail_id, recipient=box.mailbox, disposition=disposition)
+            raw = compose_receipt(written, original=letter.mail_id, recipient=written.sender, disposition=disposition)
         except LetterError:
             return  # its Message-ID is none that can be written
         self.outgoing.add(box.name, Composed(written.message_id, None, (target,), raw))
+
+
+def _sender(box: Box, patient: Known) -> Address:
+    """Give the address that answers come back to: the patient's own in a domain of ours, else the mailbox."""
+    return read_address(f"{patient.person.ins}@{box.operator.domain.lower()}") if box.operator else box.mailbox
 
 
 def _recipients(thread: Thread, box: Box) -> list[Address]:

@@ -95,6 +95,11 @@ class Threads:
         """List them."""
         return [thread for row in self._state.all(f"{_COLUMNS} ORDER BY created") if (thread := self._thread(row))]
 
+    def carried(self) -> list[tuple[bytes, int]]:
+        """Give each conversation with the last seq that has been turned into mail."""
+        rows = self._state.all("SELECT conversation, carried FROM threads ORDER BY created")
+        return [(bytes(conversation), int(seq)) for conversation, seq in rows]
+
     def of(self, box: str, patient: int, sender: str, subject: str | None) -> list[Thread]:
         """Give the conversations of a sender about a patient, newest first; of one subject, or of any."""
         query = f"{_COLUMNS} WHERE box = ? AND patient = ? AND correspondent = ? ORDER BY created DESC"

@@ -54,10 +54,6 @@ class Voice:
             await self.client.outbox.flush()
             yield
 
-    def hide(self, text: str) -> bytes:
-        """Give what stands for a text in our file: a keyed hash."""
-        return self.client.device.likeness("mail bridge", text)
-
     # --- beginning ------------------------------------------------------------------------------------------------
 
     async def start(self, mail: int, account: bytes, subject: str, opening: str) -> bytes:
@@ -159,15 +155,17 @@ class Voice:
         return b"".join(attachment.open_stream(reference, blocks))
 
 
-def opening(box: Box, writer: Writer) -> str:
+def opening(box: Box, writer: Writer | None) -> str:
     """Say what the conversation passes through: the first thing that stands in it."""
-    who = f"{writer.name} <{writer.address}>" if writer.name else writer.address
-    return (
+    said = (
         f"Cette conversation passe par la boîte MSSanté de {box.owner} ({box.address}).\n"
         "Le chiffrement de bout en bout s'arrête à cette passerelle : au-delà, les messages voyagent par courriel "
-        "MSSanté, lisibles par les opérateurs de ces messageries.\n"
-        f"Correspondant : {who}. Vos réponses lui parviennent par courriel."
+        "MSSanté, lisibles par les opérateurs de ces messageries."
     )
+    if writer is None:
+        return said
+    who = f"{writer.name} <{writer.address}>" if writer.name else writer.address
+    return f"{said}\nCorrespondant : {who}. Vos réponses lui parviennent par courriel."
 
 
 def _same(line: Line, said: Said) -> bool:

@@ -43,10 +43,11 @@ def beginning(args: argparse.Namespace) -> Beginning:
 
 def _new_passphrase(args: argparse.Namespace) -> str | None:
     given = os.environ.get(VARIABLE)
-    return _ask() if not given and args.passphrase else given or None
+    return read_passphrase() if not given and args.passphrase else given or None
 
 
-def _ask() -> str:
+def read_passphrase() -> str:
+    """Give the passphrase of a key store: of the environment, else of the person; raises UsageError."""
     given = os.environ.get(VARIABLE)
     if given:
         return given
@@ -66,7 +67,7 @@ async def entered(args: argparse.Namespace, out: Output) -> AsyncIterator[Client
     """Give the client of the home that a command names, alone in it."""
     home = Home(args.home)
     home.require()
-    async with alone(home, out), client(home, server=server_of(args), ask=_ask, tell=out.tell) as made:
+    async with alone(home, out), client(home, server=server_of(args), ask=read_passphrase, tell=out.tell) as made:
         yield made
 
 
@@ -75,7 +76,7 @@ async def entered_shared(args: argparse.Namespace, out: Output) -> AsyncIterator
     """Give the client of a home for a long stay: it takes ``alone`` for each step itself."""
     home = Home(args.home)
     home.require()
-    async with client(home, server=server_of(args), ask=_ask, tell=out.tell) as made:
+    async with client(home, server=server_of(args), ask=read_passphrase, tell=out.tell) as made:
         yield made
 
 

@@ -1,0 +1,209 @@
+"""The running bridge: one task a mailbox, one a way out, one for conversations. Source: docs/spec/mail.md 12."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from bridges.kit.client import Client
+from bridges.kit.errors import KitError, RefusedError, UnreachableError
+from bridges.kit.home import Home
+from bridges.kit.keystore import Keystore
+from bridges.mail.carrying import Carrying
+from bridges.mail.config import Box, Config, Trust
+from bridges.mail.delivering import Appending, Delivery, Submitting
+from bridges.mail.discovery import Resolve, resolve
+from bridges.mail.dossier import Dossier
+from bridges.mail.following import Following
+from bridges.mail.inbox import Inbox, Kept, Source
+from bridges.mail.intake import Folder
+from bridges.mail.judging import Judge, Undecided
+from bridges.mail.leaving import Leaving
+from bridges.mail.life import Lives
+from bridges.mail.lmtp_service import serving
+from bridges.mail.mailbox import Mailbox
+from bridges.mail.outgoing import Outgoing
+from bridges.mail.patients import Patients
+from bridges.mail.sandbox import Sandbox
+from bridges.mail.sorting import Sorting
+from bridges.mail.state import FILE, State
+from bridges.mail.threads import Threads
+from bridges.mail.voice import Voice
+from bridges.mail.whitelist import verify
+from crypto.errors import ProtocolError
+
+
+@dataclass(slots=True)
+class Desk:
+    """All that a bridge knows and does, over one file and one account; made by ``opened``."""
+
+    config: Config
+    client: Client
+    state: State
+    inbox: Inbox
+    outgoing: Outgoing
+    patients: Patients
+    threads: Threads
+    lives: Lives
+    voice: Voice
+    judge: Judge
+    leaving: Leaving
+    following: Following
+    work: asyncio.Event = field(default_factory=asyncio.Event)  # something came in
+    grew: dict[str, asyncio.Event] = field(default_factory=dict)  # by box: something is to leave
+    _begun: bool = False
+
+    def keep(self, raw: bytes, source: Source) -> Kept:
+        """Take a mail of any origin; durable when it returns."""
+        kept = self.inbox.keep(raw, source)
+        self.work.set()
+        return kept
+
+    async def pass_once(self) -> int:
+        """Judge what came, carry what was said, tell what became of it; gives how much was done.
+
+        Raises:
+            Undecided, UnreachableError: the server is away. ProtocolError: an alarm of the account itself.
+
+        """
+        async with self.voice.alone():
+            heard = await self._listen()
+            count = sum([await self.judge.judge(box.name) for box in self.config.box])
+            for conversation in heard:
+                count += await self._guarded(conversation)
+            count += await self.following.tell(self.voice)
+        if count:
+            for event in self.grew.values():
+                event.set()
+        return count
+
+    async def _listen(self) -> list[bytes]:
+        """Give the conversations in which others did something; at the beginning also those left over by a crash."""
+        entries = await self.client.feed.drain()
+        others = [
+            each for each in entries if each.event.type != "envelope" or each.event.author != self.client.device.id
+        ]
+        left_over = [] if self._begun else self.leaving.waiting()
+        self._begun = True
+        return list(dict.fromkeys([*left_over, *(bytes(each.conversation) for each in others)]))
+
+    async def _guarded(self, conversation: bytes) -> int:
+        """Carry one conversation; what is wrong in one stops no other, and is tried again at the next beginning."""
+        try:
+            return await self.leaving.carry(conversation)
+        except UnreachableError:
+            self._begun = False  # what we did not get to is looked for again
+            raise
+        except (RefusedError, ProtocolError, KitError) as error:
+            self.lives.fails("conversations", "", "retrying", f"{error.code} in a conversation")
+            return 0
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self.lives.is_("conversations", "", "starting")
+        while True:
+            self.work.clear()
+            try:
+                await self.pass_once()
+            except (Undecided, KitError, ProtocolError) as error:
+                wait = self.lives.fails("conversations", "", "retrying", str(getattr(error, "code", error)))
+            except Exception as error:  # noqa: BLE001  the mailboxes go on; what is wrong here is shown
+                wait = self.lives.fails("conversations", "", "retrying", f"internal {type(error).__name__}")
+            else:
+                self.lives.is_("conversations", "", "idle")
+                wait = self.config.every
+            await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.work.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+@asynccontextmanager
+async def opened(config: Config, client: Client, home: Home) -> AsyncIterator[Desk]:
+    """Put a bridge together over its state."""
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = client.device.keys
+    state = State(config.state / FILE, seal=keys.seal, unseal=keys.open)
+    async with Sandbox() as sandbox:
+        try:
+            yield _desk(config, client, home, state, sandbox)
+        finally:
+            state.close()
+
+
+def _desk(config: Config, client: Client, home: Home, state: State, sandbox: Sandbox) -> Desk:
+    hide = hider(client.device.keys)
+    inbox, outgoing, lives = Inbox(state), Outgoing(state), Lives(state)
+    patients, threads = Patients(state, hide, config.own_domains), Threads(state, hide)
+    voice, following = Voice(client, threads, home), Following(outgoing)
+    sorting = Sorting(config, patients, threads, outgoing, trusted_domains(config.trust))
+    carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take)
+    judge = Judge(state, inbox, sandbox, carrying)
+    joined = _retry(inbox)
+    leaving = Leaving(config, state, voice, patients, threads, outgoing, Dossier(config.writer), joined)
+    grew = {box.name: asyncio.Event() for box in config.box}
+    return Desk(
+        config=config,
+        client=client,
+        state=state,
+        inbox=inbox,
+        outgoing=outgoing,
+        patients=patients,
+        threads=threads,
+        lives=lives,
+        voice=voice,
+        judge=judge,
+        leaving=leaving,
+        following=following,
+        grew=grew,
+    )
+
+
+def hider(keys: Keystore) -> Callable[[str], bytes]:
+    """Give a keyed hash: what stands in our file for numbers, addresses and Message-IDs."""
+    seed = keys.get_bytes("seed") or b""
+
+    def hide(text: str) -> bytes:
+        return hashlib.blake2b(text.encode(), key=seed, digest_size=16, person=b"mail bridge").digest()
+
+    return hide
+
+
+def _retry(inbox: Inbox) -> Callable[[], None]:
+    def joined() -> None:
+        inbox.retry("patient_not_joined")
+
+    return joined
+
+
+def trusted_domains(trust: Trust) -> frozenset[str] | None:
+    """Read the signed list, where one is configured; raises SignatureError for one that does not count."""
+    if trust.list_file is None:
+        return None
+    return frozenset(verify(trust.list_file.read_bytes(), issuer=trust.issuer).domains)
+
+
+async def run(desk: Desk, ask: Resolve = resolve) -> None:
+    """Run every task until cancelled. A task that ends by itself would be a fault of ours, and ends the process."""
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        for box in desk.config.box:
+            if box.operator is not None:
+                door = serving(box.operator, box.name, patients=desk.patients.standing, intake=desk)
+                await stack.enter_async_context(door)
+            if box.imap is not None:
+                tasks.create_task(_mailbox(desk, box, ask).run(), name=f"mailbox {box.name}")
+            tasks.create_task(_delivery(desk, box, ask).run(), name=f"delivery {box.name}")
+        tasks.create_task(desk.run(), name="conversations")
+
+
+def _mailbox(desk: Desk, box: Box, ask: Resolve) -> Mailbox:
+    return Mailbox(box, Folder(box.name, desk.inbox), desk.lives, desk.config.every, desk.work.set, ask)
+
+
+def _delivery(desk: Desk, box: Box, ask: Resolve) -> Delivery:
+    way = Appending(box, ask) if box.deliver == "append" else Submitting(box, ask)
+    return Delivery(box, desk.outgoing, way, desk.lives, desk.grew[box.name])
