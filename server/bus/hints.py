@@ -17,8 +17,9 @@ MARK: Final = b"m"  # account that is told (32), conversation (32), account (32)
 ENDED: Final = b"s"  # session (16)
 CHANGED: Final = b"a"  # account (32)
 BEAT: Final = b"h"  # nothing
+LOST: Final = b"l"  # nothing: hints of this node have gone astray, so ask the store
 
-_SIZES: Final = {GROWN: (32, 6), MARK: (32, 32, 32, 6), ENDED: (16,), CHANGED: (32,), BEAT: ()}
+_SIZES: Final = {GROWN: (32, 6), MARK: (32, 32, 32, 6), ENDED: (16,), CHANGED: (32,), BEAT: (), LOST: ()}
 
 
 def pack(node: bytes, kind: bytes, records: Iterable[tuple[bytes, ...]]) -> Iterator[bytes]:
@@ -31,7 +32,7 @@ def pack(node: bytes, kind: bytes, records: Iterable[tuple[bytes, ...]]) -> Iter
             yield message
             message = head
         message += packed
-    if message != head or kind == BEAT:
+    if message != head or not _SIZES[kind]:
         yield message
 
 

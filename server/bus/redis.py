@@ -2,7 +2,9 @@
 
 What this node commits it tells its own listeners at once and the other nodes by sharded pub/sub. A hint may be lost at
 any time, without an error (reliability.md 2.1). So each node listens to its own heartbeat: while that is silent it asks
-the store every second what has grown and which sessions have ended, and every half minute it asks in any case.
+the store every second what has grown and which sessions have ended, and every half minute it asks in any case. A node
+that could not send its hints, or that begins (the one before it may have died between a commit and its hint), tells the
+others to ask once.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing_extensions import override
 
 from server import telemetry
 from server.bus import hints
-from server.bus.hints import BEAT, CHANGED, ENDED, GROWN, MARK, number
+from server.bus.hints import BEAT, CHANGED, ENDED, GROWN, LOST, MARK, number
 from server.bus.memory import MemoryBus
 from server.domain.errors import DomainError
 from server.domain.events import Announcement, Mark
@@ -49,6 +51,10 @@ class RedisBus(MemoryBus):
         self._redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=2, socket_keepalive=True)
         self._waiting: list[tuple[bytes, bytes]] = []
         self._sending = asyncio.Event()
+        self._owes = True
+        """Whether others may have missed a hint of this node, or of the one whose place it takes."""
+        self._missed = False
+        """Whether another node has said so."""
         self._heard = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -87,7 +93,9 @@ class RedisBus(MemoryBus):
         shards: dict[bytes, list[tuple[bytes, ...]]] = defaultdict(list)
         for record in records:
             shards[_channel(record[0][0])].append(record)
-        if len(self._waiting) < _WAITING:
+        if len(self._waiting) >= _WAITING:
+            self._owes = True
+        else:
             for channel, some in shards.items():
                 self._waiting += [(channel, message) for message in hints.pack(self._node, kind, some)]
         if self._waiting:
@@ -120,12 +128,16 @@ class RedisBus(MemoryBus):
             await asyncio.sleep(GATHER)
             self._sending.clear()
             waiting, self._waiting = self._waiting, []
+            if self._owes:
+                waiting += [(_channel(0), message) for message in hints.pack(self._node, LOST, ())]
+            self._owes = False
             try:
                 async with asyncio.timeout(BEATS), self._redis.pipeline(transaction=False) as pipe:
                     for channel, message in waiting:
                         pipe.execute_command("SPUBLISH", channel, message)
                     await pipe.execute()
             except (RedisError, OSError, TimeoutError):
+                self._owes = True
                 self._lose("redis_send")
 
     async def _beat(self) -> None:
@@ -191,6 +203,8 @@ class RedisBus(MemoryBus):
         elif kind == CHANGED:
             for (account,) in records:
                 super().change(account)
+        elif kind == LOST:
+            self._missed = True
 
     # --- without hints ------------------------------------------------------------------------------------------------
 
@@ -202,8 +216,8 @@ class RedisBus(MemoryBus):
         while True:
             await asyncio.sleep(POLL)
             silent = self.silent
-            if silent or was_silent or loop.time() - asked > SWEEP:
-                asked = loop.time()
+            if silent or was_silent or self._missed or loop.time() - asked > SWEEP:
+                asked, self._missed = loop.time(), False
                 await self.poll()
             was_silent = silent
 
