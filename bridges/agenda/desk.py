@@ -1,0 +1,212 @@
+"""The desk in front of an agenda that keeps no holds itself: one time, one person. Source: docs/spec/agenda.md 5.
+
+A desk is a provider like the one behind it, with holds. It is where double booking ends: a time is taken in our own
+table, under its constraints, before anything is written into the agenda, and is given back only when it is certain
+that nothing was.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeVar
+
+from bridges.agenda.holds import Holds, Row
+from bridges.agenda.openings import free
+from bridges.agenda.provider import (
+    Ability,
+    AgendaError,
+    Appointment,
+    Capabilities,
+    Change,
+    ChangedError,
+    Changes,
+    CredentialsRevokedError,
+    Details,
+    Hold,
+    Link,
+    Mode,
+    Party,
+    Provider,
+    RefusedError,
+    Slot,
+    SlotGoneError,
+    UnknownOutcomeError,
+    UnreachableError,
+    Window,
+)
+
+Health = Literal["ready", "unreachable", "revoked", "refused"]
+NOTICE: Final = timedelta(hours=2)  # between the choice of a patient and the slot
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(slots=True)
+class Desk:
+    """A provider with holds. Raises ValueError for one that holds itself."""
+
+    provider: Provider
+    holds: Holds
+    now: Callable[[], datetime]
+    notice: timedelta = NOTICE
+    health: Health = field(default="ready", init=False)  # as of the last thing that was asked
+
+    def __post_init__(self) -> None:
+        if self.provider.capabilities().holds_natively:
+            raise ValueError("this agenda keeps holds itself")
+
+    def capabilities(self) -> Capabilities:
+        """Say what the agenda can do; what can be booked can be held."""
+        known = self.provider.capabilities()
+        if known.can(Ability.BOOK) and known.can(Ability.FIND):
+            return replace(known, abilities=known.abilities | {Ability.HOLD})
+        return known
+
+    async def find(self, window: Window, *, motive: str = "", mode: Mode | None = None) -> Sequence[Slot]:
+        """Give the free slots that nobody holds and that are not too near."""
+        found = await self._ask(self.provider.find(window, motive=motive, mode=mode))
+        soonest = self.now() + self.notice
+        ends = max((slot.end for slot in found), default=window.end)
+        return free([slot for slot in found if slot.start >= soonest], self.holds.live(window.start, ends))
+
+    async def hold(self, slot: Slot, *, holder: str, until: datetime, key: str) -> Hold:
+        """Keep a slot that the agenda offers at this moment; the patient's word that it does counts for nothing."""
+        known = self.holds.of_key(key)
+        if known is None and slot not in await self.find(slot.window):
+            raise SlotGoneError
+        return self.holds.take(slot, holder=holder, until=until, key=key)
+
+    async def release(self, hold: Hold) -> None:
+        """Give a held slot back."""
+        self.holds.release(hold)
+
+    async def book(self, hold: Hold, *, key: str, details: Details | None = None) -> Appointment:
+        """Write the appointment; its time stays kept for as long as the outcome is unknown."""
+        row = self.holds.begin(hold)
+        if row.state == "booked":
+            return _appointment(row)
+        made = await self._settled(row.hold, self.provider.book(row.hold, key=key, details=details))
+        self.holds.settle(row.hold, "booked", made.reference, made.version)
+        return made
+
+    async def reschedule(self, appointment: Appointment, hold: Hold, *, key: str) -> Appointment:
+        """Move an appointment; its old time is free once it is certain that it has moved."""
+        row = self.holds.begin(hold, moves=appointment.reference)
+        if row.state == "booked":
+            return _appointment(row)
+        old = self.holds.of_appointment(appointment.reference)
+        made = await self._settled(row.hold, self.provider.reschedule(appointment, row.hold, key=key))
+        self.holds.replace(old.hold.reference if old else "", row.hold, made.reference, made.version)
+        return made
+
+    async def cancel(self, appointment: Appointment, *, by: Party, key: str, reason: str = "") -> Appointment:
+        """Cancel an appointment; its time is free once it is certain that it is gone."""
+        gone = await self._ask(self.provider.cancel(appointment, by=by, key=key, reason=reason))
+        if row := self.holds.of_appointment(appointment.reference):
+            self.holds.settle(row.hold, "cancelled", gone.reference, gone.version)
+        return gone
+
+    async def changes(self, cursor: str = "") -> Changes:
+        """Say what became of our appointments and what else is new; what we did ourselves is left out.
+
+        A change is told again until ``acknowledge`` has had it.
+        """
+        told = await self._ask(self.provider.changes(cursor))
+        kept = [each for each in map(self._compared, told.changes) if each is not None]
+        return replace(told, changes=kept)
+
+    async def link(self, slot: Slot | None = None) -> Link:
+        """Give the page where a person books by hand."""
+        return await self._ask(self.provider.link(slot))
+
+    def acknowledge(self, change: Change) -> None:
+        """Take over a change after everybody who must know has been told."""
+        row = self.holds.of_appointment(change.reference)
+        if row is None or row.state != "booked":
+            return
+        if change.kind == "cancelled":
+            self.holds.settle(row.hold, "cancelled", change.reference)
+        elif change.appointment is not None:
+            now = change.appointment
+            self.holds.follow(row.hold.reference, now.start, now.end, now.version)
+
+    async def settle(self) -> list[tuple[Hold, Appointment | None]]:
+        """Find out about the bookings whose outcome is unknown; gives those that are known now, None for none made.
+
+        A row that was left by a crash is one of them: its booking is done again with its key.
+        """
+        known: list[tuple[Hold, Appointment | None]] = []
+        for row in self.holds.pending():
+            try:
+                known.append((row.hold, await self._again(row)))
+            except (UnknownOutcomeError, UnreachableError, CredentialsRevokedError):
+                continue
+            except AgendaError:
+                known.append((row.hold, None))
+        return known
+
+    async def _again(self, row: Row) -> Appointment:
+        """Repeat what a pending row was about."""
+        if not row.appointment:
+            return await self.book(row.hold, key=row.key)
+        old = self.holds.of_appointment(row.appointment)
+        if old is None:
+            raise ChangedError
+        return await self.reschedule(_appointment(old), row.hold, key=row.key)
+
+    async def _settled(self, hold: Hold, asked: Awaitable[Appointment]) -> Appointment:
+        try:
+            return await self._ask(asked)
+        except (UnreachableError, CredentialsRevokedError):
+            self.holds.settle(hold, "held")  # nothing was written: it is held until it would have ended anyway
+            raise
+        except UnknownOutcomeError:  # the row stays pending, so its time stays taken
+            raise
+        except RefusedError as error:
+            self.holds.settle(hold, "released" if error.permanent else "held")
+            raise
+        except AgendaError:
+            self.holds.settle(hold, "released")
+            raise
+
+    def _compared(self, change: Change) -> Change | None:
+        row = self.holds.of_appointment(change.reference)
+        if row is None:
+            return change
+        if row.state != "booked":
+            return None
+        if change.kind == "cancelled" or change.appointment is None:
+            return replace(change, kind="cancelled")
+        slot = row.hold.slot
+        if (change.appointment.start, change.appointment.end) == (slot.start, slot.end):
+            if change.kind in {"fulfilled", "noshow"}:
+                return change
+            self.acknowledge(change)  # the practice wrote something else into its entry: only the version is new
+            return None
+        return replace(change, kind="moved")
+
+    async def _ask(self, asked: Awaitable[_Answer]) -> _Answer:
+        try:
+            answer = await asked
+        except CredentialsRevokedError:
+            self.health = "revoked"
+            raise
+        except (UnreachableError, UnknownOutcomeError):
+            self.health = "unreachable"
+            raise
+        except RefusedError:
+            self.health = "refused"
+            raise
+        self.health = "ready"
+        return answer
+
+
+def _appointment(row: Row) -> Appointment:
+    slot = row.hold.slot
+    return Appointment(
+        reference=row.appointment,
+        version=row.version,
+        start=slot.start,
+        end=slot.end,
+        zone=slot.zone,
+        mode=slot.mode,
+    )
