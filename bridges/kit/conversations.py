@@ -64,12 +64,28 @@ class Conversations:
                 raise ProtocolError("rollback", "log of the conversation")
             if not page.events:
                 return
-            expected = range(page.events[0].seq if last == 0 else last + 1, page.events[-1].seq + 1)
-            if [e.seq for e in page.events] != list(expected):
-                raise ProtocolError("withheld", "a gap in the log")
+            await self._require_gapless(conversation, last, page.events)
             with store.together():
                 store.add_events(conversation, page.events)
             last = page.events[-1].seq
+
+    async def _require_gapless(self, conversation: bytes, last: int, events: list[wire.Event]) -> None:
+        """Notice what is left out (alarm ``withheld``); before it was let in, a member sees nothing, rightly."""
+        for event in events:
+            if event.seq != last + 1 and last != 0 and not await self._lets_in(conversation, event):
+                raise ProtocolError("withheld", "a gap in the log")
+            last = event.seq
+
+    async def _lets_in(self, conversation: bytes, event: wire.Event) -> bool:
+        """Whether an epoch makes this account a member again. Its record, checked later, names the one before."""
+        record = epoch_record.read(event.record) if event.record is not None else None
+        if record is None or record.draft.previous is None:
+            return False
+        entries = await self.device.api.epochs(conversation, record.epoch - 2)
+        before = epoch_record.read(entries[0].record) if entries else None
+        if before is None or before.hash != record.draft.previous:
+            return False
+        return self.device.id in record.members and self.device.id not in before.members
 
     async def _fetch_epochs(self, conversation: bytes, detail: wire.Detail) -> Opened:
         known = self.device.store.epochs(conversation)

@@ -224,3 +224,27 @@ async def test_two_senders_who_find_it_due_make_one_epoch(claire, jean, phone, c
     assert await claire.reasons(conversation) == ["create", "claim", "rotate"]
     assert sorted(await claire.texts(conversation)) == ["Bonjour", "D'elle", "De lui"]
     assert sorted(await jean.texts(conversation)) == ["Bonjour", "D'elle", "De lui"]
+
+
+@pytest.mark.parametrize("history", [False, True])
+async def test_who_is_let_in_again_reads_on(claire, jean, professional, conversation, history):
+    karim = await professional("karim", "21")
+    async with karim.at_work() as at:
+        account = at.device.id
+    for text in ("Une fois", "Encore une fois"):
+        async with claire.at_work() as at:
+            await at.membership.add(conversation, account, history=history, owner=False)
+        await claire.send(conversation, text)
+        assert (await karim.texts(conversation))[-1] == text
+        async with claire.at_work() as at:
+            await at.membership.remove(conversation, account)
+        await claire.send(conversation, "Sans lui")
+        with pytest.raises(RefusedError):
+            await karim.texts(conversation)
+    async with claire.at_work() as at:
+        await at.membership.add(conversation, account, history=history, owner=False)
+    meanwhile = ["Sans lui"] if history else []
+    before = ["Bonjour"] if history else []
+    assert await karim.texts(conversation) == [*before, "Une fois", *meanwhile, "Encore une fois", *meanwhile]
+    await karim.send(conversation, "Me revoilà")
+    assert (await claire.texts(conversation))[-1] == "Me revoilà"
