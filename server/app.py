@@ -23,6 +23,7 @@ from server.services.conversations import ConversationService
 from server.services.envelopes import EnvelopeService
 from server.services.feed import FeedService
 from server.services.invitations import InvitationService
+from server.services.journal import JournalService
 from server.services.opposition import OppositionService
 from server.services.pace import Pace
 from server.services.sessions import DAY, SessionService
@@ -88,7 +89,8 @@ def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryB
     stamps = Stamps(clock, stamp_key(settings.data)) if shared else Stamps(clock)
     sessions = SessionService(store, bus, clock, identity, stamps, lifetime=settings.session_days * DAY, shared=shared)
     pace = Pace.of(clock, account=settings.account_pace, conversation=settings.conversation_pace)
-    envelopes, feed = EnvelopeService(store, clock, pace), FeedService(store, bus)
+    journal, feed = JournalService(store, clock), FeedService(store, bus)
+    envelopes = EnvelopeService(store, clock, pace, journal)
     blobs = RemoteBlobs.at(settings.data, settings.blobs_url) if settings.blobs_url else Blobs.open(settings.data)
     bus.listen(sessions)
     bus.listen(feed)
@@ -98,15 +100,16 @@ def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryB
         store=store,
         identity=identity,
         attachments=AttachmentService(
-            store, blobs, clock, limit=settings.attachment_limit, quota=settings.attachment_quota
+            store, blobs, clock, journal, limit=settings.attachment_limit, quota=settings.attachment_quota
         ),
         activations=ActivationService(store, clock),
         accounts=AccountService(store, clock, identity, chains, sessions),
         sessions=sessions,
-        conversations=ConversationService(store, clock, chains, envelopes),
+        conversations=ConversationService(store, clock, chains, envelopes, journal),
         envelopes=envelopes,
         invitations=InvitationService(store, clock, chains, sessions),
         opposition=OppositionService(store, clock, pace),
+        journal=journal,
         feed=feed,
     )
 

@@ -143,6 +143,10 @@ class Api:
         """List whom this account takes nothing from, newest first."""
         return (await self._get("/v1/blocks", wire.Blocks)).blocks
 
+    async def journal(self, *, after: int) -> wire.JournalPage:
+        """Read who had access to what, after a position, at most 200 entries."""
+        return await self._get("/v1/journal", wire.JournalPage, after=after, limit=PAGE)
+
     # --- invitations ----------------------------------------------------------------------------------------------
 
     async def invitation(self, invitation: bytes) -> wire.InvitationView:

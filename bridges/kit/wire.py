@@ -174,6 +174,23 @@ class Blocks(msgspec.Struct, frozen=True):
     blocks: list[Block]
 
 
+class JournalEntry(msgspec.Struct, frozen=True):
+    position: int
+    kind: str
+    at: int
+    who: B64
+    conversation: B64
+    attachment: B64 | None
+    previous: B64
+
+
+class JournalPage(msgspec.Struct, frozen=True):
+    entries: list[JournalEntry]
+    first: int
+    last: int
+    head: B64
+
+
 class SummaryPage(msgspec.Struct, frozen=True):
     conversations: list[Summary]
     next: str | int | None = None

@@ -146,6 +146,8 @@ def _refuse(add: Any) -> None:
     block.add_argument("account", nargs="?", metavar="ACCOUNT", help=say("sans : la liste", "without: the list"))
     unblock = add("unblock", "recevoir de nouveau ses messages", "take messages of a professional again")
     unblock.add_argument("account", metavar="ACCOUNT")
+    journal = add("journal", "qui a eu accès à quoi", "who had access to what")
+    journal.add_argument("--newest", type=_count, default=100, help=say("combien, au plus", "how many, at most"))
     leave = add("leave", "quitter une conversation", "leave a conversation")
     leave.add_argument("conversation", metavar="CONV")
 
@@ -186,6 +188,13 @@ def _days(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 365:
         raise argparse.ArgumentTypeError(say("de 1 à 365 jours", "1 to 365 days"))
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100_000:
+        raise argparse.ArgumentTypeError(say("un nombre de 1 à 100000", "a number from 1 to 100000"))
     return value
 
 

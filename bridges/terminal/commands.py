@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "end": talk.end,
     "export": talk.export,
     "invite": talk.invite,
+    "journal": refusing.journal,
     "leave": refusing.leave,
     "mail": mail_commands.mail,
     "members": talk.members,

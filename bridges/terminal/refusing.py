@@ -1,12 +1,16 @@
-"""Commands of what one refuses: whom to block, which conversation to leave. Source: docs/spec/api.md 4.1."""
+"""Commands of a patient's own rights: to block, to leave, to see who had access. Source: docs/spec/api.md 4.1, 8.1."""
 
 import argparse
 from typing import Any
 
+from bridges.kit.client import Client
+from bridges.kit.journal import read_journal
 from bridges.kit.wire import to_text
 from bridges.kit.words import say
+from bridges.terminal import texts
 from bridges.terminal.entry import entered, read_id
 from bridges.terminal.output import Output
+from crypto.journal import Entry
 
 
 async def block(args: argparse.Namespace, out: Output) -> None:
@@ -38,3 +42,24 @@ async def leave(args: argparse.Namespace, out: Output) -> None:
         await client.device.api.leave(conversation)
     answer = {"left": True, "conversation": to_text(conversation)}
     out.answer(answer, say("Vous avez quitté la conversation.", "You have left the conversation."))
+
+
+async def journal(args: argparse.Namespace, out: Output) -> None:
+    """Tell who had access to what, the newest last; everything since the last time is checked."""
+    async with entered(args, out) as client:
+        entries = await read_journal(client.device, args.newest)
+        found = [_told(client, entry) for entry in entries]
+    out.answer({"entries": found}, "\n".join(texts.access(each) for each in found))
+
+
+def _told(client: Client, entry: Entry) -> dict[str, Any]:
+    certificate = client.device.directory.certificate(entry.who)
+    return {
+        "position": entry.position,
+        "kind": entry.kind,
+        "at": entry.at,
+        "account": to_text(entry.who),
+        "name": certificate.name if certificate else "",
+        "conversation": to_text(entry.conversation),
+        "attachment": None if entry.attachment is None else to_text(entry.attachment),
+    }

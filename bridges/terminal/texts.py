@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from bridges.kit.words import PROFESSIONS, REPLIES, ROLES, STATES, say, word
 
@@ -81,3 +81,19 @@ def verified(answer: dict[str, Any]) -> str:
     fr = f"Tout est vérifié : {answer['messages']} message(s), {answer['documents']} document(s)."
     en = f"Everything holds: {answer['messages']} message(s), {answer['documents']} document(s)."
     return f"{say(fr, en)}\n{answer['subject']}\n{answer['server']}\n{answer['registry_key']}"
+
+
+_ACCESS: Final = {
+    "joined": ("peut lire désormais", "can read from now on"),
+    "gone": ("ne peut plus lire la suite", "can no longer read what follows"),
+    "opened": ("a chargé les messages", "loaded the messages"),
+    "read": ("a lu les messages", "read the messages"),
+    "document_opened": ("a ouvert un document", "opened a document"),
+    "document_received": ("vous a transmis un document", "sent you a document"),
+}
+
+
+def access(entry: dict[str, Any]) -> str:
+    """Write one entry of the access journal."""
+    did = say(*_ACCESS[entry["kind"]]) if entry["kind"] in _ACCESS else entry["kind"]
+    return f"{moment(entry['at'])}  {entry['name'] or entry['account']} {did}  [{entry['conversation']}]"

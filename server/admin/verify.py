@@ -20,6 +20,7 @@ from crypto.account_chain import AccountChain
 from crypto.conversation_chain import ConversationChain
 from crypto.envelope import message_id, read_header
 from crypto.errors import ProtocolError
+from crypto.journal import Entry, Head, follow
 from crypto.suite import sha256
 from server.admin import restore, seal
 from server.admin.folder import require_laid_out
@@ -110,6 +111,7 @@ class _Audit:
             ("events", self._events),
             ("feeds", self._feeds),
             ("documents", self._documents),
+            ("journals", self._journals),
         ):
             report.run(name, check())
         self._sql("COMMIT")
@@ -257,6 +259,37 @@ class _Audit:
             else:
                 found = path.stat().st_size
                 yield None if found == size else _wrong(where, f"its file has {found} bytes instead of {size}")
+
+    # --- access journals ----------------------------------------------------------------------------------------
+
+    def _journals(self) -> Check:
+        ends = self._sql("SELECT account, first, last, head FROM journal_end ORDER BY account").fetchall()
+        strays = "SELECT DISTINCT account FROM journal WHERE account NOT IN (SELECT account FROM journal_end)"
+        for (account,) in self._sql(strays).fetchall():
+            yield _wrong(f"journal of {b64(account)}", "its end is missing")
+        for account, first, last, head in ends:
+            yield self._journal(account, first, Head(last, head))
+
+    def _journal(self, account: bytes, first: int, end: Head) -> Finding | None:
+        where = f"journal of {b64(account)}"
+        rows = self._sql(
+            "SELECT position, kind, at, who, conversation, attachment, previous FROM journal"
+            " WHERE account = ? ORDER BY position",
+            (account,),
+        )
+        known = None if first > 1 else Head()
+        for row in rows:
+            entry = Entry(*row)
+            known = known or Head(first - 1, entry.previous)  # what retention has removed is named by what follows it
+            try:
+                known = follow(account, known, [entry])
+            except ProtocolError as exc:
+                return _wrong(
+                    f"{where} position {entry.position}", f"it does not follow from the one before: {exc.code}"
+                )
+        if known is None:
+            return None if end.position == first - 1 else _wrong(where, f"{first} to {end.position} are missing")
+        return None if known == end else _wrong(where, f"it ends at {known.position} and should at {end.position}")
 
 
 def _promised(record: bytes | None) -> dict[bytes, bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 from typing import Final, NewType
 
+import pybase64
+
 from server.domain.errors import BadRequestError
 
 AccountId = NewType("AccountId", bytes)
@@ -27,8 +29,9 @@ SessionId = NewType("SessionId", bytes)
 LONG: Final = 32  # bytes
 SHORT: Final = 16  # bytes
 
-_URL: Final = bytes.maketrans(b"+/", b"-_")
-_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")  # "!" is in no alphabet
+_ALPHABET: Final = b"-_"
+_FOREIGN: Final = ("+", "/", "=")  # a decoder of base64url may still take these
+_PADDING: Final = ("", "", "==", "=")  # by the characters over a multiple of four; one over is never valid
 
 
 def b64(value: bytes) -> str:

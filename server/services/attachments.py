@@ -22,6 +22,8 @@ from server.domain.errors import (
     OffsetConflictError,
 )
 from server.domain.ids import AccountId, AttachmentId, ConversationId
+from server.domain.journal import Access, Told
+from server.services.journal import JournalService
 from server.services.ports import Store, Transaction
 
 BLOCK: Final = 1024 * 1024  # bytes handed to the disk at a time
@@ -82,6 +84,7 @@ class AttachmentService:
     store: Store
     files: Files
     clock: Clock
+    journal: JournalService
     limit: int
     """Largest document before sealing, in bytes."""
     quota: int
@@ -187,6 +190,7 @@ class AttachmentService:
 
         if not await self.store.read(query):
             raise NotFoundError
+        await self.journal.visit(Told(Access.DOCUMENT_OPENED, account, conversation, attachment))
         return self.files.document(attachment)
 
     async def sweep(self, hours: int) -> int:

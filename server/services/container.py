@@ -12,6 +12,7 @@ from server.services.envelopes import EnvelopeService
 from server.services.feed import FeedService
 from server.services.identity import ServerIdentity
 from server.services.invitations import InvitationService
+from server.services.journal import JournalService
 from server.services.opposition import OppositionService
 from server.services.ports import Store
 from server.services.sessions import SessionService
@@ -33,5 +34,6 @@ class Services:
     envelopes: EnvelopeService
     invitations: InvitationService
     opposition: OppositionService
+    journal: JournalService
     feed: FeedService
     attachments: AttachmentService

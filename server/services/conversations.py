@@ -12,6 +12,7 @@ from server.domain.errors import LastOwnerError, NotFoundError, NotPermittedErro
 from server.domain.events import Event
 from server.domain.ids import AccountId, ConversationId, b64
 from server.domain.invitation import Invitation
+from server.domain.journal import Access, Told
 from server.domain.place import Place
 from server.domain.session import Principal
 from server.domain.start import Seat, require_start
@@ -19,6 +20,7 @@ from server.services import epochs, opposition
 from server.services.chains import Chains
 from server.services.envelopes import Accepted, EnvelopeService, Submission, Submit
 from server.services.epochs import CheckedEpoch, NewEpoch
+from server.services.journal import JournalService, note_members, note_visit
 from server.services.ports import Store, Transaction
 
 
@@ -52,6 +54,7 @@ class ConversationService:
     clock: Clock
     chains: Chains
     envelopes: EnvelopeService
+    journal: JournalService
 
     async def start(self, principal: Principal, new: NewEpoch, first: Submission | None) -> Started:
         """Begin a conversation, with its first message in the same transaction. Repeating it gives the same answer.
@@ -168,7 +171,7 @@ class ConversationService:
 
         """
 
-        def query(view: Transaction) -> tuple[list[Event], int]:
+        def query(view: Transaction) -> tuple[Member, list[Event], int]:
             member = _member(view, conversation, principal.account)
             head = _head(view, conversation)
             floor = member.since if member.history is History.NONE else 1
@@ -176,9 +179,12 @@ class ConversationService:
                 found = view.log.before(conversation, before, floor, limit)
             else:
                 found = view.log.after(conversation, max(after or 0, floor - 1), limit)
-            return view.log.with_boxes(found, principal.account), head.last_seq
+            return member, view.log.with_boxes(found, principal.account), head.last_seq
 
-        return await self.store.read(query)
+        member, found, last = await self.store.read(query)
+        if member.role is not Role.PATIENT:
+            await self.journal.visit(Told(Access.OPENED, principal.account, conversation))
+        return found, last
 
     async def mark_read(self, principal: Principal, conversation: ConversationId, seq: int) -> None:
         """Move one's own reading mark forward.
@@ -187,13 +193,19 @@ class ConversationService:
             NotFoundError.
 
         """
+        told, now = Told(Access.READ, principal.account, conversation), self.clock.now()
+        due = self.journal.due(told)
 
         def intent(tx: Transaction) -> None:
             head = _head(tx, conversation)
             head.member(principal.account)
             tx.log.mark_read(conversation, principal.account, min(seq, head.last_seq))
+            if due:
+                note_visit(tx, head, told, now)
 
         await self.store.write(intent)
+        if due:
+            self.journal.remember(told)
 
     async def leave(self, principal: Principal, conversation: ConversationId) -> None:
         """Leave. The keys change when an owner removes the member; the server stops delivering at once.
@@ -217,6 +229,7 @@ class ConversationService:
                 tx.conversations.save_gone(head)
             event = Event(conversation, 0, "left", now, account, head.epoch, detail={"account": b64(account)})
             tx.log.append(head, event, also=(account,))
+            note_members(tx, head, gone=[account], now=now)
 
         await self.store.write(intent)
 

@@ -20,8 +20,10 @@ from server.domain.errors import (
 )
 from server.domain.events import Event
 from server.domain.ids import AccountId, AttachmentId, ConversationId, EnvelopeId, b64
+from server.domain.journal import Access, Told
 from server.domain.session import Principal
 from server.services import opposition
+from server.services.journal import JournalService, note_documents, note_visit
 from server.services.pace import Pace
 from server.services.ports import Store, Transaction
 
@@ -56,6 +58,8 @@ class Submit:
     id: EnvelopeId
     epoch: int
     now: int
+    visit: Told | None = None
+    """What the patient is told of the reader, when that is due."""
 
     def __call__(self, tx: Transaction) -> Accepted:
         """Run inside the writer.
@@ -111,16 +115,15 @@ class Submit:
             detail={"attachments": [b64(each) for each in said.attachments]} if said.attachments else None,
         )
         tx.log.append(head, event)
-        for patient, professional in decision.grants:
-            if not tx.conversations.right(patient, professional):
-                tx.conversations.save_right(patient, professional, is_open=True)
-        for patient, professional in decision.ends:
-            if tx.conversations.right(patient, professional):
-                tx.conversations.save_right(patient, professional, is_open=False)
+        _change_rights(tx, decision)
         if decision.changed:
             self._change_policy(tx, head, decision.policy)
         if said.read_seq is not None:
             tx.log.mark_read(head.id, self.author, min(said.read_seq, head.last_seq))
+        if said.attachments:
+            note_documents(tx, head, self.author, said.attachments, self.now)
+        if self.visit is not None:
+            note_visit(tx, head, self.visit, self.now)
         return Accepted(self.id, event.seq, self.now, again=False)
 
     def _change_policy(self, tx: Transaction, head: Conversation, policy: Policy) -> None:
@@ -139,6 +142,13 @@ class Submit:
         )
 
 
+def _change_rights(tx: Transaction, decision: Admitted) -> None:
+    for pairs, is_open in ((decision.grants, True), (decision.ends, False)):
+        for patient, professional in pairs:
+            if tx.conversations.right(patient, professional) != is_open:
+                tx.conversations.save_right(patient, professional, is_open=is_open)
+
+
 @dataclass(frozen=True, slots=True)
 class EnvelopeService:
     """Carries sealed messages between devices."""
@@ -146,6 +156,7 @@ class EnvelopeService:
     store: Store
     clock: Clock
     pace: Pace
+    journal: JournalService
 
     async def submit(self, principal: Principal, to: ConversationId, submission: Submission) -> Accepted:
         """Accept an envelope, store it, and tell every member. The same bytes again give the first result.
@@ -157,7 +168,10 @@ class EnvelopeService:
 
         """
         intent = self.intent(principal, to, submission)
-        return await self.store.write(intent, envelope=intent.id)
+        accepted = await self.store.write(intent, envelope=intent.id)
+        if intent.visit is not None:
+            self.journal.remember(intent.visit)
+        return accepted
 
     def submit_soon(
         self,
@@ -173,7 +187,14 @@ class EnvelopeService:
 
         """
         intent = self.intent(principal, to, submission)
-        self.store.submit(intent, done, envelope=intent.id)
+        visit = intent.visit
+
+        def told(accepted: Accepted | None, refusal: BaseException | None) -> None:
+            if visit is not None and refusal is None:
+                self.journal.remember(visit)
+            done(accepted, refusal)
+
+        self.store.submit(intent, told if visit is not None else done, envelope=intent.id)
 
     def intent(self, principal: Principal, to: ConversationId, submission: Submission) -> Submit:
         """Check what needs no store, and return the intent.
@@ -188,7 +209,9 @@ class EnvelopeService:
         epoch = epoch_of(submission.envelope, to)
         self.pace.keep(principal.account, to)
         envelope_id = EnvelopeId(digest("message-id", submission.envelope))
-        return Submit(to, principal.account, submission, envelope_id, epoch, self.clock.now())
+        visit = Told(Access.READ, principal.account, to) if submission.read_seq is not None else None
+        due = visit if visit is not None and self.journal.due(visit) else None
+        return Submit(to, principal.account, submission, envelope_id, epoch, self.clock.now(), due)
 
     async def retract(self, principal: Principal, conversation: ConversationId, envelope: EnvelopeId) -> None:
         """Take back one's own envelope that nobody else has read; its place in the log stays.

@@ -25,6 +25,7 @@ from server.domain.ids import AccountId, ConversationId, InvitationId, MemberId
 from server.domain.invitation import Invitation, InvitationState
 from server.domain.start import Seat, require_roles
 from server.services.chains import Chains, checked
+from server.services.journal import note_members
 from server.services.ports import Transaction
 
 MAX_BOX: Final = 1_120 + 16 + 1 + 32 + 2 + 1_000 * 36  # bytes: a partial history of 1,000 epochs
@@ -230,6 +231,7 @@ def begin(tx: Transaction, new: CheckedEpoch, now: int) -> Conversation:
     head = first_head(new, now)
     tx.conversations.add(head)
     _append(tx, head, new, now)
+    note_members(tx, head, joined=head.members, now=now)
     return head
 
 
@@ -259,6 +261,7 @@ def extend(tx: Transaction, head: Conversation, new: CheckedEpoch, now: int) -> 
             gone.append(AccountId(removed.id))
     event = _append(tx, head, new, now, also=gone)
     _grant(tx, head, new)
+    note_members(tx, head, joined=[seat.account.id for seat in new.seats], gone=gone, now=now)
     return event
 
 

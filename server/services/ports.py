@@ -27,6 +27,7 @@ from server.domain.ids import (
 from server.domain.invitation import Invitation, InvitationState
 from server.domain.place import Place
 from server.domain.session import Session
+from server.services.records import Journals
 
 T = TypeVar("T")
 
@@ -303,6 +304,8 @@ class Transaction(Protocol):
     def invitations(self) -> Invitations: ...
     @property
     def attachments(self) -> Attachments: ...
+    @property
+    def journals(self) -> Journals: ...
 
 
 Intent = Callable[[Transaction], T]

@@ -209,6 +209,27 @@ attachment_link = _table(
     _blob("attachment", primary_key=True),
     _blob("conversation", primary_key=True),
 )
+journal = _table(
+    "journal",
+    _blob("account", primary_key=True),
+    _int("position", primary_key=True),
+    _text("kind"),
+    _int("at"),
+    _blob("who"),
+    _blob("conversation"),
+    _blob("attachment", nullable=True),
+    _blob("previous"),  # hash of the entry before
+    clustered=True,
+)
+Index("ix_journal_visit", journal.c.account, journal.c.who, journal.c.conversation, journal.c.kind, journal.c.at)
+journal_end = _table(
+    "journal_end",
+    _blob("account", primary_key=True),
+    _int("first"),  # everything before it was removed by retention
+    _int("last"),
+    _blob("head"),  # hash of the newest entry
+    clustered=True,
+)
 turn = _table(
     "turn",
     _int("id", primary_key=True, autoincrement=False),

@@ -17,6 +17,7 @@ from server.storage.conversations import SqlConversations
 from server.storage.engine import Connection, Row
 from server.storage.faults import Fault
 from server.storage.invitations import SqlInvitations
+from server.storage.journal import SqlJournals
 from server.storage.log import SqlLog
 from server.storage.rows import ReaderRows, Rows, among
 from server.storage.sessions import SqlSessions
@@ -34,6 +35,7 @@ class UnitOfWork:
         self.conversations = SqlConversations(self, remembers=True)
         self.invitations = SqlInvitations(self)
         self.attachments = SqlAttachments(self)
+        self.journals = SqlJournals(self)
 
     @property
     def written(self) -> bool:
@@ -125,6 +127,7 @@ class View:
         self.conversations = SqlConversations(rows)
         self.invitations = SqlInvitations(rows)
         self.attachments = SqlAttachments(rows)
+        self.journals = SqlJournals(rows)
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,10 +1,15 @@
 """A patient refuses from a terminal: the real `pli-bridge` against a real `pli serve`."""
 
+import itertools
 import subprocess
+from contextlib import closing
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from tests.journeys.support import BIN, Server, Terminal, free_port, luhn
+
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -17,16 +22,39 @@ def server(tmp_path_factory):
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def pair(server, tmp_path_factory):
+@pytest.fixture
+def pair(server, tmp_path):
     """Claire, Jean, and the conversation of her letter to him."""
-    homes = tmp_path_factory.mktemp("homes")
-    claire, jean = Terminal(homes / "claire", server.url), Terminal(homes / "jean", server.url)
-    link = server.add_professional("Claire Martin", "10", luhn("9999000001"))
+    claire, jean = Terminal(tmp_path / "claire", server.url), Terminal(tmp_path / "jean", server.url)
+    link = server.add_professional("Claire Martin", "10", luhn(f"9999{next(NUMBERS):06}"))
     claire.account = claire.run("account", "create", "--link", link)["account"]
     letter = claire.run("invite", "--name", "Jean Dupont", "--subject", "Lettre", "--text", "Bonjour")
     jean.run("account", "claim", "--link", letter["invitation_link"])
     return claire, jean, letter["conversation"]
+
+
+def test_the_journal_is_told_and_pinned(pair, server):
+    claire, jean, conversation = pair
+    first = jean.run("journal")["entries"]
+    assert [(each["kind"], each["name"]) for each in first][:1] == [("joined", "Claire Martin")]
+    claire.run("read", conversation)
+    jean.run("send", conversation, "--text", "Bonjour docteur")
+    claire.run("read", conversation)
+    told = jean.run("journal")["entries"]
+    assert told[: len(first)] == first
+    assert {"opened", "read"} <= {each["kind"] for each in told}
+    assert {each["account"] for each in told} == {claire.account}
+    assert [each["position"] for each in told] == list(range(1, len(told) + 1))
+    assert jean.run("journal", "--newest", "1")["entries"] == told[-1:]
+    assert claire.run("journal")["entries"] == []
+
+    with closing(sqlite.connect(server.data / "pli.db")) as database, database:
+        database.execute("UPDATE journal SET who = x'00' WHERE position = (SELECT max(position) FROM journal)")
+    assert jean.run("journal", code=6)["error"]["code"] == "fork"
+    with closing(sqlite.connect(server.data / "pli.db")) as database, database:
+        database.execute("DELETE FROM journal")
+        database.execute("DELETE FROM journal_end")
+    assert jean.run("journal", code=6)["error"]["code"] == "rollback"
 
 
 def test_block_unblock_leave(pair):
@@ -39,7 +67,7 @@ def test_block_unblock_leave(pair):
     assert claire.run("conversations")["conversations"][0]["refused"] == "patient_blocked"
     assert jean.run("unblock", claire.account)["blocked"] is False
     assert claire.run("send", conversation, "--text", "Merci")["state"] == "accepted"
-    assert [each["text"] for each in jean.run("read", conversation)["messages"]] == ["Bonjour", "Merci"]
+    assert [each["text"] for each in jean.run("read", conversation)["messages"]][-1] == "Merci"
 
     assert jean.run("leave", conversation)["left"] is True
     assert claire.run("send", conversation, "--text", "Vous êtes là ?", code=3)["error"]["code"] == "patient_left"

@@ -25,6 +25,7 @@ from server.transport.rest import (
     envelopes,
     feed,
     invitations,
+    journal,
     limits,
     server_info,
     sessions,
@@ -44,6 +45,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *uploads.OPERATIONS,
     *invitations.OPERATIONS,
     *feed.OPERATIONS,
+    *journal.OPERATIONS,
 )
 """Every operation of the interface."""
 

@@ -456,6 +456,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/journal": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Who had access to what, in the conversations where this account is the patient
+         * @description For: session.
+         */
+        readonly get: operations["readJournal"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/live/tickets": {
         readonly parameters: {
             readonly query?: never;
@@ -1021,6 +1041,34 @@ export interface components {
             readonly locator: string | null;
             /** @default null */
             readonly code_box: string | null;
+        };
+        /** JournalEntry */
+        readonly JournalEntry: {
+            readonly position: number;
+            /** @enum {unknown} */
+            readonly kind: "document_opened" | "document_received" | "gone" | "joined" | "opened" | "read";
+            readonly at: number;
+            readonly who: string;
+            readonly conversation: string;
+            readonly attachment: string | null;
+            readonly previous: string;
+            readonly hash: string;
+        };
+        /** JournalQuery */
+        readonly JournalQuery: {
+            /** @default null */
+            readonly after: number | null;
+            /** @default null */
+            readonly before: number | null;
+            /** @default 100 */
+            readonly limit: number;
+        };
+        /** JournalShown */
+        readonly JournalShown: {
+            readonly entries: readonly components["schemas"]["JournalEntry"][];
+            readonly first: number;
+            readonly last: number;
+            readonly head: string;
         };
         /** KeepPasskey */
         readonly KeepPasskey: {
@@ -3914,6 +3962,90 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         readonly code?: "too_many_tries";
+                    };
+                };
+            };
+            /** @description internal */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "internal";
+                    };
+                };
+            };
+            /** @description unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    readonly readJournal: {
+        readonly parameters: {
+            readonly query?: {
+                readonly after?: number | null;
+                readonly before?: number | null;
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JournalShown"];
+                };
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unauthenticated";
+                    };
+                };
+            };
+            /** @description csrf */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "csrf";
                     };
                 };
             };
