@@ -30,13 +30,15 @@ LONG: Final = 32  # bytes
 SHORT: Final = 16  # bytes
 
 _ALPHABET: Final = b"-_"
-_FOREIGN: Final = ("+", "/", "=")  # a decoder of base64url may still take these
-_PADDING: Final = ("", "", "==", "=")  # by the characters over a multiple of four; one over is never valid
+# By the characters over a multiple of four: the padding that is left out (one over is never valid), and the last
+# characters that have no bit to spare set.
+_PADDING: Final = ("", "", "==", "=")
+_LAST: Final = (None, None, "AQgw", "AEIMQUYcgkosw048")
 
 
 def b64(value: bytes) -> str:
     """Return base64url without padding."""
-    return binascii.b2a_base64(value, newline=False).rstrip(b"=").translate(_URL).decode("ascii")
+    return pybase64.b64encode_as_string(value, altchars=_ALPHABET).rstrip("=")
 
 
 def unb64(text: str, length: int | None = None) -> bytes:
@@ -46,14 +48,14 @@ def unb64(text: str, length: int | None = None) -> bytes:
         BadRequestError: any other spelling, white space and non-zero trailing bits included.
 
     """
+    over = len(text) % 4
+    last = _LAST[over]
+    if "+" in text or "/" in text or "=" in text or (last is not None and text[-1] not in last):
+        raise BadRequestError("not base64url without padding")
     try:
-        spelled = text.encode("ascii").translate(_STANDARD)
-        value = binascii.a2b_base64(spelled + b"=" * (-len(spelled) % 4), strict_mode=True)
+        value = pybase64.b64decode(text + _PADDING[over], altchars=_ALPHABET, validate=True)
     except (ValueError, binascii.Error):
         raise BadRequestError("not base64url without padding") from None
-    left = len(value) % 3
-    if left and b64(value[-left:]) != text[-left - 1 :]:  # the last characters have bits to spare, which must be zero
-        raise BadRequestError("not base64url without padding")
     if length is not None and len(value) != length:
         raise BadRequestError(f"expected {length} bytes, got {len(value)}")
     return value
