@@ -14,16 +14,17 @@ from bridges.kit.client import Client
 from bridges.kit.conversations import Conversation
 from bridges.kit.errors import RefusedError
 from bridges.kit.home import Home
-from bridges.kit.log import Line, Log
+from bridges.kit.log import Line, Log, open_log
 from bridges.kit.messages import Draft
 from bridges.kit.outbox import Letter
 from bridges.kit.wire import Accepted, from_text
 from bridges.mail.config import Box
 from bridges.mail.saying import File, Said
 from bridges.mail.threads import Threads, Writer
-from crypto import attachment, content
+from crypto import attachment, content, envelope
 from crypto.content import Attachment
 
+TURN: Final = 50  # messages said on one look at a conversation
 MAX_FETCHED: Final = 25_000_000  # bytes of one document that could still go by mail
 
 
@@ -36,6 +37,16 @@ class Place:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A conversation in which something can be said now."""
+
+    conversation: Conversation
+    parents: list[bytes]
+    last_seq: int
+    left: int = TURN
+
+
 @dataclass(slots=True)
 class Voice:
     """Speaks for the mailboxes. One thing at a time: ``alone`` keeps other tasks and other processes out."""
@@ -44,6 +55,7 @@ class Voice:
     threads: Threads
     home: Home
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _open: dict[bytes, "_Open"] = field(default_factory=dict)  # conversations spoken in during this turn
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -52,6 +64,7 @@ class Voice:
             self.client.device.directory.forget()
             await self.client.device.catch_up_own()
             await self.client.outbox.flush()
+            self._open.clear()
             yield
 
     # --- beginning ------------------------------------------------------------------------------------------------
@@ -90,13 +103,33 @@ class Voice:
             RefusedError, UnreachableError (a repeat is safe), ProtocolError.
 
         """
-        ready = await self.client.messages.ready(conversation)
+        ready = await self._ready(conversation)
         after = self.threads.begun(mail, conversation)
         if after is not None and (place := await self._said_before(conversation, after, said)):
             return place
-        self.threads.begin(mail, conversation, ready.detail.last_seq)
-        accepted = await self._end(ready, said) if said.ends else await self._post(ready, said)
+        self.threads.begin(mail, conversation, ready.last_seq)
+        accepted = await self._post(ready, await self._letter(said), self._likeness(conversation, said))
         return Place(conversation, accepted.id, accepted.seq)
+
+    async def _ready(self, conversation: bytes) -> "_Open":
+        """Bring a conversation to where something can be said; for several mails in one turn once."""
+        known = self._open.get(conversation)
+        if known is None or known.left == 0:
+            ready = await self.client.messages.ready(conversation)
+            log = await open_log(self.client.conversations, ready)
+            known = _Open(ready, envelope.heads(log.messages), ready.detail.last_seq)
+            self._open[conversation] = known
+        return known
+
+    async def _post(self, ready: "_Open", letter: Letter, likeness: bytes) -> Accepted:
+        """Send; our own message is from now on the only one that the next has to name."""
+        self._open.pop(ready.conversation.id, None)
+        sent = self.client.outbox.send(ready.conversation.opened, letter, likeness=likeness, parents=ready.parents)
+        accepted = await sent
+        self._open[ready.conversation.id] = replace(
+            ready, parents=[accepted.id], last_seq=accepted.seq, left=ready.left - 1
+        )
+        return accepted
 
     async def _said_before(self, conversation: bytes, after: int, said: Said) -> Place | None:
         """Look for it among what we said since the interrupted try began: nobody else writes for this account."""
@@ -109,14 +142,12 @@ class Voice:
     def _is_mine(self, line: Line) -> bool:
         return line.message is not None and line.message.author.id == self.client.device.id
 
-    async def _post(self, ready: Conversation, said: Said) -> Accepted:
+    async def _letter(self, said: Said) -> Letter:
+        if said.ends:
+            return Letter(content.end(said.text))
         references = [await self._upload(file) for file in said.files]
         payload = content.words(said.text, attachments=references, reply=said.reply, replaces=said.replaces or None)
-        letter = Letter(payload, tuple(each.id for each in references))
-        return await self.client.messages.post(ready, letter, self._likeness(ready.id, said))
-
-    async def _end(self, ready: Conversation, said: Said) -> Accepted:
-        return await self.client.messages.post(ready, Letter(content.end(said.text)), self._likeness(ready.id, said))
+        return Letter(payload, tuple(each.id for each in references))
 
     def _likeness(self, conversation: bytes, said: Said) -> bytes:
         return self.client.device.likeness("mail", conversation.hex(), said.text, str(said.ends))
