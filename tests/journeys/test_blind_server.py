@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.people import PHONE, Person, last_message, take_letter
 from tests.journeys.support import Recorder, Server, Terminal, luhn, write_pdf
 
 
@@ -87,12 +88,67 @@ def test_nothing_people_write_reaches_the_server(
     assert mark["answer"] in doctor.run("read", conversation)["messages"][-1]["text"]
     doctor.run("end", conversation, "--text", mark["reason"])
 
-    secret_fragment = invited["invitation_link"].split("#1.")[1].split(".")[0]
-    mark["invitation secret"] = secret_fragment
+    mark["invitation secret"] = secret_of(invited["invitation_link"])
     mark["recovery code"] = claimed["recovery_code"]
+    assert len(wire.heard) > 300_000, "the attachments went over the recorded sockets"
+    assert hits(mark, {"sockets": bytes(wire.heard), **kept_by(server)}) == []
+
+
+def secret_of(link: str) -> str:
+    return link.split("#1.")[1].split(".", maxsplit=1)[0]
+
+
+def kept_by(server: Server) -> dict[str, bytes]:
+    """Stop the server; all its files and its log."""
     server.stop()
     places = {str(f.relative_to(server.data)): f.read_bytes() for f in server.data.rglob("*") if f.is_file()}
-    places |= {"log": server.log.read_bytes(), "sockets": bytes(wire.heard)}
     assert any(len(content) > 10_000 for content in places.values())
-    assert len(wire.heard) > 300_000, "the attachments went over the recorded sockets"
-    assert hits(mark, places) == []
+    return places | {"log": server.log.read_bytes()}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_nothing_a_browser_says_reaches_the_server(
+    make_server: Callable[..., Server],
+    terminal: Callable[..., Terminal],
+    recorder: Callable[[int], Recorder],
+    person: Callable[..., Person],
+    tmp_path: Path,
+) -> None:
+    mark = {
+        name: f"{name}zq{secrets.token_hex(8)}"
+        for name in ("patient", "subject", "text", "filename", "answer", "photo")
+    }
+    server = make_server(start=False)
+    wire = recorder(server.port)
+    server.public_url = f"http://127.0.0.1:{wire.port}"
+    server.start()
+    doctor = terminal("doctor", server.url)
+    doctor.run("account", "create", "--link", server.add_professional("Claire Martin", "10", luhn("9990000001")))
+    invited = doctor.run("invite", "--name", mark["patient"], "--subject", mark["subject"], "--text", mark["text"])
+    photo = tmp_path / f"{mark['filename']}.jpg"
+    photo.write_bytes(b"\xff\xd8\xff\xe0" + mark["photo"].encode() * 9000)
+
+    jean, frames = person(PHONE), bytearray()
+    # A browser masks its frames on the wire: what it says live is listened to before that.
+    jean.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.extend(_bytes(frame))))
+    mark["recovery code"] = take_letter(jean, invited["invitation_link"])
+    jean.sees(mark["text"])
+    jean.write(mark["answer"])
+    jean.attach(photo)
+    jean.press("Envoyer")
+    last_message(jean, mark["answer"]).wait_for()
+    jean.sees("Envoyé")
+    conversation = doctor.run("conversations")["conversations"][0]["id"]
+    assert doctor.run("read", conversation)["messages"][-1]["attachments"][0]["name"] == photo.name
+    jean.sees("Lu par Claire Martin")
+    jean.context.close()
+
+    mark["invitation secret"] = secret_of(invited["invitation_link"])
+    assert len(frames) > 0, "the live socket was used"
+    assert len(wire.heard) > 70_000, "the photo went over the recorded sockets"
+    assert hits(mark, {"sockets": bytes(wire.heard), "frames": bytes(frames), **kept_by(server)}) == []
+
+
+def _bytes(frame: str | bytes) -> bytes:
+    return frame.encode() if isinstance(frame, str) else frame
