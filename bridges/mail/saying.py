@@ -66,10 +66,10 @@ def say(reading: Reading, *, replaces: bytes = b"") -> Said:
     """
     mail = reading.mail
     assert mail is not None, "only what could be read is said"
-    files, refused = _files(reading)
+    files, refused = files_of(reading)
     if len(files) > MAX_FILES:
         raise TooManyFilesError
-    lines = [_header(mail), *map(_card, reading.documents), mail.text.strip(), *map(_refused, refused)]
+    lines = [_header(mail), *map(card_words, reading.documents), mail.text.strip(), *map(_refused, refused)]
     text = "\n\n".join(filter(None, lines))
     if len(text.encode()) > MAX_TEXT:
         files = [*files, File("message.txt", "text/plain", mail.text.encode(), "letter", "Texte complet du message")]
@@ -83,7 +83,8 @@ def _header(mail: Mail) -> str:
     return f"De : {who}, par MSSanté"
 
 
-def _card(card: Document) -> str:
+def card_words(card: Document) -> str:
+    """Say what a document is, from whom and about whom."""
     patient = card.patient
     state = "INS qualifiée" if card.qualified else "INS non qualifiée"
     traits = " ".join(filter(None, (patient.birth_name.upper(), patient.first_given_name, patient.birth_date)))
@@ -107,7 +108,7 @@ def _refused(part: Part) -> str:
     return f"Pièce jointe non transmise (programme) : {part.name or part.path}"
 
 
-def _files(reading: Reading) -> tuple[list[File], list[Part]]:
+def files_of(reading: Reading) -> tuple[list[File], list[Part]]:
     """Give the PDFs of the documents, then the other attachments; a copy of such a PDF stands once."""
     files = [
         File(_pdf_name(card), "application/pdf", octets, _kind(card), _title(card))
