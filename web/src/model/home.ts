@@ -4,7 +4,7 @@ import type { Me, ServerInfo } from "../api/types.ts";
 import type { UserSecrets } from "../protocol/account.ts";
 import type { AttachmentReference } from "../protocol/attachment.ts";
 import type { Author } from "../protocol/conversation.ts";
-import type { AccountId, ConversationId, MessageId } from "../protocol/suite.ts";
+import type { AccountId, ConversationId, HolderId, MessageId } from "../protocol/suite.ts";
 import { Attachments } from "./attachments.ts";
 import { Beginnings } from "./beginnings.ts";
 import type { Facts } from "./facts.ts";
@@ -99,6 +99,12 @@ export class Home {
   /** My certificate as checked here; null for a patient. */
   certificate(): ReturnType<Opened["accounts"]["certificate"]> {
     return this.#opened.accounts.certificate(this.account);
+  }
+
+  /** What the owner of an account calls one of its devices; empty when its chain here does not name it. */
+  async deviceName(account: AccountId, device: HolderId): Promise<string> {
+    const chain = await this.#opened.accounts.known(account);
+    return chain?.holders.get(device)?.name ?? "";
   }
 
   /** What the server says about itself. @throws LocalRefusal `registry_changed` */

@@ -80,10 +80,10 @@ export function readAct(payload: JsonObject): Act | null {
   if (version !== VERSION || !isAct(act)) return null;
   const common = { version: shape.integer(VERSION, VERSION), act: shape.text(64), reply: (value: Json) => value };
   const fields = shape.object({ ...common, appointment: shape.nullable(identifier), ...ACTS[act] })(payload);
-  const { version: _, act: __, reply: ___, appointment, ...own } = fields;
-  demandPlace(act, appointment);
-  demandOrder(own as { readonly slots?: readonly Slot[]; readonly from?: Time; readonly to?: Time });
-  return { act, appointment, fields: own } as unknown as Act;
+  const own = Object.fromEntries(Object.entries(fields).filter(([key]) => Object.hasOwn(ACTS[act], key)));
+  demandPlace(act, fields.appointment);
+  demandOrder(own);
+  return { act, appointment: fields.appointment, fields: own } as unknown as Act;
 }
 
 /** Write an act; refuses with `bad_format` what no reader would take. */

@@ -3,7 +3,7 @@
  * Pure: a book and an act in, the next book out.
  */
 
-import { APART, MINUTE, readAct, type About, type Act, type ActName, type Slot } from "./appointment.ts";
+import { APART, MINUTE, readAct, type About, type Act, type ActFields, type ActName, type Slot } from "./appointment.ts";
 import type { JsonObject } from "./codec.ts";
 import type { Role } from "./epoch_record.ts";
 import { ProtocolError } from "./errors.ts";
@@ -143,48 +143,39 @@ function fresh(id: MessageId): Appointment {
 }
 
 /** The appointment after an act, or the verdict that leaves it as it was. */
-function effect(of: Appointment, act: Act, said: SaidAct): Appointment | Verdict {
-  switch (act.act) {
-    case "ask":
-      return { ...of, ...act.fields };
-    case "propose":
-    case "offer":
-      return proposed(of, act, said);
-    case "accept":
-      return accepted(of, act.fields, said);
-    case "refuse":
-      return refused(of, act.fields.proposal, said);
-    case "other_wish":
-      return { ...of, wish: act.fields.wish };
-    case "confirmed":
-      if (of.chosen?.id !== act.fields.answers) return "late";
-      return { ...of, booked: of.chosen.slot, booked_by: of.chosen.id, chosen: null, failure: null };
-    case "failed":
-      return failed(of, act.fields);
-    case "move":
-      if (of.booked === null && of.chosen === null) return "nothing";
-      return { ...of, booked: act.fields.slot, booked_by: said.id, chosen: null, failure: null };
-    case "cancel":
-      return cancelled(of, said, act.fields.source);
-    case "cannot_come":
-      return of.booked === null && of.chosen === null ? "nothing" : cancelled(of, said, "person");
-    case "no_show":
-      return missed(of, said);
-    case "reminder":
-      return of.booked?.start === act.fields.start ? of : "nothing";
-    case "find":
-    case "availability":
-      return of;
-  }
+type Effect<A extends ActName> = (of: Appointment, fields: ActFields<A>, said: SaidAct) => Appointment | Verdict;
+
+const EFFECTS: { readonly [A in ActName]: Effect<A> } = {
+  ask: (of, fields) => ({ ...of, ...fields }),
+  propose: (of, fields, said) => proposed(of, fields, said, false),
+  offer: (of, fields, said) => proposed(of, fields, said, true),
+  accept: accepted,
+  refuse: refused,
+  other_wish: (of, { wish }) => ({ ...of, wish }),
+  confirmed: (of, { answers }) =>
+    of.chosen?.id === answers ? { ...of, booked: of.chosen.slot, booked_by: answers, chosen: null, failure: null } : "late",
+  failed,
+  move: (of, { slot }, { id }) =>
+    of.booked === null && of.chosen === null ? "nothing" : { ...of, booked: slot, booked_by: id, chosen: null, failure: null },
+  cancel: (of, { source }, said) => cancelled(of, said, source),
+  cannot_come: (of, _, said) => (of.booked === null && of.chosen === null ? "nothing" : cancelled(of, said, "person")),
+  no_show: (of, _, said) => missed(of, said),
+  reminder: (of, { start }) => (of.booked?.start === start ? of : "nothing"),
+  find: (of) => of,
+  availability: (of) => of,
+};
+
+function effect(of: Appointment, { act, fields }: Act, said: SaidAct): Appointment | Verdict {
+  return (EFFECTS[act] as Effect<ActName>)(of, fields, said);
 }
 
-function proposed(of: Appointment, { act, fields }: Extract<Act, { act: "propose" | "offer" }>, { id }: SaidAct): Appointment {
+function proposed(of: Appointment, fields: ActFields<"propose">, { id }: SaidAct, waiting: boolean): Appointment {
   const { slots, expires, ...about } = fields;
-  const proposal = { id, slots, expires, waiting: act === "offer", gone: [] };
+  const proposal = { id, slots, expires, waiting, gone: [] };
   return { ...of, about, concerned: about.concerned, proposal, wish: null, failure: null, end: null };
 }
 
-function accepted(of: Appointment, which: { readonly proposal: MessageId; readonly slot: number }, said: SaidAct): Appointment | Verdict {
+function accepted(of: Appointment, which: ActFields<"accept">, said: SaidAct): Appointment | Verdict {
   const { proposal } = of;
   if (proposal?.id !== which.proposal) return "superseded";
   if (of.chosen !== null) return "taken";
@@ -196,14 +187,14 @@ function accepted(of: Appointment, which: { readonly proposal: MessageId; readon
   return { ...of, chosen: { id: said.id, index: which.slot, slot, by: said.author }, failure: null };
 }
 
-function refused(of: Appointment, proposal: MessageId, said: SaidAct): Appointment | Verdict {
+function refused(of: Appointment, { proposal }: ActFields<"refuse">, said: SaidAct): Appointment | Verdict {
   if (of.proposal?.id !== proposal) return "superseded";
   if (of.chosen !== null) return "taken";
   const end = of.booked === null ? ending("refused", said) : null;
   return { ...of, proposal: null, end };
 }
 
-function failed(of: Appointment, { answers, reason }: { readonly answers: MessageId; readonly reason: NonNullable<Appointment["failure"]> }): Appointment | Verdict {
+function failed(of: Appointment, { answers, reason }: ActFields<"failed">): Appointment | Verdict {
   const { chosen, proposal } = of;
   if (chosen?.id !== answers) return "late";
   const at = proposal?.slots.findIndex((slot) => sameSlot(slot, chosen.slot)) ?? -1;

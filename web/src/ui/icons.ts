@@ -8,6 +8,7 @@ export const ICONS = {
   archive: ["M3 4h18v5H3z", "M5 9v11h14V9M10 13h4"],
   back: ["M15 5l-7 7 7 7"],
   bell: ["M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4"],
+  calendar: ["M4 6h16v14H4z", "M4 10.5h16M8.5 3.5v4M15.5 3.5v4"],
   camera: [
     "M4 8h3l2-3h6l2 3h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z",
     disc(12, 13, 3.5),

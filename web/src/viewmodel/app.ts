@@ -6,6 +6,7 @@ import type { Joining } from "../model/joining.ts";
 import { isPassing } from "../model/refusals.ts";
 import { AccountSettings } from "./account_settings.ts";
 import { Activation } from "./activation.ts";
+import { Appointments } from "./appointments.ts";
 import { ConversationView } from "./conversation.ts";
 import { Inbox } from "./inbox.ts";
 import { Invitation } from "./invitation.ts";
@@ -16,6 +17,7 @@ import { isOpen, pathOf, routeOf } from "./routes.ts";
 import type {
   ActivationModel,
   AppModel,
+  AppointmentsModel,
   AppState,
   ConversationModel,
   InboxModel,
@@ -129,6 +131,10 @@ export class App implements AppModel {
 
   conversation(id: string): ConversationModel {
     return new ConversationView(this.#client, this.#home(), id, () => { this.go({ name: "inbox" }); });
+  }
+
+  appointments(conversation: string): AppointmentsModel {
+    return new Appointments(this.#home(), conversation);
   }
 
   newConversation(patient: string | null): NewConversationModel {

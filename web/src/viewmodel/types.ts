@@ -7,6 +7,7 @@
 
 export type * from "./types/words";
 export type * from "./types/timeline";
+export type * from "./types/appointment";
 export type * from "./types/composer";
 export type * from "./types/app";
 export type * from "./types/entrance";

@@ -1,8 +1,9 @@
 import { Observable } from "../../viewmodel/observable";
 import type {
-  ActivationState, AppModel, AppState, ComposerState, ConversationState, InboxState, InvitationState, MembersState,
+  ActivationState, AppModel, AppointmentsState, AppState, ComposerState, ConversationState, InboxState, InvitationState, MembersState,
   NewConversationState, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
+import { noAppointments } from "./appointments";
 import { manyMessages } from "./entries";
 import { samplePdf, samplePicture } from "./files";
 import { martin } from "./people";
@@ -16,6 +17,7 @@ export type Scene = {
   invitation?: InvitationState;
   inbox?: InboxState;
   conversation?: ConversationState;
+  appointments?: AppointmentsState;
   composer?: ComposerState;
   newConversation?: NewConversationState;
   write?: WriteState;
@@ -100,6 +102,7 @@ export function galleryApp(scene: Scene): AppModel {
       }),
     inbox: () => still(holding(scene.inbox ?? states.inboxPatient)),
     conversation: () => conversation(scene),
+    appointments: () => still({ ...holding(scene.appointments ?? noAppointments), instants: (day: string, time: string) => [Date.parse(`${day}T${time}Z`)] }),
     newConversation: () =>
       still({ ...holding(scene.newConversation ?? states.newConversation), composer: composer(scene.composer ?? states.composerProfessional) }),
     write: () => still({ ...holding(scene.write ?? states.write), composer: composer(scene.composer ?? states.composer) }),

@@ -1,3 +1,4 @@
+import { appointmentScene } from "./appointments";
 import { longStory, manyMessages } from "./entries";
 import type { Scene } from "./model";
 import { dupont, martin } from "./people";
@@ -8,6 +9,15 @@ const jean = (scene: Omit<Scene, "app">): Scene => ({ app: s.app(dupont, PATIENT
 const claire = (scene: Omit<Scene, "app">): Scene => ({ app: s.app(martin, PATIENT), inbox: s.inboxProfessional, ...scene });
 const activating = (activation: Scene["activation"] & object): Scene => ({ app: s.app(null, { name: "activation", token: "t" }), activation });
 const inviting = (invitation: Scene["invitation"] & object): Scene => ({ app: s.app(null, { name: "invitation", link: null }), invitation });
+
+const appointment = (...names: Parameters<typeof appointmentScene> extends [unknown, ...infer Names] ? Names : never): Scene => {
+  const { state, entries } = appointmentScene(dupont, ...names);
+  return jean({ conversation: s.conversation(dupont, { entries }), appointments: state });
+};
+const appointmentOfPractice = (...names: Parameters<typeof appointment>): Scene => {
+  const { state, entries } = appointmentScene(martin, ...names);
+  return claire({ conversation: s.conversation(martin, { entries }), appointments: state, composer: s.composerProfessional });
+};
 
 /** Every screen in its telling states; the screenshots and the accessibility tests walk through all of them. */
 export const SCENES: Readonly<Record<string, () => Scene>> = {
@@ -34,6 +44,11 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "conversation-ended": () => jean({ conversation: s.conversation(dupont, s.ended) }),
   "conversation-alarm": () => jean({ conversation: s.conversation(dupont, { alarm: s.problem("fork", { alarm: true, retry: false }) }) }),
   "conversation-professional": () => claire({ conversation: s.conversation(martin, { entries: longStory(martin) }), composer: s.composerProfessional }),
+  "appointment-proposed": () => appointment("proposed"),
+  "appointment-overseas": () => appointment("overseas"),
+  "appointment-booked": () => appointment("booked"),
+  "appointment-all": () => appointment("gone", "remote", "cancelled"),
+  "appointment-practice": () => appointmentOfPractice("asked", "toConfirm"),
   "conversation-undo": () =>
     claire({ conversation: s.conversation(martin, { send: { name: "undoable", seconds: 8 }, invitation: { state: "open", expires: Date.now() } }) }),
   "conversation-10000": () => jean({ conversation: s.conversation(dupont, { entries: manyMessages(dupont, 10_000), older: "available" }) }),

@@ -2,6 +2,7 @@
 
 import type { Readable } from "../observable";
 import type { ActivationModel, InvitationModel, UnlockModel } from "./entrance";
+import type { AppointmentsModel } from "./appointment";
 import type { ConversationModel } from "./conversation";
 import type { InboxModel } from "./inbox";
 import type { SettingsModel } from "./settings";
@@ -59,6 +60,7 @@ export interface AppModel {
   invitation(link: string | null): InvitationModel;
   inbox(): InboxModel;
   conversation(id: string): ConversationModel;
+  appointments(conversation: string): AppointmentsModel;
   newConversation(patient: string | null): NewConversationModel;
   write(to: string | null): WriteModel;
   settings(): SettingsModel;

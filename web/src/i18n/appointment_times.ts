@@ -1,0 +1,57 @@
+import { language } from "./locale.svelte";
+
+/** Times of appointments: the wall time of the place, whatever the device's zone. Times are milliseconds since 1970. */
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+function parts(at: number, zone: string | undefined, options: Intl.DateTimeFormatOptions): string {
+  const key = `${language()} ${zone ?? ""} ${JSON.stringify(options)}`;
+  let formatter = formatters.get(key);
+  if (!formatter) {
+    const timeZone = zone === undefined ? {} : { timeZone: known(zone) };
+    formatters.set(key, (formatter = new Intl.DateTimeFormat(language() === "en" ? "en-GB" : "fr-FR", { ...options, ...timeZone })));
+  }
+  return formatter.format(at);
+}
+
+/** What this browser knows of time zones; a name it does not know is read in UTC, and the offset says so. */
+function known(zone: string): string {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return zone;
+  } catch {
+    return "UTC";
+  }
+}
+
+/** "vendredi 24 avril", with the year when it is not this one. */
+export function wallDay(at: number, zone?: string): string {
+  const year = parts(at, zone, { year: "numeric" }) === parts(Date.now(), zone, { year: "numeric" }) ? {} : ({ year: "numeric" } as const);
+  return parts(at, zone, { weekday: "long", day: "numeric", month: "long", ...year });
+}
+
+/** "09:00" */
+export function wallTime(at: number, zone?: string): string {
+  return parts(at, zone, { hour: "2-digit", minute: "2-digit", hour12: false });
+}
+
+/** "UTC+2" */
+export function offset(at: number, zone?: string): string {
+  const formatter = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset", ...(zone === undefined ? {} : { timeZone: known(zone) }) });
+  const name = formatter.formatToParts(at).find(({ type }) => type === "timeZoneName")?.value ?? "GMT";
+  return name.replace("GMT", "UTC").replace("-", "−");
+}
+
+/** "Fort-de-France" of "America/Martinique" is not ours to know: the last part of the name, spaced. */
+export function city(zone: string): string {
+  return known(zone) === zone ? (zone.split("/").at(-1) ?? zone).replaceAll("_", " ") : "UTC";
+}
+
+/** The device's clock shows another time than the place at that moment. */
+export function elsewhere(at: number, zone: string): boolean {
+  return wallTime(at, zone) !== wallTime(at) || wallDay(at, zone) !== wallDay(at);
+}
+
+export function deviceZone(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
