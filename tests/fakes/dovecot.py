@@ -156,10 +156,10 @@ class Dovecot:
 
 
 @contextmanager
-def running_dovecot() -> Iterator[Dovecot]:
-    """Run one until the block ends."""
+def running_dovecot(place: Path | None = None) -> Iterator[Dovecot]:
+    """Run one until the block ends, in a new folder of ``place``."""
     # Not under tmp_path: the user that Dovecot becomes may not enter it, and sockets have short names.
-    with tempfile.TemporaryDirectory(prefix="dovecot") as folder:
+    with tempfile.TemporaryDirectory(prefix="dovecot", dir=place) as folder:
         made = Dovecot(Path(folder))
         try:
             yield made
