@@ -154,6 +154,12 @@ export class Api {
     });
   }
 
+  /** Ascending, at most 200. */
+  journal(from: { readonly after: number } | { readonly before: number }, limit: number): Promise<T.JournalPage> {
+    const [[side, position] = ["after", 0]] = Object.entries(from);
+    return this.#get(`/v1/journal?${side}=${position}&limit=${limit}`);
+  }
+
   // ---- invitations
 
   invitation(id: T.B64): Promise<T.InvitationDetail> {

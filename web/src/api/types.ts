@@ -184,6 +184,24 @@ export type RetractedEvent = At & {
 export type Event = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | BlockedEvent | RetractedEvent;
 export type EventPage = { readonly events: readonly Event[]; readonly last_seq: number };
 
+export type AccessKind = "joined" | "gone" | "opened" | "read" | "document_opened" | "document_received";
+export type JournalEntry = {
+  readonly position: number;
+  readonly kind: AccessKind;
+  readonly at: number;
+  readonly who: B64;
+  readonly conversation: B64;
+  readonly attachment: B64 | null;
+  readonly previous: B64;
+};
+export type JournalPage = {
+  readonly entries: readonly JournalEntry[];
+  /** Of the oldest that is kept, and of the newest. */
+  readonly first: number;
+  readonly last: number;
+  readonly head: B64;
+};
+
 // ---- invitations
 
 export type InvitationDetail = {

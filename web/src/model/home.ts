@@ -9,6 +9,7 @@ import { Attachments } from "./attachments.ts";
 import { Beginnings } from "./beginnings.ts";
 import type { Facts } from "./facts.ts";
 import { drawInvitation, invitationKey, keptOf, type Invited, type KeptInvitation } from "./invited.ts";
+import { Journal } from "./journal.ts";
 import { Log } from "./log.ts";
 import { Openings } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
@@ -194,6 +195,12 @@ export class Home {
     const kept = keptOf(invited);
     await this.#opened.device.vault.keep("own", invitationKey(invited.invite.member), kept);
     return kept;
+  }
+
+  // ---- who had access
+
+  journal(): Journal {
+    return new Journal({ api: this.ground.api, vault: this.#opened.device.vault, me: this.account });
   }
 
   // ---- drafts

@@ -9,6 +9,7 @@ import { Activation } from "./activation.ts";
 import { Appointments } from "./appointments.ts";
 import { ConversationView } from "./conversation.ts";
 import { Inbox } from "./inbox.ts";
+import { AccessJournal } from "./journal.ts";
 import { Invitation } from "./invitation.ts";
 import { NewConversation } from "./new_conversation.ts";
 import { Observable } from "./observable.ts";
@@ -22,6 +23,7 @@ import type {
   ConversationModel,
   InboxModel,
   InvitationModel,
+  JournalModel,
   NewConversationModel,
   Person,
   Route,
@@ -143,6 +145,10 @@ export class App implements AppModel {
 
   write(to: string | null): WriteModel {
     return new Write(this.#client, this.#home(), to, (conversation) => { this.#show(conversation); });
+  }
+
+  journal(): JournalModel {
+    return new AccessJournal(this.#home());
   }
 
   settings(): SettingsModel {

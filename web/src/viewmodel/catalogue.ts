@@ -91,6 +91,13 @@ export const PHRASES = {
   "notice.reopened": ["by"],
   "notice.retracted": ["by"],
   "notice.named": ["name"],
+  // the access journal
+  "access.joined": ["name"],
+  "access.gone": ["name"],
+  "access.opened": ["name"],
+  "access.read": ["name"],
+  "access.document_opened": ["name"],
+  "access.document_received": ["name"],
   // newest thing of an inbox row, when it is not a text
   "preview.document": ["count"],
   "preview.ended": ["by"],

@@ -15,3 +15,4 @@ export type * from "./types/inbox";
 export type * from "./types/conversation";
 export type * from "./types/write";
 export type * from "./types/settings";
+export type * from "./types/journal";

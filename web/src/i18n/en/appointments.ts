@@ -20,7 +20,7 @@ export const appointments: Record<keyof typeof source, Message> = {
   "appointment.choose.move": "You can change to another time",
   "appointment.choose.practice": "Times proposed",
   "appointment.slot": "{day} at {time}",
-  "appointment.slot.choose": "Choose {day} at {time}",
+  "appointment.slot.choose": "Choose",
   "appointment.slot.gone": "taken",
   "appointment.slot.past": "over",
   "appointment.slot.chosen": "chosen",

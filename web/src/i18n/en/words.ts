@@ -42,6 +42,13 @@ export const words = {
   "notice.retracted": "{by} withdrew a message before it was read",
   "notice.named": "New name here: {name}",
 
+  "access.joined": "{name} can now read the exchange",
+  "access.gone": "{name} can no longer read what follows in the exchange",
+  "access.opened": "{name} loaded the messages of the exchange",
+  "access.read": "{name} read the messages of the exchange",
+  "access.document_opened": "{name} opened a document",
+  "access.document_received": "{name} sent you a document",
+
   "preview.document": { one: "A document", other: "{count} documents" },
   "preview.ended": "Exchange closed by {by}",
   "preview.retracted": "{by} withdrew a message",

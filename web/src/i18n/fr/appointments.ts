@@ -18,7 +18,7 @@ export const appointments = {
   "appointment.choose.move": "Vous pouvez changer pour un autre horaire",
   "appointment.choose.practice": "Horaires proposés",
   "appointment.slot": "{day} à {time}",
-  "appointment.slot.choose": "Choisir {day} à {time}",
+  "appointment.slot.choose": "Choisir",
   "appointment.slot.gone": "déjà pris",
   "appointment.slot.past": "passé",
   "appointment.slot.chosen": "choisi",

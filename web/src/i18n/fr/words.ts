@@ -41,6 +41,13 @@ export const words = {
   "notice.retracted": "{by} a retiré un message avant lecture",
   "notice.named": "Nouveau nom ici : {name}",
 
+  "access.joined": "{name} peut désormais lire l'échange",
+  "access.gone": "{name} ne peut plus lire la suite de l'échange",
+  "access.opened": "{name} a chargé les messages de l'échange",
+  "access.read": "{name} a lu les messages de l'échange",
+  "access.document_opened": "{name} a ouvert un document",
+  "access.document_received": "{name} vous a transmis un document",
+
   "preview.document": { one: "Un document", other: "{count} documents" },
   "preview.ended": "Échange clos par {by}",
   "preview.retracted": "{by} a retiré un message",

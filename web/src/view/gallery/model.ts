@@ -106,6 +106,7 @@ export function galleryApp(scene: Scene): AppModel {
     newConversation: () =>
       still({ ...holding(scene.newConversation ?? states.newConversation), composer: composer(scene.composer ?? states.composerProfessional) }),
     write: () => still({ ...holding(scene.write ?? states.write), composer: composer(scene.composer ?? states.composer) }),
+    journal: () => still(holding(states.journal)),
     settings: () => still(holding(scene.settings ?? states.settings)),
   });
 }

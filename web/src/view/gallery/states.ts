@@ -1,5 +1,5 @@
 import type {
-  ActivationState, AppState, ComposerState, ConversationState, InboxRow, InboxState, InvitationState, InvitationToShow,
+  ActivationState, AppState, ComposerState, ConversationState, InboxRow, InboxState, InvitationState, InvitationToShow, JournalState,
   NewConversationState, Person, Problem, RecoveryCode, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
 import { longStory, shortStory } from "./entries";
@@ -112,4 +112,14 @@ export const settings: SettingsState = {
     { id: "s2", holderName: "Safari sur iPhone", created: NOW - 90 * DAY, lastUsed: NOW - DAY, current: false },
   ],
   server: { name: "Cabinet des Lilas", version: "0.1.0", registryKey: "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80" },
+};
+
+export const journal: JournalState = {
+  loading: false, more: true, problem: null,
+  rows: [
+    { id: "4", at: NOW - DAY / 8, what: { key: "access.read", params: { name: martin.name } }, subject: "Renouvellement du traitement" },
+    { id: "3", at: NOW - DAY / 7, what: { key: "access.document_opened", params: { name: haddad.name } }, subject: "Renouvellement du traitement" },
+    { id: "2", at: NOW - DAY, what: { key: "access.document_received", params: { name: martin.name } }, subject: "Votre ordonnance" },
+    { id: "1", at: NOW - 9 * DAY, what: { key: "access.joined", params: { name: martin.name } }, subject: "" },
+  ],
 };

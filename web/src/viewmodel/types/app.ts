@@ -5,6 +5,7 @@ import type { ActivationModel, InvitationModel, UnlockModel } from "./entrance";
 import type { AppointmentsModel } from "./appointment";
 import type { ConversationModel } from "./conversation";
 import type { InboxModel } from "./inbox";
+import type { JournalModel } from "./journal";
 import type { SettingsModel } from "./settings";
 import type { NewConversationModel, WriteModel } from "./write";
 import type { Person, Problem } from "./words";
@@ -64,4 +65,5 @@ export interface AppModel {
   newConversation(patient: string | null): NewConversationModel;
   write(to: string | null): WriteModel;
   settings(): SettingsModel;
+  journal(): JournalModel;
 }
