@@ -7,7 +7,7 @@ not expect). It leaves the agenda as it found it.
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NoReturn
 
 from bridges.agenda.provider import Ability, AgendaError, Provider, UnsupportedError, Window
 
@@ -82,7 +82,12 @@ async def _try(check: Check, agenda: Agenda) -> Finding:
     return Finding(check=check.name, outcome="passed")
 
 
+def fail(why: str) -> NoReturn:
+    """Fail the check."""
+    raise FailedError(why)
+
+
 def require(truth: object, otherwise: str) -> None:
     """Fail the check unless something holds."""
     if not truth:
-        raise FailedError(otherwise)
+        fail(otherwise)

@@ -141,6 +141,11 @@ class Holds:
         rows = self._db.execute("SELECT * FROM holds WHERE agenda = ? AND state = 'pending'", (self._agenda,))
         return [_row(each) for each in rows]
 
+    def booked(self, after: datetime) -> list[Row]:
+        """Give the appointments that begin after a moment."""
+        query = "SELECT * FROM holds WHERE agenda = ? AND state = 'booked' AND starts > ?"
+        return [_row(each) for each in self._db.execute(query, (self._agenda, _seconds(after)))]
+
     def forget(self, before: datetime) -> int:
         """Delete what ended before a moment; gives how many rows that were."""
         done = self._db.execute(

@@ -36,6 +36,10 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if len(self.motive) > 120 or not self.motive.isprintable():
             raise ValueError("a motive is one line of at most 120 characters")
 
+    def offers(self, motive: str, mode: Mode | None) -> bool:
+        """Say whether its slots are what is asked for; an empty motive and no mode ask for all."""
+        return (not motive or self.motive == motive) and mode in {None, self.mode}
+
     def starts(self, day: date) -> Iterator[datetime]:
         """Give the wall times at which slots begin on a day."""
         first, last = self.between or (day, day)

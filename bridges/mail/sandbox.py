@@ -18,7 +18,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(Answer)
 
 
 class Sandbox(Child):
-    """Reads strangers' mail; use as ``async with Sandbox() as sandbox``. Not for concurrent calls."""
+    """Reads strangers' mail; use as ``async with Sandbox() as sandbox``."""
 
     MODULE: ClassVar[str] = "bridges.mail.worker"
 

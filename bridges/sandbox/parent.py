@@ -28,7 +28,7 @@ class LostError(Exception):
 
 
 class Child:
-    """Has strangers' files read by a child; use as ``async with``. Not for concurrent calls.
+    """Has strangers' files read by a child, one after another; use as ``async with``.
 
     A kind of file is a subclass: it names the module to run and its limits.
     """
@@ -38,6 +38,7 @@ class Child:
     def __init__(self) -> None:
         self._child: asyncio.subprocess.Process | None = None
         self._read = 0
+        self._alone = asyncio.Lock()
 
     def limits(self) -> Limits:
         """Say what the child may take."""
@@ -53,6 +54,10 @@ class Child:
 
     async def ask(self, options: bytes, raw: bytes, decode: Callable[[bytes], _Answer]) -> _Answer:
         """Have one file read. Raises LostError, after which the next file gets a new child."""
+        async with self._alone:
+            return await self._one(options, raw, decode)
+
+    async def _one(self, options: bytes, raw: bytes, decode: Callable[[bytes], _Answer]) -> _Answer:
         limits = self.limits()
         child = await self._started(limits)
         try:

@@ -15,7 +15,7 @@ _ANSWER: Final = msgspec.msgpack.Decoder(Answer)
 
 
 class Sandbox(Child):
-    """Reads strangers' calendars; use as ``async with Sandbox() as sandbox``. Not for concurrent calls."""
+    """Reads strangers' calendars; use as ``async with Sandbox() as sandbox``."""
 
     MODULE: ClassVar[str] = "bridges.agenda.calendar.worker"
 

@@ -1,0 +1,74 @@
+"""The settings of an agenda: one TOML file, refused when anything in it is unknown. Source: docs/operate/agenda.md."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from bridges.agenda.openings import Opening
+from bridges.kit.errors import UsageError
+
+_T = TypeVar("_T")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One agenda of one person at one place."""
+
+    name: str  # of this agenda among those of the practice; never leaves it
+    zone: str  # of the place
+    provider: dict[str, Any]  # ``kind`` and what that adapter asks for
+    openings: list[Opening] = []
+    store: str = "agenda.db"  # beside the settings; several agendas of a practice may share it
+    page: str = ""  # https address where people book by hand
+    notice_minutes: int = 120  # between the choice and the slot
+    hold_minutes: int = 15
+    holds_per_person: int = 2
+    deadline_minutes: int = 24 * 60  # how long before it a patient may cancel or move alone
+    folder: Path = Path()  # where the file lies; set by ``load``
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 60 or not self.name.isprintable():
+            raise ValueError("name: one line of 1 to 60 characters")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("zone: a name like Europe/Paris") from None
+        if self.page and not self.page.startswith("https://"):
+            raise ValueError("page: begins with https://")
+        bounds = {"notice_minutes": 60 * 24 * 60, "hold_minutes": 24 * 60, "deadline_minutes": 60 * 24 * 60}
+        if any(not 0 <= getattr(self, name) <= most for name, most in bounds.items()) or self.hold_minutes < 1:
+            raise ValueError("minutes: 0 to 60 days, holds 1 minute to a day")
+        if not 1 <= self.holds_per_person <= 20:
+            raise ValueError("holds_per_person: 1 to 20")
+
+    def beside(self, name: str) -> Path:
+        """Give the path of a file that the settings name, beside them unless it is absolute."""
+        return self.folder / Path(name).expanduser()
+
+
+def load(path: Path) -> Config:
+    """Read the settings. Raises UsageError (``usage``) with what is wrong, never with a value."""
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("usage", f"--config: {error}") from None
+    if "folder" in told:
+        raise UsageError("usage", "--config: unknown field `folder`")
+    return convert({**told, "folder": path.resolve().parent}, Config, "--config")
+
+
+def convert(told: Any, kind: type[_T], where: str) -> _T:
+    """Make settings of what a file says; raises UsageError (``usage``)."""
+    try:
+        return msgspec.convert(told, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError("usage", f"{where}: {error}") from None
+
+
+def secret(path: Path) -> str:
+    """Read a password that only its owner may read. Raises UsageError (``usage``) for one that others may."""
+    if path.stat().st_mode & 0o077:
+        raise UsageError("usage", "password_file: only its owner may read it (chmod 600)")
+    return path.read_text("utf-8").rstrip("\n")
