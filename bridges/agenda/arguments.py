@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bridges.agenda.fhir import arguments as sas_arguments
 from bridges.kit.words import say
 
 
@@ -18,6 +19,10 @@ def declare(agenda: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
         "conformance", parents=[common], help=say("éprouver un agenda réel", "try a live agenda")
     )
     _config(conformance, required=True)
+    sas = actions.add_parser(
+        "sas-check", parents=[common], help=say("éprouver un point d'accès SAS", "try a SAS endpoint")
+    )
+    sas_arguments.declare(sas)
     days = say("jours à venir où chercher des créneaux libres", "coming days in which free slots are looked for")
     conformance.add_argument("--days", type=int, default=14, metavar="N", help=days)
 

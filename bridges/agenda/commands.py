@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reading import Query, Reading
 from bridges.agenda.calendar.sandbox import Sandbox
+from bridges.agenda.fhir.commands import sas_check
 from bridges.kit.errors import UsageError
 from bridges.kit.words import say
 from bridges.terminal.output import Output
@@ -79,4 +80,7 @@ def _read_bounded(path: Path) -> bytes:
         return stream.read(limits.RAW + 1)
 
 
-ACTIONS: Final[dict[str, Callable[[argparse.Namespace, Output], Awaitable[int | None]]]] = {"busy": busy}
+ACTIONS: Final[dict[str, Callable[[argparse.Namespace, Output], Awaitable[int | None]]]] = {
+    "busy": busy,
+    "sas-check": sas_check,
+}
