@@ -74,10 +74,13 @@ class Sorting:
 
     def _patient(self, box: Box, taken: Taken, reading: Reading, mail: Mail) -> Route | Elsewhere:
         addressed = self._addressed(taken, box, mail)
-        numbers = addressed | {card.patient.ins for card in reading.documents if self._counts(card)}
+        written = {card.patient.ins for card in reading.documents if self._counts(card)}
+        numbers = addressed | written
         threads = self._answered(box, mail)
-        if len(numbers) > 1 or len({thread.patient for thread in threads}) > 1:
-            return Elsewhere("refused", "several_patients" if not addressed else "ins_differs")
+        if len(addressed) > 1 or len(written) > 1:
+            return Elsewhere("refused", "several_patients")
+        if len(numbers) > 1:
+            return Elsewhere("refused", "ins_differs")
         if not numbers and not threads:
             return self._nobody(box, reading)
         known = self.patients.find(next(iter(numbers))) if numbers else self.patients.get(threads[0].patient)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import email
+import email.policy
 import time
 from collections.abc import AsyncIterator, Callable
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from bridges.kit.client import client
 from bridges.kit.home import Home
 from bridges.mail import process
 from bridges.mail.config import load
+from bridges.mail.inbox import Source
 from bridges.mail.patients import Person
 from bridges.mail.process import Desk
 from crypto.codec import b64
@@ -58,19 +62,33 @@ async def make_home(server: Any, folder: Path, name: str = "Passerelle du Cabine
     return home
 
 
-def configuration(folder: Path, dovecot: Dovecot, *, box: str = "", top: str = "", user: str = "dr") -> Path:
-    """Write a configuration that delivers by appending to the box."""
+def configuration(
+    folder: Path, dovecot: Dovecot | None = None, *, box: str = "", top: str = "", user: str = "dr"
+) -> Path:
+    """Write a configuration that takes from and appends to a box of Dovecot; without one, mail goes nowhere."""
     secret = folder / "password"
     secret.write_text("secret\n")
     secret.chmod(0o600)
     path = folder / "bridge.toml"
+    imap = (
+        f"""
+deliver = "append"
+[box.imap]
+host = "localhost"
+port = {dovecot.port}
+security = "starttls"
+ca_file = "{dovecot.folder}/cert.pem"
+login = {{ user = "{user}", password_file = "password" }}
+"""
+        if dovecot
+        else ""
+    )
     path.write_text(
         f"""
 home = "home"
 state = "state"
 every = 0.2
 patient_domains = ["patients.cabinet.mssante.fr"]
-production = true
 {top}
 
 [[box]]
@@ -78,15 +96,8 @@ name = "cabinet"
 address = "{BOX}"
 owner = "Cabinet du Sud"
 unknown = "bounce"
-deliver = "append"
 {box}
-
-[box.imap]
-host = "localhost"
-port = {dovecot.port}
-security = "starttls"
-ca_file = "{dovecot.folder}/cert.pem"
-login = {{ user = "{user}", password_file = "password" }}
+{imap}
 """
     )
     return path
@@ -113,6 +124,22 @@ async def running_bridge(path: Path) -> AsyncIterator[Desk]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def take(desk: Desk, *raws: bytes, box: str = "cabinet") -> list[tuple[str, str | None]]:
+    """Hand mails to a bridge, let it work once, and give what became of each."""
+    kept = [desk.keep(raw, Source(box)) for raw in raws]
+    await desk.pass_once()
+    rows = [desk.state.one("SELECT state, reason FROM mails WHERE id = ?", (each.id,)) for each in kept]
+    return [(row[0], row[1]) for row in rows if row]
+
+
+def sent(desk: Desk, box: str = "cabinet") -> list[EmailMessage]:
+    """Give the mails that are to leave, read by the standard library, and take them as sent."""
+    leased = desk.outgoing.due(box)
+    for each in leased:
+        desk.outgoing.sent(each.id)
+    return [email.message_from_bytes(each.mail.raw, policy=email.policy.default) for each in leased]
 
 
 def mail(
