@@ -137,7 +137,7 @@ async def hand_in(device: Device, sent: Envelope) -> int | None:
     history.add("fail", op=op, code=answer["code"])
     device.stage.count(answer["code"])
     if answer["code"] == "stale_epoch":
-        device.stage.epochs[conv] = answer["epoch"]
+        device.stage.epochs[conv] = max(answer["epoch"], device.stage.epochs.get(conv, 1))  # it may come late
     return 0
 
 

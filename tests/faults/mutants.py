@@ -1,7 +1,8 @@
 """Servers with one fault each: what the checker must notice, or it proves nothing.
 
 Every mutant is the real server with one thing patched in a forked child before it serves. `needs` says which campaign
-shows it: `kill` (SIGKILL), `cut` (power cut), `nodes` (crashes of PostgreSQL) or `run` (no crash needed).
+shows it: `kill` (SIGKILL), `cut` (power cut), `nodes` (crashes of PostgreSQL), `sim` (the simulation, on two nodes) or
+`run` (no crash needed).
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from server.bus.redis import RedisBus
 from server.domain.errors import DomainError
 from server.services import envelopes, feed
 from server.storage import blobs, committer, engine, log, postgres, store, unit_of_work
 from server.transport.live import line
 
-How = Literal["kill", "cut", "run", "nodes"]
+How = Literal["kill", "cut", "run", "nodes", "sim"]
 
 
 @dataclass(frozen=True)
@@ -328,3 +330,25 @@ def lets_postgres_sync_later() -> None:
     """`synchronous_commit=off`, which the server refuses when it is told of it: here it is not told."""
     postgres._SESSION = postgres._SESSION | {"synchronous_commit": "off"}
     postgres.check = lambda _: None
+
+
+@mutant("sim", "P10")
+def believes_a_deaf_bus() -> None:
+    """A subscription that is open counts as one that hears: no heartbeat is missed."""
+    RedisBus.silent = property(lambda _: False)  # type: ignore[method-assign, assignment]
+
+
+@mutant("sim", "P10")
+def keeps_lost_hints_to_itself() -> None:
+    """A node that could not send its hints tells nobody, and neither does one that begins in the place of another."""
+    RedisBus._owes = property(lambda _: False, lambda *_: None)  # type: ignore[assignment]
+
+
+IN_SIMULATION = (
+    "acknowledges_before_commit", "pushes_before_commit", "stores_repeats", "does_not_join_repeats_of_one_batch",
+    "trusts_whoever_repeats", "numbers_from_memory", "numbers_outside_the_transaction", "feeds_after_the_commit",
+    "forgets_one_member", "overwrites_receipts", "reads_an_old_snapshot", "does_not_catch_lines_up",
+    "shows_the_removed_everything", "changes_what_it_stores", "takes_the_reading_mark_back", "believes_a_deaf_bus",
+    "keeps_lost_hints_to_itself",
+)  # fmt: skip
+"""Those that the simulation notices too. The others are about syncing, which it does not simulate."""

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from redis.exceptions import ConnectionError as GoneError
 
@@ -91,7 +91,7 @@ class _Pipeline:
         self._server = server
         self._commands: list[tuple[bytes, bytes]] = []
 
-    async def __aenter__(self) -> _Pipeline:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,7 +114,7 @@ class _Subscription:
         self.channels: Iterable[bytes] = ()
         self.deaf = self.broken = False
 
-    async def __aenter__(self) -> _Subscription:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -50,6 +50,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.steps = 0
         self._now = 0.0
+        self._clock_resolution = STEP
         self._selector = self
         self._ready = _Ready(random.Random(seed), self._tick)
 
