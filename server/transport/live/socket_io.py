@@ -20,6 +20,7 @@ from server.domain.ids import unb64
 from server.services.container import Services
 from server.transport.address import address
 from server.transport.live.carrier import Carrier
+from server.transport.live.engine import slim
 from server.transport.live.frames import Framing
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
@@ -70,6 +71,7 @@ class SocketIO:
 
     async def _greet(self, engine_sid: str, environ: dict[str, Any]) -> None:
         """Give a connection a moment to bring a ticket; without one it is not kept."""
+        slim(self._server.eio.sockets[engine_sid])
         await self._server._handle_eio_connect(engine_sid, environ)  # noqa: SLF001  # as in ``_guard``
         asyncio.get_running_loop().call_later(GREETING, self._require_line, engine_sid)
 
@@ -115,6 +117,8 @@ class SocketIO:
         )
         self._lines[sid] = line
         self._places[sid] = place
+        environ.clear()  # the library keeps it to the end: a copy of every header
+        environ["aiohttp.request"] = request
         self._run(self._begin(sid, line))
 
     async def _begin(self, sid: str, line: Line) -> None:
