@@ -2,16 +2,23 @@
 
 import argparse
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bridges.agenda.adapters import clock, open_agenda
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reading import Query, Reading
 from bridges.agenda.calendar.sandbox import Sandbox
+from bridges.agenda.checks import CHECKS
+from bridges.agenda.config import load
+from bridges.agenda.conformance import OUTCOMES, Agenda, examine
 from bridges.agenda.fhir.commands import sas_check
-from bridges.kit.errors import UsageError
+from bridges.agenda.provider import AgendaError, UnknownOutcomeError, UnreachableError, Window
+from bridges.kit.errors import KitError, RefusedError, UsageError
+from bridges.kit.errors import UnreachableError as NoAnswerError
 from bridges.kit.words import say
 from bridges.terminal.output import Output
 
@@ -39,6 +46,33 @@ async def busy(args: argparse.Namespace, out: Output) -> int:
         out.tell("\n".join([say("Laissés de côté :", "Left out:"), *left_out]))
     out.answer(told, text)
     return REFUSED if answer.reading.reason else 0
+
+
+async def conformance(args: argparse.Namespace, out: Output) -> int:
+    """Try the contract on a live agenda; exit code 3 when a check fails. What is written is taken back."""
+    if not 1 <= args.days <= 60:
+        raise UsageError("usage", "--days: 1 to 60")
+    config = load(args.config)
+    start = clock() + timedelta(minutes=config.notice_minutes)
+    window = Window(start=start, end=start + timedelta(days=args.days))
+    try:
+        async with open_agenda(config) as provider:
+            report = await examine(Agenda(provider=provider, window=window, now=clock), CHECKS)
+    except AgendaError as error:
+        raise refusal(error) from None
+    counts = {str(outcome): report.count(outcome) for outcome in OUTCOMES}
+    told = {**counts, "details": [asdict(each) for each in report.details]}
+    lines = [f"{each.outcome:<11} {each.check} {each.detail}".rstrip() for each in report.details]
+    out.answer(told, "\n".join(lines))
+    return REFUSED if report.count("failed") else 0
+
+
+def refusal(error: AgendaError) -> KitError:
+    """Give the error of the terminal for an agenda that does not do what it is asked."""
+    detail = f"{error.code} {error.detail}".strip()
+    if isinstance(error, UnreachableError | UnknownOutcomeError):
+        return NoAnswerError("agenda_away", detail)
+    return RefusedError("agenda_refused", detail)
 
 
 def plain_busy(reading: Reading) -> dict[str, Any]:
@@ -82,5 +116,6 @@ def _read_bounded(path: Path) -> bytes:
 
 ACTIONS: Final[dict[str, Callable[[argparse.Namespace, Output], Awaitable[int | None]]]] = {
     "busy": busy,
+    "conformance": conformance,
     "sas-check": sas_check,
 }

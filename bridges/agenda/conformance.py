@@ -7,7 +7,7 @@ not expect). It leaves the agenda as it found it.
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from bridges.agenda.provider import Ability, AgendaError, Provider, UnsupportedError, Window
 
@@ -26,6 +26,7 @@ class Agenda:
 
 
 Outcome = Literal["passed", "failed", "unsupported"]
+OUTCOMES: Final[tuple[Outcome, ...]] = ("passed", "failed", "unsupported")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,6 +255,18 @@ SENTENCES: Final[dict[str, Pair]] = {
         "The answer does not come from a Pli server.",
         "Check the address given with --server.",
     ),
+    "agenda_away": _pair(
+        "L'agenda ne répond pas.",
+        "Vérifiez l'adresse et la connexion. " + _LATER_FR,
+        "The agenda does not answer.",
+        "Check the address and the connection. " + _LATER_EN,
+    ),
+    "agenda_refused": _pair(
+        "L'agenda a refusé.",
+        "Vérifiez l'identifiant, le mot de passe et le nom de l'agenda.",
+        "The agenda refused.",
+        "Check the user, the password and the name of the calendar.",
+    ),
     "wrong_inviter": _pair(
         "L'invitation ne vient pas de la personne qu'elle annonce.",
         _STOP_FR,
