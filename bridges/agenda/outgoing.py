@@ -113,9 +113,22 @@ class Outgoing:
                 nothing was changed. UnknownOutcomeError: none to a write. CredentialsRevokedError: 401 or 403.
 
         """
+        return await self._guarded(method, self.origin.url(path, query), headers or {}, body)
+
+    async def visit(self, address: str) -> Reply:
+        """Read an address that an answer named, at the same origin; raises as ``ask``."""
+        try:
+            url = URL(address)
+        except ValueError:
+            raise ForbiddenError("address") from None
+        if _origin(url) != _origin(URL(self.origin.base)):
+            raise ForbiddenError("link to another origin")
+        return await self._guarded("GET", url, {}, None)
+
+    async def _guarded(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Reply:
         writes = method not in READING
         try:
-            return await self._follow(method, self.origin.url(path, query), headers or {}, body)
+            return await self._follow(method, url, headers, body)
         except aiohttp.ClientConnectorCertificateError as error:
             raise UnreachableError("certificate") from error
         except (aiohttp.ClientConnectorError, socket.gaierror) as error:

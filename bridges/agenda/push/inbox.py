@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,11 +95,11 @@ class Inbox:
 
     def token(self, source: str, reference: str) -> str:
         """Give the opaque name of a partner's appointment."""
-        return _b64(self._digest(b"token", source, reference))
+        return self._digest(b"token", source, reference)
 
     def person(self, source: str, number: str) -> str:
         """Give the digest that stands for a partner's number of a patient; empty for none."""
-        return _b64(self._digest(b"person", source, number)) if number else ""
+        return self._digest(b"person", source, number) if number else ""
 
     def take(self, arrival: Arrival, *, now: datetime, expected: int | None = None) -> Taken:
         """Keep an arrival, once.
@@ -241,9 +240,10 @@ class Inbox:
         (value,) = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return bytes(value)
 
-    def _digest(self, purpose: bytes, *parts: str) -> bytes:
+    def _digest(self, purpose: bytes, *parts: str) -> str:
+        """Give 64 hexadecimal digits: also an id of FHIR, which base64url is not."""
         text = b"\0".join([purpose, *(part.encode() for part in parts)])
-        return hmac.digest(self._key, text, "sha256")
+        return hmac.digest(self._key, text, "sha256").hex()
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -301,10 +301,6 @@ def _decode(raw: bytes) -> Arrival:
 
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
-
-
-def _b64(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 RETENTION: Final = timedelta(days=90)  # after its end, an appointment is forgotten here
