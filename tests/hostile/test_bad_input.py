@@ -370,34 +370,6 @@ async def test_a_header_of_another_form_is_refused(practice: Scene, name: str):
     assert practice.fingerprint() == before
 
 
-# --- replay --------------------------------------------------------------------------------------------------------------
-
-
-async def test_the_same_request_again_gives_the_same_answer_and_changes_nothing(tmp_path):
-    """Eight at once, of every operation that reads a body; those that move the heads of chains come last."""
-    last = ("claimInvitation", "beginEpoch", "growChain")
-    others = [name for name in BODIED if name not in {*last, "askChallenge", "openSession"}]
-    async with scene(tmp_path) as practice:
-        for name in (*others, *last):
-            body = await right_bytes(practice, name)
-            first = await send(practice, name, body)
-            assert first.status in {200, 201, 204}, (name, first)
-            after = practice.fingerprint()
-            again = await asyncio.gather(*(send(practice, name, body) for _ in range(8)))
-            assert {answer.body for answer in again} == {first.body}, name
-            assert practice.fingerprint() == after, name
-
-
-async def test_a_challenge_opens_one_session_whoever_repeats_it(practice: Scene):
-    body = await right_bytes(practice, "openSession")
-    answers = await asyncio.gather(*(send(practice, "openSession", body) for _ in range(16)))
-    assert [answer.status for answer in answers].count(201) == 1
-    for answer in answers:
-        if answer.status != 201:
-            check_refusal("openSession", answer)
-            assert answer.status in {401, 429}
-
-
 @pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS])
 async def test_every_operation_promises_its_own_failures(name: str):
     assert {"500", "503"} <= set(responses(name))

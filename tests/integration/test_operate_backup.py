@@ -19,12 +19,9 @@ import aiohttp
 import pytest
 
 from crypto import account, content, holder
-from crypto.hpke import OpeningKey
-from crypto.secret import Secret
 from server.__main__ import main
-from server.admin import seal, verify
+from server.admin import verify
 from server.admin.lock import FolderLock
-from server.admin.terminal import CommandError
 from server.domain.ids import b64
 from tests.fakes.peer import Refused, now
 from tests.fakes.server import running
@@ -377,26 +374,3 @@ async def test_an_activation_link_of_before_lets_nobody_in_after(server, talk, t
     path = f"/v1/activations/{b64(token)}"
     async with running(tmp_path / "back") as restored, aiohttp.request("GET", restored.url + path) as answer:
         assert (answer.status, (await answer.json())["code"]) == (410, "activation_invalid")
-
-
-def sealed_stream(lock, data):
-    out = io.BytesIO()
-    writer = seal.SealedWriter(out, lock)
-    writer.write(data)
-    writer.finish()
-    return out.getvalue()
-
-
-@pytest.mark.parametrize("size", [0, 1, seal.CHUNK - 1, seal.CHUNK, seal.CHUNK + 1, 3 * seal.CHUNK])
-def test_a_sealed_stream_is_whole_or_refused(size):
-    secret = OpeningKey(Secret(os.urandom(32)))
-    lock, opener = seal.to_public_key(secret.public), seal.Opener(secret=secret)
-    data = os.urandom(size)
-    sealed = sealed_stream(lock, data)
-    assert seal.opened(io.BytesIO(sealed), opener).read() == data
-    body, step = sealed[len(lock.head) :], seal.CHUNK + 16
-    chunks = [body[place : place + step] for place in range(0, len(body), step)]
-    wrong = [chunks[:-1], chunks[::-1], [*chunks, chunks[-1]], [chunks[0], *chunks]]
-    for changed in (each for each in wrong if each != chunks):
-        with pytest.raises(CommandError):
-            seal.opened(io.BytesIO(lock.head + b"".join(changed)), opener).read()
