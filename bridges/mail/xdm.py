@@ -71,6 +71,8 @@ def _add(opened: Opened, entry: Entry, name: str, held: dict[str, bytes], path: 
         opened.warnings.append("type_differs")
     if card.patient.ins and entry.patient_id and entry.patient_id.partition("^")[0] != card.patient.ins:
         opened.warnings.append("patient_differs")
+    if "INVISIBLE_PATIENT" in entry.confidentiality:
+        opened.warnings.append("hidden_from_patient")
     opened.documents.append(card)
     if pdf:
         opened.pdfs[card.pdf_path] = pdf

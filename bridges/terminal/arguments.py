@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 from typing_extensions import override
 
 from bridges.agenda import arguments as agenda_arguments
+from bridges.folder import arguments as folder_arguments
 from bridges.kit.errors import UsageError
 from bridges.kit.words import say
 from bridges.mail import arguments as mail_arguments
@@ -70,6 +71,8 @@ def _parser() -> Parser:
     _archive(add)
     mail = add("mail", "pont MSSanté : lire, vérifier, construire", "MSSanté bridge: read, check, build")
     mail_arguments.declare(mail, common)
+    folder = add("folder", "dossier de dépôt pour un logiciel", "drop folder for other software")
+    folder_arguments.declare(folder)
     agenda = add("agenda", "pont agenda : lancer, lire, éprouver", "agenda bridge: run, read, try")
     agenda_arguments.declare(agenda, common)
     return parser

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bridges.agenda import commands as agenda_commands
+from bridges.folder import commands as folder_commands
 from bridges.mail import commands as mail_commands
 from bridges.terminal import accounts, refusing, talk
 from bridges.terminal.output import Output
@@ -19,6 +20,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "conversations": talk.conversations,
     "end": talk.end,
     "export": talk.export,
+    "folder": folder_commands.folder,
     "invite": talk.invite,
     "journal": refusing.journal,
     "leave": refusing.leave,
