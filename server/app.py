@@ -13,7 +13,7 @@ from server.bus.redis import RedisBus
 from server.clock import Clock, SystemClock
 from server.domain.errors import DomainError
 from server.domain.ids import AccountId, SessionId
-from server.jobs.sweep import sweep_for_ever
+from server.jobs.work import Worker
 from server.services import ports
 from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
@@ -60,7 +60,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     )
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
     app.cleanup_ctx.append(_storage)
-    app.cleanup_ctx.append(_sweeping)
+    app.cleanup_ctx.append(_working)
     app.add_routes(routes(services))
     _live(app, services, bus)
     app.router.add_get("/healthz", health.healthz)
@@ -143,8 +143,8 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     await app[BUS].stop()
 
 
-async def _sweeping(app: web.Application) -> AsyncIterator[None]:
-    sweeping = asyncio.create_task(sweep_for_ever(app[SERVICES]))
+async def _working(app: web.Application) -> AsyncIterator[None]:
+    working = asyncio.create_task(Worker(app[SERVICES]).work_for_ever())
     yield
-    sweeping.cancel()
-    await asyncio.wait([sweeping])
+    working.cancel()
+    await asyncio.wait([working])

@@ -102,7 +102,9 @@ LATENCY: Final = Histogram("pli_request_seconds", "From the head of a request to
 WRITES: Final = Histogram("pli_write_seconds", "From handing a write to the committer to its commit")
 WAITING: Final = Gauge("pli_writes_waiting", "Writes handed over and not committed yet")
 DOCUMENTS: Final = Counter("pli_document_bytes_total", "Bytes of sealed documents", ("direction",))
-ALL: Final = (REQUESTS, REFUSALS, LATENCY, WRITES, WAITING, DOCUMENTS)
+JOBS: Final = Counter("pli_jobs_total", "Runs of background jobs", ("job", "outcome"))
+REMOVED: Final = Counter("pli_jobs_removed_total", "What background jobs have removed", ("job",))
+ALL: Final = (REQUESTS, REFUSALS, LATENCY, WRITES, WAITING, DOCUMENTS, JOBS, REMOVED)
 
 
 class Told(Protocol):

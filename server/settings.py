@@ -105,6 +105,17 @@ class Settings:
     attachment_quota: Annotated[int, _As(_amount, "Bytes of documents one account may keep.")] = 20 * 1024**3
     upload_hours: Annotated[int, _As(_amount, "Hours after which a document that no message names is removed.")] = 24
     session_days: Annotated[int, _As(_amount, "Days without use after which a session ends.")] = 30
+    invitation_days: Annotated[
+        int | None,
+        _As(_amount, "Days after the end of an invitation when its typed code is forgotten; never when empty."),
+    ] = None
+    journal_days: Annotated[
+        int | None,
+        _As(
+            _amount,
+            "Days that the access journal of patients is kept; for ever when empty. Ask your data protection officer.",
+        ),
+    ] = None
     database_url: Annotated[
         str | None,
         _As(

@@ -23,6 +23,7 @@ from server.admin.lock import NAME as LOCK
 from server.admin.lock import FolderLock
 from server.admin.terminal import CommandError
 from server.clock import Clock, SystemClock
+from server.jobs.work import JOBS
 from server.settings import Settings
 from server.storage.blobs import RESERVE
 from server.storage.engine import FLOOR
@@ -90,6 +91,7 @@ class _Look:
         yield "disk room", self._room
         yield "write-ahead log", self._wal
         yield "clock", self._clock
+        yield "background jobs", self._jobs
         yield "port", self._port
         yield "public URL", self._url
         yield "proxies", self._proxies
@@ -147,6 +149,19 @@ class _Look:
         if behind <= LATE:
             return _OK
         return "fix", f"{behind // 1000} s behind what this server has written before: set the clock (chrony, NTP)"
+
+    def _jobs(self) -> Told:
+        require_laid_out(self._data)
+        connection = sqlite.connect(f"file:{self.settings.database}?mode=ro", uri=True)
+        try:
+            rows = dict(connection.execute("SELECT name, coalesce(done, began) FROM job").fetchall())
+        finally:
+            connection.close()
+        wanted = [job for job in JOBS if job.wanted(self.settings) and job.name in rows]
+        late = [job.name for job in wanted if self._runs() and self.clock.now() - rows[job.name] > 4 * job.every]
+        if not late:
+            return _OK
+        return "look", f"{', '.join(late)}: not done for a while; the log says why (`job_failed`)"
 
     def _port(self) -> Told:
         host, port = self.settings.host, self.settings.port

@@ -25,6 +25,7 @@ from server.domain.ids import AccountId, AttachmentId, ConversationId
 from server.domain.journal import Access, Told
 from server.services.journal import JournalService
 from server.services.ports import Store, Transaction
+from server.services.records import Writes
 
 BLOCK: Final = 1024 * 1024  # bytes handed to the disk at a time
 SWEEP: Final = 500  # abandoned uploads removed at a time
@@ -193,8 +194,8 @@ class AttachmentService:
         await self.journal.visit(Told(Access.DOCUMENT_OPENED, account, conversation, attachment))
         return self.files.document(attachment)
 
-    async def sweep(self, hours: int) -> int:
-        """Remove uploads begun more than ``hours`` ago that no message names; return how many."""
+    async def sweep(self, hours: int, through: Writes | None = None) -> int:
+        """Remove uploads begun more than ``hours`` ago that no message names, at most ``SWEEP``; return how many."""
         before = self.clock.now() - hours * 3_600_000
 
         def intent(unit: Transaction) -> list[AttachmentId]:
@@ -203,7 +204,7 @@ class AttachmentService:
                 unit.attachments.remove(attachment)
             return found
 
-        swept = await self.store.write(intent)
+        swept = await (through or self.store).write(intent)
         for attachment in swept:
             await self._supersede(attachment)
             await self.files.discard(attachment)

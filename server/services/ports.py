@@ -27,7 +27,7 @@ from server.domain.ids import (
 from server.domain.invitation import Invitation, InvitationState
 from server.domain.place import Place
 from server.domain.session import Session
-from server.services.records import Journals
+from server.services.records import Jobs, Journals
 
 T = TypeVar("T")
 
@@ -251,6 +251,9 @@ class Invitations(Protocol):
     def add(self, invitation: Invitation) -> None:
         """Store a new invitation."""
 
+    def forget_codes(self, before: int, limit: int) -> int:
+        """Forget the typed codes of invitations that ended before a time; return how many."""
+
     def end(self, member: MemberId, state: InvitationState, claimed_by: AccountId | None = None) -> None:
         """Store what has become of an invitation, by its member id."""
 
@@ -306,6 +309,8 @@ class Transaction(Protocol):
     def attachments(self) -> Attachments: ...
     @property
     def journals(self) -> Journals: ...
+    @property
+    def jobs(self) -> Jobs: ...
 
 
 Intent = Callable[[Transaction], T]

@@ -16,6 +16,7 @@ from server.domain.ids import AccountId, HolderId, SessionId, b64
 from server.domain.session import Principal, Session
 from server.services.identity import ServerIdentity
 from server.services.ports import Bus, Store, Transaction
+from server.services.records import Writes
 from server.services.stamps import Stamps
 
 DAY: Final = 24 * 3600 * 1000  # ms
@@ -179,10 +180,10 @@ class SessionService:
             raise NotFoundError
         self.ended([session])
 
-    async def sweep(self) -> int:
-        """Remove the sessions that ended by themselves; return how many."""
+    async def sweep(self, through: Writes | None = None) -> int:
+        """Remove the sessions that ended by themselves, and what is remembered of stamps; return how many sessions."""
         now = self.clock.now()
-        return await self.store.write(lambda tx: tx.sessions.sweep(now))
+        return await (through or self.store).write(lambda tx: tx.sessions.sweep(now))
 
     def forget(self, account: AccountId) -> None:
         """Read the sessions of an account again when they are used next: something about it has changed."""

@@ -49,6 +49,14 @@ class SqlInvitations:
             "UPDATE invitation SET state = ?, claimed_by = ? WHERE member = ?", state.value, claimed_by, member
         )
 
+    def forget_codes(self, before: int, limit: int) -> int:
+        """Forget the typed codes of invitations that ended before a time; return how many."""
+        sql = "SELECT id FROM invitation WHERE expires < ? AND locator IS NOT NULL ORDER BY expires LIMIT ?"
+        rows = self._rows.all(sql, before, limit)
+        sql = "UPDATE invitation SET locator = NULL, code_box = NULL WHERE id = ?"
+        self._rows.many(sql, [(row[0],) for row in rows])
+        return len(rows)
+
     def _where(self, condition: str, value: bytes) -> Invitation | None:
         row = self._rows.one(f"SELECT {_INVITATION} FROM invitation WHERE {condition}", value)  # noqa: S608
         return _invitation(row) if row else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Final
 
 from crypto.journal import Entry
@@ -60,16 +61,24 @@ class SqlJournals:
 
     def forget(self, before: int, limit: int) -> int:
         """Remove the oldest entries of journals, as far as they are older than a time; return how many."""
-        rows = self._rows.all(
-            "SELECT j.account, j.position FROM journal j JOIN journal_end e ON e.account = j.account"
-            " WHERE j.at < ? AND NOT EXISTS (SELECT 1 FROM journal k WHERE k.account = j.account"
-            " AND k.position < j.position AND k.at >= ?) ORDER BY j.account, j.position LIMIT ?",
-            before, before, limit,
+        old = self._rows.all(
+            "SELECT e.account FROM journal_end e JOIN journal j ON j.account = e.account AND j.position = e.first"
+            " WHERE j.at < ? LIMIT ?",
+            before, limit,
         )  # fmt: skip
-        for account, position in rows:
-            self._rows.run("DELETE FROM journal WHERE account = ? AND position = ?", account, position)
-            self._rows.run("UPDATE journal_end SET first = ? WHERE account = ?", position + 1, account)
-        return len(rows)
+        gone = 0
+        for (account,) in old:
+            if gone < limit:
+                gone += self._forget(account, before, limit - gone)
+        return gone
+
+    def _forget(self, account: AccountId, before: int, limit: int) -> int:
+        oldest = self.after(account, 0, limit)
+        over = list(itertools.takewhile(lambda entry: entry.at < before, oldest))
+        first = over[-1].position + 1
+        self._rows.run("DELETE FROM journal WHERE account = ? AND position < ?", account, first)
+        self._rows.run("UPDATE journal_end SET first = ? WHERE account = ?", first, account)
+        return len(over)
 
     def _where(self, condition: str, *values: Any) -> list[Entry]:
         sql = f"SELECT {_ENTRY} FROM journal WHERE account = ? AND {condition}"  # noqa: S608

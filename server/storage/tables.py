@@ -230,6 +230,17 @@ journal_end = _table(
     _blob("head"),  # hash of the newest entry
     clustered=True,
 )
+job = _table(
+    "job",
+    _text("name", primary_key=True),
+    _blob("holder"),  # the node that has it, or had it last
+    _int("token"),  # grows with each taking: what an older one still wants to write is refused
+    _int("until"),  # the lease ends then, whatever has become of the holder; 0: given back
+    _int("began"),
+    _int("done", nullable=True),  # when it was last brought to its end
+    _int("removed"),  # by that run
+    clustered=True,
+)
 turn = _table(
     "turn",
     _int("id", primary_key=True, autoincrement=False),

@@ -17,6 +17,7 @@ from server.storage.conversations import SqlConversations
 from server.storage.engine import Connection, Row
 from server.storage.faults import Fault
 from server.storage.invitations import SqlInvitations
+from server.storage.jobs import SqlJobs
 from server.storage.journal import SqlJournals
 from server.storage.log import SqlLog
 from server.storage.rows import ReaderRows, Rows, among
@@ -36,6 +37,7 @@ class UnitOfWork:
         self.invitations = SqlInvitations(self)
         self.attachments = SqlAttachments(self)
         self.journals = SqlJournals(self)
+        self.jobs = SqlJobs(self)
 
     @property
     def written(self) -> bool:
@@ -128,6 +130,7 @@ class View:
         self.invitations = SqlInvitations(rows)
         self.attachments = SqlAttachments(rows)
         self.journals = SqlJournals(rows)
+        self.jobs = SqlJobs(rows)
 
     def close(self) -> None:
         """Close the connection."""

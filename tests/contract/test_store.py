@@ -3,58 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import asyncpg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from server import telemetry
 from server.domain.account import Account
 from server.domain.conversation import Conversation, History, Member, Policy, Reply, Role
 from server.domain.errors import NotFoundError, StorageFullError, UnavailableError
 from server.domain.events import Event
 from server.storage import committer, engine
-from server.storage.postgres_store import PostgresStore
 from server.storage.store import SqliteStore
 from server.storage.unit_of_work import UnitOfWork
 from tests.fakes.server import fresh_database
-from tests.fakes.services import fresh_postgres
 
 NOW = 1_750_000_000_000
 ALICE, BOB, CARE = b"a" * 32, b"b" * 32, b"c" * 32
 
 
-class Told(list):
-    """What the store announced."""
-
-
 @pytest.fixture
-async def told():
-    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
-    return Told()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def make(request, tmp_path: Path, told: Told):
-    """Makes stores on one and the same database, as a restart or another node would."""
-    if request.param == "sqlite":
-        fresh_database(tmp_path / "store.db")
-        return lambda: SqliteStore(tmp_path / "store.db", told.extend)
-    url = fresh_postgres()
-    return lambda: PostgresStore(url, told.extend)
-
-
-@pytest.fixture
-async def store(make):
-    opened = make()
-    await opened.start()
-    yield opened
-    await opened.stop()
-
-
-@pytest.fixture
-async def sqlite_store(tmp_path: Path, told: Told):
+async def sqlite_store(tmp_path, told):
     fresh_database(tmp_path / "only.db")
     opened = SqliteStore(tmp_path / "only.db", told.extend)
     await opened.start()
