@@ -42,7 +42,8 @@ def test_the_locks_hold_hashes_and_no_addresses(root):
         requirements = re.findall(r"^([a-z0-9].*?)(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
         assert requirements
         assert all("==" in one and "--hash=sha256:" in one for one in requirements)
-    assert '"resolved"' not in (root / "web/package-lock.json").read_text()
+    for name in ("web/package-lock.json", "tools/peers/fhir/package-lock.json"):
+        assert '"resolved"' not in (root / name).read_text()
 
 
 def test_what_is_built_is_not_tracked(tracked):

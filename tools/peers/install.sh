@@ -5,3 +5,6 @@ cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-python3}
 [ -x .venv/peers/bin/python ] || "$PYTHON" -m venv .venv/peers
 .venv/peers/bin/python -m pip install -q --require-hashes --no-deps -r tools/peers/requirements.lock
+# The FHIR peer: Node from the machine, or the one that tools/install.sh put beside the virtual environment.
+export PATH="$PWD/.venv/node/bin:$PATH"
+cd tools/peers/fhir && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
