@@ -53,9 +53,10 @@ def read(payload: Mapping[str, Any]) -> Act:
         ProtocolError: ``bad_format``.
 
     """
-    name = payload.get("act")
-    if payload.get("version") != VERSION or name not in _ACTS:
-        require(type(payload.get("version")) is int and type(name) is str, "bad_format", "version or act")
+    name, version = payload.get("act"), payload.get("version")
+    require(type(version) is int and type(name) is str, "bad_format", "version or act")
+    assert isinstance(name, str)
+    if version != VERSION or name not in _ACTS:
         raise NewerVersionError
     fields = exact(dict(payload), {**_COMMON, **_ACTS[name]})
     appointment = fields.pop("appointment")

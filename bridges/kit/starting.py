@@ -97,6 +97,17 @@ class Starting:
         )
         return await self._start(new, draft, likeness, [])
 
+    async def alone(self, subject: str, draft: Draft) -> Started:
+        """Begin a conversation that only this account is in. Raises as ``invite``."""
+        draft.check()
+        _require_length(subject, MAX_SUBJECT, "subject")
+        likeness = self.device.likeness("alone", subject)
+        await self.outbox.flush()
+        if earlier := self.outbox.earlier(likeness, Started):
+            return earlier
+        new = protocol.create(self.device.own, [], Roster(subject, {}), at=milliseconds(), role="owner")
+        return await self._start(new, draft, likeness, [])
+
     def _roles(self, account: bytes) -> tuple[Role, Role]:
         directory = self.device.directory
         if directory.certificate(self.device.id) is None:

@@ -67,7 +67,7 @@ const lines: readonly AppointmentRow[] = [
 
 /** State and entries of a conversation with these cards, as `who` sees it. */
 export function appointmentScene(who: Person, ...names: readonly (keyof typeof cards)[]): { readonly state: AppointmentsState; readonly entries: readonly Entry[] } {
-  const all = [...names.map((name): AppointmentRow => ({ kind: "card", card: { ...cards[name], id: name } })), ...(names.length > 1 ? lines : [])];
+  const all = [...names.map((name): AppointmentRow => ({ kind: "card", card: { ...cards[name], id: name } })), ...(names.length > 2 ? lines : [])];
   const rows = all.map((row, at) => [`a${at}`, row] as const);
   const first = message({ id: "m1", me: who, author: martin, text: "Bonjour Monsieur Dupont, il est temps de nous revoir.", at: NINE - 60 * MINUTE });
   const entries = [first, ...rows.map(([id], at): Entry => ({ kind: "appointment", id, seq: at + 2, at: NINE - 50 * MINUTE + at * MINUTE }))];

@@ -1,0 +1,164 @@
+"""``pli-bridge agenda --config FILE``: the automate at work, for ever. Source: docs/spec/appointments.md 6."""
+
+import argparse
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from bridges.agenda.adapters import clock, open_agenda
+from bridges.agenda.agent import WINDOW, Agent
+from bridges.agenda.agent_memory import Memory
+from bridges.agenda.config import load
+from bridges.agenda.desk import Desk
+from bridges.agenda.provider import Provider
+from bridges.kit.client import Client
+from bridges.kit.errors import RefusedError, UnreachableError, UsageError
+from bridges.kit.home import Home
+from bridges.kit.messages import Draft
+from bridges.kit.watch import Alone, Watch
+from bridges.kit.wire import from_text, to_text
+from bridges.kit.words import say
+from bridges.terminal.entry import entered_shared
+from bridges.terminal.output import Output
+
+REST: Final = 15.0  # seconds between looks at the agenda
+ROUND: Final = timedelta(minutes=5)  # between looks at every conversation: reminders, answers that waited
+SUBJECT: Final = "Agenda du cabinet (automate)"
+PRACTICE: Final = frozenset({"owner", "professional", "service"})
+HEALTH: Final = {
+    "ready": ("L'agenda répond de nouveau.", "The agenda answers again."),
+    "unreachable": ("L'agenda ne répond pas.", "The agenda does not answer."),
+    "revoked": (
+        "L'agenda refuse l'accès : vérifiez son mot de passe.",
+        "The agenda lets nobody in: check its password.",
+    ),
+    "refused": ("L'agenda refuse ce qui lui est demandé.", "The agenda refuses what it is asked."),
+}
+
+
+async def run(args: argparse.Namespace, out: Output) -> None:
+    """Work until it is stopped.
+
+    Raises:
+        UsageError: of the settings. ProtocolError: an alarm of a conversation.
+
+    """
+    if args.config is None:
+        raise UsageError("usage", "--config FILE")
+    config = load(args.config)
+    home = Home(args.home)
+    memory = Memory(config.beside(config.store), config.name)
+    try:
+        async with open_agenda(config) as provider, entered_shared(args, out) as client:
+            agent = Agent(client, provider, memory, config.zone, clock)
+            out.tell(say("L'automate de l'agenda travaille.", "The automate of the agenda works."))
+            await Work(agent, lambda: home.alone(_nobody)).forever()
+    finally:
+        memory.close()
+
+
+@dataclass(slots=True)
+class Work:
+    """Looks where something happened at once, and everywhere from time to time."""
+
+    agent: Agent
+    alone: Alone
+    _waiting: set[bytes] = field(default_factory=set)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def forever(self) -> None:
+        """Work; stop by cancelling. Raises ProtocolError."""
+        async with self.alone():
+            await self._begin()
+        listening = asyncio.create_task(self._listen())
+        try:
+            last = clock()
+            while not listening.done():
+                everywhere = clock() - last >= ROUND
+                last = clock() if everywhere else last
+                await self._step(everywhere=everywhere)
+                await self._rest()
+            await listening
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+
+    async def _begin(self) -> None:
+        """Find or make the conversation with the practice alone, and look everywhere once."""
+        with suppress(UnreachableError, RefusedError):
+            await self._client.feed.drain()
+            desk = await self._own_conversation()
+            now = clock()
+            if not self.agent.memory.fact("published"):
+                await self.agent.publish(desk, now, now + WINDOW, key="first")
+                self.agent.memory.learn("published", "yes")
+        self._waiting.update(self._client.device.store.conversations())
+
+    async def _step(self, *, everywhere: bool) -> None:
+        async with self.alone():
+            if everywhere:
+                self._waiting.update(self._client.device.store.conversations())
+            with suppress(UnreachableError, RefusedError):
+                await self._client.outbox.flush()
+                if isinstance(self.agent.provider, Desk):
+                    await self.agent.provider.settle()
+                await self.agent.follow()
+                await self._tell_health(self.agent.provider)
+                for conversation in list(self._waiting):
+                    await self._attend(conversation)
+                    self._waiting.discard(conversation)
+
+    async def _attend(self, conversation: bytes) -> None:
+        try:
+            await self.agent.attend(conversation)
+        except RefusedError as refused:
+            if refused.code != "not_found":  # we are no member there any more
+                raise
+
+    async def _own_conversation(self) -> bytes:
+        known = self.agent.memory.fact("conversation")
+        if not known:
+            started = await self._client.starting.alone(SUBJECT, Draft(_welcome()))
+            known = to_text(started.conversation)
+            self.agent.memory.learn("conversation", known)
+        return from_text(known)
+
+    async def _tell_health(self, provider: Provider) -> None:
+        """Tell the practice, once, that its agenda stopped answering or answers again."""
+        health = provider.health if isinstance(provider, Desk) else "ready"
+        before = self.agent.memory.fact("health") or "ready"
+        if health == before:
+            return
+        since = clock().isoformat()
+        await self._client.messages.send(await self._own_conversation(), Draft(f"{say(*HEALTH[health])} ({since})"))
+        self.agent.memory.learn("health", health)
+
+    async def _listen(self) -> None:
+        async for event in Watch(self._client, self.alone).events():
+            if event.get("conversation"):
+                self._waiting.add(from_text(event["conversation"]))
+                self._woken.set()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST):
+                await self._woken.wait()
+        self._woken.clear()
+
+    @property
+    def _client(self) -> Client:
+        return self.agent.client
+
+
+def _nobody() -> None:
+    """Who waits for whom here are two tasks of this process: nothing to tell."""
+
+
+def _welcome() -> str:
+    return say(
+        "Ici, l'automate de votre agenda vous donne vos horaires libres. Personne d'autre ne lit cet échange.",
+        "Here the automate of your agenda tells you your free times. Nobody else reads this conversation.",
+    )
