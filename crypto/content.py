@@ -103,7 +103,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What to send: a type and its plain payload. Made by ``words``, ``receipt``, ``end``, ``profile``, …"""
+    """What to send: a type and its plain payload. Made by ``words``, ``receipt``, ``end``, ``profile`` and others."""
 
     type: str
     plain: Mapping[str, Any] = field(repr=False)
@@ -122,14 +122,19 @@ def _kind(said: str, payload: Mapping[str, Any]) -> Kind:
 
 
 def words(
-    text: str, *, attachments: Sequence[Attachment] = (), reply: Reply = None, replaces: bytes | None = None
+    text: str,
+    *,
+    attachments: Sequence[Attachment] = (),
+    reply: Reply = None,
+    replaces: bytes | None = None,
+    via: Mapping[str, Any] | None = None,
 ) -> Payload:
-    """A ``text``; ``reply`` is for owners and professionals only, others leave ``None``."""
+    """A ``text``; ``reply`` is for owners and professionals only, others leave ``None``; ``via`` for bridges (7.3)."""
     listed_attachments = [each.plain() for each in attachments]
     replaced = b64(replaces) if replaces else None
     plain_reply = dict(reply) if isinstance(reply, Mapping) else reply
     plain = {"attachments": listed_attachments, "replaces": replaced, "reply": plain_reply, "text": text}
-    return Payload("text", plain)
+    return Payload("text", plain if via is None else {**plain, "via": dict(via)})
 
 
 def receipt(upto: bytes, *, opened: Sequence[tuple[bytes, bytes]] = ()) -> Payload:
@@ -197,9 +202,15 @@ def read(data: bytes) -> Content:
     payload = _PAYLOADS.get(fields["type"])
     if payload is not None:
         known = at_least(fields["payload"], payload)
-        whole = fields["payload"] if fields["type"] == "appointment" else {}  # its other keys depend on the act
-        fields["payload"] = {**whole, **known}
+        fields["payload"] = {**_kept(fields["type"], fields["payload"]), **known}
     return Content(**fields)
+
+
+def _kept(said: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the keys that are passed on as they are: those of an act, and where a text came from (7.3)."""
+    if said == "text":
+        return {"via": payload["via"]} if type(payload.get("via")) is dict else {}
+    return payload if said == "appointment" else {}
 
 
 def _type(value: Any) -> str:

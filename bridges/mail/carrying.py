@@ -93,7 +93,7 @@ class Carrying:
     async def _carry(self, taken: Taken, box: Box, route: Route, reading: Reading, mail: Mail) -> Verdict:
         try:
             thread = route.thread or await self._begin(taken, box, route.patient, mail)
-            said = say(reading, replaces=self._replaced(thread, reading, mail))
+            said = say(reading, box, replaces=self._replaced(thread, reading, mail))
         except NotJoinedError:
             return Verdict("quarantined", "patient_not_joined")
         except TooManyFilesError:

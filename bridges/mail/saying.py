@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from bridges.kit.files import safe_name
 from bridges.mail.cda import Document
+from bridges.mail.config import Box
 from bridges.mail.reading import Mail, Part, Reading
 from bridges.mail.words import one_line
 from crypto.content import MAX_TEXT, Reply
@@ -13,6 +14,7 @@ from crypto.content import MAX_TEXT, Reply
 MAX_FILES: Final = 20
 _TITLE: Final = 200  # bytes
 _SUBJECT: Final = 200  # bytes
+_LINE: Final = 300  # bytes of one thing on a card
 _KINDS: Final = (
     ("prescription", ("prescription", "ordonnance", "dispensation")),
     ("letter", ("lettre", "courrier", "demande")),
@@ -44,6 +46,7 @@ class Said:
     text: str
     files: tuple[File, ...]
     reply: Reply
+    via: dict[str, Any] | None = None  # where it came from (docs/spec/mail.md 18); the cards name files by place
     replaces: bytes = b""  # the message this one takes the place of
     ends: bool = False  # [FIN]
 
@@ -57,8 +60,8 @@ def subject_of(mail: Mail) -> str:
     return _cut(one_line(mail.marks.subject), _SUBJECT) or "Message MSSanté"
 
 
-def say(reading: Reading, *, replaces: bytes = b"") -> Said:
-    """Turn a mail into a message.
+def say(reading: Reading, box: Box, *, replaces: bytes = b"") -> Said:
+    """Turn a mail that came to a box into a message.
 
     Raises:
         TooManyFilesError: more than ``MAX_FILES``.
@@ -69,13 +72,47 @@ def say(reading: Reading, *, replaces: bytes = b"") -> Said:
     files, refused = files_of(reading)
     if len(files) > MAX_FILES:
         raise TooManyFilesError
-    lines = [_header(mail), *map(card_words, reading.documents), mail.text.strip(), *map(_refused, refused)]
-    text = "\n\n".join(filter(None, lines))
+    lead = [_header(mail), *map(card_words, reading.documents)]
+    text = "\n\n".join(filter(None, (*lead, mail.text.strip(), *map(_refused, refused))))
+    via = _via(reading, mail, box, len(lead))
     if len(text.encode()) > MAX_TEXT:
         files = [*files, File("message.txt", "text/plain", mail.text.encode(), "letter", "Texte complet du message")]
         text = _cut(text, MAX_TEXT - 100) + "\n\n[…] La suite est dans le fichier joint message.txt."
     reply: Reply = "none" if mail.marks.no_reply else "open"
-    return Said(text, tuple(files), reply, replaces, ends=mail.marks.ends_conversation)
+    return Said(text, tuple(files), reply, via, replaces, ends=mail.marks.ends_conversation)
+
+
+def _via(reading: Reading, mail: Mail, box: Box, lead: int) -> dict[str, Any]:
+    """Say where a message came from. ``attachment`` holds the place of its file until that has an id (``voice``)."""
+    cards, place = list[dict[str, Any]](), 0
+    for card in reading.documents:
+        has_file = bool(card.pdf_path and reading.bodies.get(card.pdf_path))
+        cards.append(
+            {
+                "attachment": place if has_file else None,
+                "authors": _cut(_authors(card), _LINE),
+                "code": _cut(card.code, _LINE),
+                "date": card.created_at[:10],
+                "label": _cut(card.label, _LINE),
+                "patient": _cut(_traits(card), _LINE),
+                "qualified": "yes" if card.qualified else "no",
+            }
+        )
+        place += has_file
+    return {
+        "kind": "mail",
+        "box": box.address,
+        "owner": _cut(box.owner, _LINE),
+        "from": mail.sender,
+        "name": _cut(mail.sender_name, _LINE),
+        "lead": min(lead, MAX_FILES),
+        "cards": cards[:MAX_FILES],
+    }
+
+
+def _traits(card: Document) -> str:
+    patient = card.patient
+    return " ".join(filter(None, (patient.birth_name.upper(), patient.first_given_name, patient.birth_date)))
 
 
 def _header(mail: Mail) -> str:
@@ -85,9 +122,8 @@ def _header(mail: Mail) -> str:
 
 def card_words(card: Document) -> str:
     """Say what a document is, from whom and about whom."""
-    patient = card.patient
+    traits = _traits(card)
     state = "INS qualifiée" if card.qualified else "INS non qualifiée"
-    traits = " ".join(filter(None, (patient.birth_name.upper(), patient.first_given_name, patient.birth_date)))
     lines = [
         f"Document : {' — '.join(dict.fromkeys(filter(None, (card.label, card.title))))}",
         f"Auteur : {_authors(card)}",

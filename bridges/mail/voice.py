@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bridges.kit import attachments
 from bridges.kit.attachments import Document
@@ -17,7 +17,7 @@ from bridges.kit.home import Home
 from bridges.kit.log import Line, Log, open_log
 from bridges.kit.messages import Draft
 from bridges.kit.outbox import Letter
-from bridges.kit.wire import Accepted, from_text
+from bridges.kit.wire import Accepted, from_text, to_text
 from bridges.mail.config import Box
 from bridges.mail.saying import File, Said
 from bridges.mail.threads import Threads, Writer
@@ -146,7 +146,13 @@ class Voice:
         if said.ends:
             return Letter(content.end(said.text))
         references = [await self._upload(file) for file in said.files]
-        payload = content.words(said.text, attachments=references, reply=said.reply, replaces=said.replaces or None)
+        payload = content.words(
+            said.text,
+            attachments=references,
+            reply=said.reply,
+            replaces=said.replaces or None,
+            via=_named(said.via, references),
+        )
         return Letter(payload, tuple(each.id for each in references))
 
     def _likeness(self, conversation: bytes, said: Said) -> bytes:
@@ -197,6 +203,17 @@ def opening(box: Box, writer: Writer | None) -> str:
         return said
     who = f"{writer.name} <{writer.address}>" if writer.name else writer.address
     return f"{said}\nCorrespondant : {who}. Vos réponses lui parviennent par courriel."
+
+
+def _named(via: dict[str, Any] | None, references: list[Attachment]) -> dict[str, Any] | None:
+    """Let the cards name their files by id."""
+    if via is None:
+        return None
+    cards = [
+        {**card, "attachment": None if card["attachment"] is None else to_text(references[card["attachment"]].id)}
+        for card in via["cards"]
+    ]
+    return {**via, "cards": cards}
 
 
 def _same(line: Line, said: Said) -> bool:

@@ -112,6 +112,10 @@ async def test_an_archive_becomes_a_document_with_its_card(bridge):
     assert "Voir le document." in said["text"]
     (document,) = said["attachments"]  # the archive and the copy of its PDF are one document
     assert (document.media_type, document.document) == ("application/pdf", "report")
+    assert (said["via"]["owner"], said["via"]["from"], said["via"]["lead"]) == ("Cabinet du Sud", LEROY, 2)
+    (card,) = said["via"]["cards"]
+    assert (card["attachment"], card["code"], card["qualified"]) == (b64(document.id), "18748-4", "yes")
+    assert card["authors"] == "DR Paul LEROY, CHU du Nord"
     assert document.title == "Echographie · DR Paul LEROY, CHU du Nord · 2026-11-20"
 
 

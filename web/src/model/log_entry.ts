@@ -7,6 +7,9 @@ import type { AccountId, MemberId, MessageId, Time } from "../protocol/suite.ts"
 
 type Placed = { readonly seq: number; readonly at: Time };
 
+/** Where a message came from, as a bridge says. */
+export type { Via, ViaCard } from "../protocol/via.ts";
+
 export type EnvelopeEntry = Placed & {
   readonly type: "envelope";
   readonly id: MessageId;

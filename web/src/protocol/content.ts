@@ -7,6 +7,7 @@ import { decodeCanonical, encodeCanonical, type Json, type JsonObject } from "./
 import { ascending } from "./epoch_record.ts";
 import { demand } from "./errors.ts";
 import * as shape from "./shape.ts";
+import { readVia, type Via } from "./via.ts";
 import { HASH, HOLDER_ID, MAX_CONTENT, MAX_TEXT, VERSION, type Bytes } from "./suite.ts";
 
 /** What stands in the clear beside an envelope. */
@@ -26,12 +27,7 @@ const reply: shape.Shape<Reply> = (value) => {
 export type Reply = "open" | "none" | { readonly until: number } | null;
 
 const PAYLOADS = {
-  text: shape.atLeast({
-    text: shape.text(MAX_TEXT),
-    attachments: shape.list(attachmentReference, 20),
-    reply,
-    replaces: shape.nullable(shape.bytes(HASH)),
-  }),
+  text: textPayload,
   receipt: shape.atLeast({
     upto: shape.bytes(HASH),
     opened: shape.list(shape.object({ attachment: shape.bytes(ATTACHMENT_ID), message: shape.bytes(HASH) }), 64),
@@ -40,6 +36,13 @@ const PAYLOADS = {
   profile: shape.atLeast({ name: shape.text(120, 1) }),
   appointment: appointmentPayload,
 } as const;
+
+const plainText = shape.atLeast({
+  text: shape.text(MAX_TEXT),
+  attachments: shape.list(attachmentReference, 20),
+  reply,
+  replaces: shape.nullable(shape.bytes(HASH)),
+});
 
 const KINDS: { readonly [T in KnownType]: Kind } = {
   text: "message",
@@ -98,6 +101,12 @@ export function writeContent(content: Omit<Content, "said"> & { readonly said: S
 export function kindOf(said: Said): Kind {
   if (said.type === "appointment" && said.payload.act === "cannot_come") return "receipt";
   return said.type === "unknown" ? "message" : KINDS[said.type];
+}
+
+/** A text, with where it came from when a bridge said so in a form that we know. */
+function textPayload(value: Json): ReturnType<typeof plainText> & { readonly via?: Via } {
+  const via = readVia(shape.anyObject(value)["via"]);
+  return via === null ? plainText(value) : { ...plainText(value), via };
 }
 
 /** What every act of an appointment has; the rest depends on the act and is read by `appointment.ts`. */

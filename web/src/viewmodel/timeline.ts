@@ -2,7 +2,7 @@
 
 import type { AttachmentReference } from "../model/attachments.ts";
 import type { Facts } from "../model/facts.ts";
-import type { EnvelopeEntry, EpochEntry, LogEntry } from "../model/log_entry.ts";
+import type { EnvelopeEntry, EpochEntry, LogEntry, Via } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
 import { personIn, phrase, problemOfCode, stranger } from "./presenting.ts";
 import type { DocumentCard, Entry, MessageState, Person, ReadMark } from "./types.ts";
@@ -77,22 +77,29 @@ function shownSaid(entry: EnvelopeEntry, said: NonNullable<EnvelopeEntry["messag
   }
 }
 
-type TextPayload = { readonly text: string; readonly attachments: readonly AttachmentReference[]; readonly replaces: string | null };
+type TextPayload = {
+  readonly text: string;
+  readonly attachments: readonly AttachmentReference[];
+  readonly replaces: string | null;
+  readonly via?: Via;
+};
 
 function messageEntry(entry: EnvelopeEntry, payload: TextPayload, context: Context): Entry {
   const mine = entry.author === context.me;
   const by = context.read(entry.seq, entry.author);
   const documents = payload.attachments.map((one) =>
-    documentCard(one, { message: entry.id, openedBy: openedBy(one.id, context), states: context.documents }),
+    withCard(documentCard(one, { message: entry.id, openedBy: openedBy(one.id, context), states: context.documents }), payload.via),
   );
+  const via = payload.via === undefined ? {} : { via: payload.via };
   return {
     kind: "message",
+    ...via,
     id: entry.id,
     seq: entry.seq,
     author: who(context, entry.author),
     mine,
     at: entry.at,
-    text: payload.text,
+    text: withoutLead(payload),
     documents,
     state: stateOf(entry, by, context),
     replaces: payload.replaces,
@@ -101,6 +108,16 @@ function messageEntry(entry: EnvelopeEntry, payload: TextPayload, context: Conte
     canRetract: mine && by.length === 0,
     canTakeBack: false,
   };
+}
+
+function withCard(shown: DocumentCard, via: Via | undefined): DocumentCard {
+  const card = via?.cards.find(({ attachment }) => attachment === shown.id);
+  return card === undefined ? shown : { ...shown, card };
+}
+
+/** What the cards show is not said twice. */
+function withoutLead({ text, via }: TextPayload): string {
+  return via === undefined ? text : text.split("\n\n").slice(via.lead).join("\n\n");
 }
 
 function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], { facts, me }: Context): MessageState {

@@ -1,5 +1,6 @@
 /** What stands between the head of a conversation and its composer. */
 
+import type { Via, ViaCard } from "../../model/log_entry";
 import type { MessageState, Person, Phrase, Problem, ReadMark } from "./words";
 
 export type DocumentCard = {
@@ -15,6 +16,8 @@ export type DocumentCard = {
   readonly document: string | null;
   readonly preview: "pdf" | "image" | "none";
   readonly openedBy: readonly ReadMark[];
+  /** What a bridge read in the document that came by mail; unverified. */
+  readonly card?: ViaCard;
   readonly state:
     | { readonly name: "closed" }
     | { readonly name: "loading"; readonly progress: number }
@@ -34,6 +37,8 @@ export type Entry =
       readonly mine: boolean;
       readonly at: number;
       readonly text: string;
+      /** Came through a bridge, from this mailbox: there encryption ends. */
+      readonly via?: Via;
       readonly documents: readonly DocumentCard[];
       readonly state: MessageState;
       readonly replaces: string | null;
