@@ -5,6 +5,8 @@ again with the mail in hand. The mail counts.
 """
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,7 +16,7 @@ from bridges.mail.address import Address, read_address
 from bridges.mail.inbox import Source
 from bridges.mail.intake import Intake
 from bridges.mail.lmtp import DONE, Envelope, Reply
-from bridges.mail.lmtp_trust import PeerError, Trust, split_peer
+from bridges.mail.lmtp_trust import PeerError, Trust, split_own, split_peer
 from bridges.mail.names import Attributes
 from bridges.mail.sandbox import Sandbox
 
@@ -22,9 +24,13 @@ Standing = Literal["open", "closed", "unknown"]
 Patients = Callable[[Address], Standing]
 """Whether a patient of this address may be written to, as far as the bridge knows."""
 
+Judge = Callable[[Address], Reply | None]
+"""Gives the refusal of a sender."""
+
 NO_PEER: Final = Reply(550, "5.7.1", "no certificate of the health space was shown")
 NO_LIST: Final = Reply(451, "4.7.0", "no valid list of trusted domains, try again later")
 NOT_TRUSTED: Final = Reply(550, "5.7.1", "your certificate may not speak for the domain of the sender")
+NOT_YOU: Final = Reply(550, "5.7.1", "From must be the address that signed in")
 UNKNOWN: Final = Reply(550, "5.1.1", "unknown patient")
 CLOSED: Final = Reply(550, "5.2.1", "this patient's mailbox is closed")
 SEVERAL: Final = Reply(550, "5.5.3", "one patient a mail")
@@ -32,7 +38,12 @@ NO_FROM: Final = Reply(550, "5.6.0", "From is missing")
 BAD_FROM: Final = Reply(550, "5.6.0", "From must stand once and hold one address")
 BAD_HEADER: Final = Reply(550, "5.6.0", "the header cannot be read")
 _NO_HEADER: Final = {"empty", "not_a_mail", "unreadable"}
-ALL: Final = (NO_PEER, NO_LIST, NOT_TRUSTED, UNKNOWN, CLOSED, SEVERAL, NO_FROM, BAD_FROM, BAD_HEADER)
+ALL: Final = (NO_PEER, NO_LIST, NOT_TRUSTED, NOT_YOU, UNKNOWN, CLOSED, SEVERAL, NO_FROM, BAD_FROM, BAD_HEADER)
+
+
+def _own_report(hostname: str) -> re.Pattern[bytes]:
+    """What Postfix writes above a mail it makes itself. Above one that it took it writes "from" first."""
+    return re.compile(rb"Received: by " + re.escape(hostname.encode()) + rb" \(Postfix\)\r\n\tid [A-Za-z0-9]+; ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class PatientDoor:
     patients: Patients
     intake: Intake
     sandbox: Sandbox
+    hostname: str = ""  # of our mail server, whose own reports about our mails are let in
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one mail at a time in the child
 
     async def mail(self, envelope: Envelope, raw: bytes) -> list[Reply]:
@@ -54,23 +66,35 @@ class PatientDoor:
         return [await self._take(envelope, raw)]
 
     async def _take(self, envelope: Envelope, raw: bytes) -> Reply:
-        try:
-            peer, written = split_peer(raw)
-        except PeerError:
+        written, allowed = self._let_in(envelope, raw)
+        if allowed is None:
             return NO_PEER
-        refusal = self.refuse_sender(peer, envelope.sender) or await self._refuse_writer(peer, written)
+        refusal = (allowed(envelope.sender) if envelope.sender else None) or await self._refuse_writer(written, allowed)
         if refusal:
             return refusal
         recipients = tuple(map(str, envelope.recipients))
         self.intake.keep(written, Source(self.box, sender=str(envelope.sender or ""), recipients=recipients))
         return DONE
 
-    async def _refuse_writer(self, peer: Attributes, written: bytes) -> Reply | None:
-        """Refuse a mail whose single From is not of a domain of this peer. What is kept aside later passes here."""
+    def _let_in(self, envelope: Envelope, raw: bytes) -> tuple[bytes, Judge | None]:
+        """Give the mail without our line, and who may write it; nobody when our mail server named no one."""
+        with contextlib.suppress(PeerError):
+            peer, written = split_peer(raw)
+            return written, lambda writer: self.refuse_sender(peer, writer)
+        with contextlib.suppress(PeerError):
+            own, written = split_own(raw)
+            return written, lambda writer: None if writer.identity == own.identity else NOT_YOU
+        if envelope.sender is None and self.hostname and _own_report(self.hostname).match(raw):
+            daemon = f"mailer-daemon@{self.hostname}"
+            return raw, lambda writer: None if writer.identity == daemon else NO_PEER
+        return raw, None
+
+    async def _refuse_writer(self, written: bytes, allowed: Judge) -> Reply | None:
+        """Refuse a mail whose single From is not one that this peer may use. What is kept aside later passes here."""
         async with self.reading:
             found = (await self.sandbox.read(written)).reading
         if found.mail is not None:
-            return self.refuse_sender(peer, read_address(found.mail.sender))
+            return allowed(read_address(found.mail.sender))
         reason = found.reason or "not_a_mail"
         if reason.startswith("sender"):
             return NO_FROM if reason == "sender_missing" else BAD_FROM

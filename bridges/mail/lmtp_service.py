@@ -29,6 +29,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     whitelist: Path  # signed list of trusted domains; replaced by a rename, read again when it changes
     authority: Path  # certificate that signed the list's one, PEM
     issuer: str | None = None  # name the authority must have
+    hostname: str = ""  # ``myhostname`` of Postfix, whose own reports about our mails are let in
     lmtp: int = 2400  # ports on the loopback address
     policy: int = 2401
     front: int = 2402
@@ -47,7 +48,7 @@ async def serving(operator: Operator, box: str, *, patients: Patients, intake: I
     trust = Trust(operator.whitelist, authority, operator.issuer)
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox())
-        door = PatientDoor(operator.domain.lower(), box, trust, patients, intake, sandbox)
+        door = PatientDoor(operator.domain.lower(), box, trust, patients, intake, sandbox, operator.hostname)
         asked = runner(Front(LOOPBACK, operator.postfix))
         await asked.setup()
         stack.push_async_callback(asked.cleanup)

@@ -116,7 +116,7 @@ class MailHost:
         here = f"virtual_mailbox_domains = {PRACTICE}"  # the hospital's boxes are on this machine too
         patient = "maximal_backoff_time = 5s\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n"
         main.write_text(main.read_text().replace(here, f"{here}, {HOSPITAL}") + patient)
-        boxes = [f"{name}:{{PLAIN}}secret" for name in (f"claire@{PRACTICE}", f"karim@{HOSPITAL}")]
+        boxes = [f"{name}:{{PLAIN}}secret" for name in (f"claire@{PRACTICE}", f"pli@{PRACTICE}", f"karim@{HOSPITAL}")]
         (self.folder / "etc" / "boxes").write_text("\n".join(boxes) + "\n")
         (self.folder / "etc" / "boxes").chmod(0o644)
 

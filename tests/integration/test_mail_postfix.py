@@ -12,7 +12,7 @@ import pytest
 
 from bridges.mail.inbox import Kept
 from bridges.mail.lmtp_service import Operator, serving
-from tests.fakes.mailhost import HOSPITAL, PATIENTS, STRANGER, MailHost, needs_mailhost, until
+from tests.fakes.mailhost import HOSPITAL, PATIENTS, PRACTICE, STRANGER, MailHost, needs_mailhost, until
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT.parent / "shared" / "corpora"
@@ -46,7 +46,9 @@ class Bridge(threading.Thread):
         self._loop: asyncio.AbstractEventLoop | None = None
         ports = {name: host.port(port) for name, port in PORTS.items()}
         authority = host.folder / "etc" / "authority.pem"
-        self.operator = Operator(domain=PATIENTS, whitelist=host.list, authority=authority, **ports)
+        self.operator = Operator(
+            domain=PATIENTS, whitelist=host.list, authority=authority, hostname="mail.patients.example", **ports
+        )
 
     def run(self) -> None:
         asyncio.run(self._run())
@@ -167,6 +169,35 @@ def test_a_spoofed_from_comes_back_to_the_peer_that_answers_for_it(host, bridge,
     assert "message/delivery-status" in bounce
     assert text in " ".join(bounce.split())
     assert bridge.intake.kept == []
+
+
+def submitted(host, *words, user=f"claire@{PRACTICE}", sender=f"claire@{PRACTICE}", to=JEAN, **more):
+    line = "--port", host.port("2587"), "-tls", "--au", user, "--ap", "secret"
+    return host.swaks(*line, "--from", sender, "--to", to, *words, **more)
+
+
+def test_users_of_this_machine_write_under_their_own_address_alone(host, bridge):
+    code, said = submitted(host)
+    assert code == 0, said
+    assert waits(bridge)[0][1].sender == f"claire@{PRACTICE}"
+    code, said = submitted(host, sender=f"pli@{PRACTICE}")
+    assert "553 5.7.1" in said, said
+    before = len(host.mails(f"claire@{PRACTICE}"))
+    assert submitted(host, body=f"From: dr@{HOSPITAL}\r\n\r\nhello\r\n".encode())[0] == 0
+    until(lambda: len(host.mails(f"claire@{PRACTICE}")) > before, "the bounce")
+    assert "must be the address that signed in" in " ".join(host.mails(f"claire@{PRACTICE}")[-1].decode().split())
+    assert len(bridge.intake.kept) == 1
+
+
+def test_reports_of_our_own_mail_server_come_in_and_forged_ones_do_not(host, bridge):
+    code, said = submitted(host, user=f"pli@{PRACTICE}", sender=JEAN, to=f"nobody@{HOSPITAL}")
+    assert code == 0, said
+    ((raw, source),) = waits(bridge)
+    assert (source.sender, source.recipients) == ("", (JEAN,))
+    assert b"message/delivery-status" in raw
+    assert sent(host, sender="<>", body=raw)[0] == 0  # taken by Postfix, refused behind it
+    until(lambda: queue_is_empty(host), "an empty queue")
+    assert len(bridge.intake.kept) == 1
 
 
 def test_a_disk_that_is_full_costs_nothing(host, bridge):
