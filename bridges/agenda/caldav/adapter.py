@@ -112,12 +112,13 @@ class CalDav(PartialProvider):
             body = writing.moved(item.body, start=slot.start, end=slot.end, stamp=self.now())
         except (ValueError, UnicodeError):
             raise ChangedError("not one event", current=now) from None
-        await self._replace(item, body)
+        await self._replace(item, body, slot)
         try:
             return await self._stands(item.href, hold, and_delete=False)
         except SlotGoneError:
             current = await self._item(item.href)
-            await self._replace(current, writing.moved(current.body, start=now.start, end=now.end, stamp=self.now()))
+            back = writing.moved(current.body, start=now.start, end=now.end, stamp=self.now())
+            await self._replace(current, back, now)
             raise
 
     @override
@@ -179,7 +180,7 @@ class CalDav(PartialProvider):
             raise RefusedError(str(reply.status))
         raise UnknownOutcomeError("no answer")
 
-    async def _replace(self, item: Item, body: bytes) -> None:
+    async def _replace(self, item: Item, body: bytes, to: Slot | Appointment) -> None:
         """Write over what was read; raises ChangedError when somebody else did so meanwhile."""
         try:
             reply = await self.collection.put(item.href, body, over=item.etag)
@@ -187,8 +188,10 @@ class CalDav(PartialProvider):
             _require_sent(error)
             raise UnknownOutcomeError(str(error)) from error  # repeating looks what is there before it writes
         if reply.status == 412:
-            raise ChangedError(current=await self._appointment(await self._item(item.href)))
-        if reply.status not in {200, 201, 204}:
+            now = await self._appointment(await self._item(item.href))
+            if (now.start, now.end) != (to.start, to.end):  # else it was our own write, sent twice on the way
+                raise ChangedError(current=now)
+        elif reply.status not in {200, 201, 204}:
             raise RefusedError(str(reply.status))
 
     async def _delete(self, item: Item) -> None:

@@ -94,6 +94,8 @@ class Collection:
             reply = await self.out.ask("REPORT", self.path, headers=_XML, body=request)
         except CredentialsRevokedError as error:  # RFC 6578 3.2: 403 with a precondition
             raise (LostTokenError if str(error) == "403" else error) from error
+        except UnreachableError as error:
+            raise (LostTokenError if str(error) == "501" else error) from error
         if reply.status != 207:
             raise LostTokenError
         found = read_multistatus(reply.body)
