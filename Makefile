@@ -41,8 +41,8 @@ web-test: .make/web ## The web client's own tests
 
 ##@ Measure
 .PHONY: bench bench-quick faults faults-release hostile
-bench: .make/dev ## The whole benchmark table (several minutes)
-	@$(BIN)/python -m bench
+bench: .make/dev ## The whole benchmark table beside its goals: SQLite, PostgreSQL, a million messages, files (15 minutes)
+	@$(BIN)/python -m bench && $(BIN)/python -m bench --quick --postgres --json && $(BIN)/python -m bench.scale && $(BIN)/python -m bench.files
 bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
 	@$(BIN)/python -m bench --quick
 faults: .make/dev ## Kill it, cut its power, change it (about 5 minutes); the last line of stdout is JSON

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.goals import BOTH, POSTGRES, SQLITE, table
 from bench.plan import FULL, QUICK
 from bench.process import CORES, ENVIRONMENT, beside, pin_generator
 from bench.run import run, say
@@ -106,7 +107,9 @@ def main() -> int:
         safe = synced(postgres) if postgres else durability(Path(folder))
     if not arguments.json:
         print(json.dumps(found, indent=1))
-    print(json.dumps(summary(found, safe, pinned=pinned, seconds=time.perf_counter() - begun)))
+    short = summary(found, safe, pinned=pinned, seconds=time.perf_counter() - begun)
+    print(table(short, (*(POSTGRES if postgres else SQLITE), *BOTH)), file=sys.stderr)
+    print(json.dumps(short))
     return 0
 
 

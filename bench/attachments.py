@@ -21,12 +21,12 @@ async def measure(server: Server, pair: Pair, size: int) -> dict[str, Any]:
     begun, cpu = time.perf_counter(), server.cpu()
     for name in names:
         await _upload(http, server, pair, name, sealed)
-    up = _price(server, size, begun, cpu)
+    up = price(server, size, begun, cpu)
     for name in names:
         await _link(http, server, pair, name)
     begun, cpu = time.perf_counter(), server.cpu()
     intact = [await _download(http, server, pair, name) == sealed for name in names]
-    down = _price(server, size, begun, cpu)
+    down = price(server, size, begun, cpu)
     http.close()
     return {"bytes": size, "copies": COPIES, "intact": all(intact), "up": up, "down": down}
 
@@ -60,6 +60,7 @@ async def _expect(http: Http, wanted: int, data: bytes) -> Answer:
     return answer
 
 
-def _price(server: Server, size: int, begun: float, cpu: float) -> dict[str, float]:
+def price(server: Server, size: int, begun: float, cpu: float) -> dict[str, float]:
+    """What ``COPIES`` files of ``size`` bytes cost since then, in seconds and in seconds of CPU."""
     megabytes, seconds, spent = COPIES * size / 1e6, time.perf_counter() - begun, server.cpu() - cpu
     return {"mb_per_s": round(megabytes / seconds, 1), "mb_per_server_cpu_s": round(megabytes / max(spent, 0.01), 1)}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import stages
+from bench.goals import SCALE, table
 from bench.people import Pair, activations, make_pairs
 from bench.plan import Plan
 from bench.process import Server, pin_generator, start
@@ -164,7 +165,9 @@ def main() -> int:
     pin_generator()
     plan = Plan(pairs=SENDERS, seconds=arguments.seconds, rounds=arguments.rounds, offered=(), idle=0, file=0)
     with tempfile.TemporaryDirectory(prefix="pli-scale-") as folder:
-        print(json.dumps(measure(Path(folder), tuple(map(int, arguments.sizes.split(","))), plan)))
+        found = measure(Path(folder), tuple(map(int, arguments.sizes.split(","))), plan)
+    print(table(found, SCALE), file=sys.stderr)
+    print(json.dumps(found))
     return 0
 
 
