@@ -168,6 +168,11 @@ function rightAfter(before: ReplyRight | null, { message, kind }: EnvelopeEntry)
   return said.by === null ? before : said;
 }
 
+/** Whether the server says the same reply right as the signed messages. */
+export function isMirrored({ right, policy }: Facts): boolean {
+  return right === null || (right.reply === policy.reply && right.until === policy.until);
+}
+
 function standing(people: readonly PersonFact[], gone: AccountId): readonly PersonFact[] {
   return people.map((person) => (person.id === gone ? { ...person, standing: "left" } : person));
 }

@@ -20,6 +20,8 @@ const SCAN = 200; // entries read at once when an old parent is looked for
 /** Facts after a portion, and the entries to keep (also older ones that changed). */
 export type Taken = { readonly facts: Facts; readonly entries: readonly LogEntry[] };
 
+type Step = { readonly taken: Taken; readonly open: Conversation };
+
 export type IntakeParts = {
   readonly vault: Vault;
   readonly accounts: Accounts;
@@ -34,25 +36,25 @@ export class Intake {
     this.#parts = parts;
   }
 
-  /** Events that follow `facts.last`. Stops at the first thing that must not be accepted, and says so in `alarm`. */
-  async news(facts: Facts, conversation: Conversation, events: readonly Event[]): Promise<Taken> {
-    let taken: Taken = { facts, entries: [] };
-    let open = conversation;
+  /**
+   * Events that follow `facts.last`. Stops at the first thing that must not be accepted, and says so in `alarm`.
+   * `whole`: there is nothing after them.
+   */
+  async news(facts: Facts, conversation: Conversation, events: readonly Event[], whole: boolean): Promise<Taken> {
+    let step: Step = { taken: { facts, entries: [] }, open: conversation };
+    const followed = facts.last !== 0 && events[0]?.seq === facts.last + 1; // else the policy is newer than the events
     try {
-      taken = await this.#named(taken, open);
-      for (const event of events) {
-        if (event.seq <= taken.facts.last) continue;
-        if (event.type === "epoch") {
-          open = await this.#record(open, event);
-          taken = await this.#named(withRecord(taken, event), open);
-        }
-        taken = await this.#one(taken, open, event);
+      step = { ...step, taken: await this.#named(step.taken, conversation) };
+      for (const event of events.filter(({ seq }) => seq > facts.last)) {
+        if (followed && event.type !== "policy") demandMirrored(step.taken.facts);
+        step = await this.#step(step, event);
       }
+      if (whole) demandMirrored(step.taken.facts);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      return { ...taken, facts: { ...taken.facts, alarm: error.code } };
+      return { ...step.taken, facts: { ...step.taken.facts, alarm: error.code } };
     }
-    return this.#named(taken, open);
+    return this.#named(step.taken, step.open);
   }
 
   /** Events before `facts.from`: opened and checked, but the facts were told already. */
@@ -63,12 +65,29 @@ export class Intake {
     return { facts, entries };
   }
 
+  async #step({ taken, open }: Step, event: Event): Promise<Step> {
+    const { last } = taken.facts;
+    if (last !== 0 && event.seq !== last + 1) this.#demandLetIn(open, event);
+    if (event.type !== "epoch") return { taken: await this.#one(taken, open, event), open };
+    const next = await this.#record(open, event);
+    const named = await this.#named(withRecord(taken, event), next);
+    return { taken: await this.#one(named, next, event), open: next };
+  }
+
   async #one(taken: Taken, open: Conversation, event: Event): Promise<Taken> {
     const entry = await this.#entry(taken.facts, open, event);
     if (entry.type === "envelope") await this.#demandParents(taken, entry);
     if (entry.type === "policy" && taken.facts.right !== null) checkMirror(taken.facts.right, entry.policy);
     const target = entry.type === "retracted" ? await this.#retracted(taken, entry) : [];
     return { facts: advanced(taken.facts, entry, this.#parts.me), entries: [...taken.entries, ...target, entry] };
+  }
+
+  /** Only before the epoch that made this account a member again something may be missing: it was not for it. */
+  #demandLetIn({ chain }: Conversation, event: Event): void {
+    const record = event.type === "epoch" ? chain.records[event.epoch - 1] : undefined;
+    const before = event.type === "epoch" ? chain.records[event.epoch - 2] : undefined;
+    const letIn = record !== undefined && before !== undefined && without(record, before).some(({ id }) => id === this.#parts.me);
+    if (!letIn) throw new ProtocolError("withheld", "a gap in the log");
   }
 
   /** Accept the record of an epoch event; one that is known already must be the same. */
@@ -126,10 +145,11 @@ export class Intake {
   /** A message names what its author had seen: when all before it is here, a parent that is not here was withheld. */
   async #demandParents(taken: Taken, entry: EnvelopeEntry): Promise<void> {
     const { facts, entries } = taken;
+    // Who joined, or came back, without the history has no whole past to look through.
+    const sees = facts.from <= 1 && facts.people.some(({ id, history }) => id === this.#parts.me && history === "full");
     for (const parent of entry.message?.content.parents ?? []) {
       const recent = facts.recent.some(({ id }) => id === parent) || entries.some((one) => isThis(one, parent));
-      // Who joined without the history has no beginning to look through.
-      if (recent || facts.from > 1) continue;
+      if (recent || !sees) continue;
       if (!(await this.#kept(facts.conversation, parent))) throw new ProtocolError("withheld", "a message named by another is missing");
     }
   }
@@ -151,6 +171,11 @@ export class Intake {
       (await this.#parts.vault.read<LogEntry>("events", [facts.conversation, entry.target]));
     return kept?.type === "envelope" ? [{ ...kept, message: null, code: null, retracted: true }] : [];
   }
+}
+
+/** The server writes what it mirrors right behind the message that decided it. */
+function demandMirrored({ right, policy }: Facts): void {
+  if (right !== null) checkMirror(right, policy);
 }
 
 function withRecord({ facts, entries }: Taken, event: EpochEvent): Taken {

@@ -5,6 +5,7 @@
  */
 
 import type { Api } from "../api/client.ts";
+import { Refused } from "../api/refusal.ts";
 import type { ConversationDetail, DeliveryMark, Event, FeedEntry } from "../api/types.ts";
 import type { Change, Platform } from "../platform/platform.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -197,23 +198,49 @@ export class Log implements Sink {
 
   async #advance(facts: Facts, events: readonly Event[]): Promise<readonly Change[]> {
     const before: Taken = { facts, entries: [] };
-    const conversation = await this.#caged(before, () => this.#parts.openings.of(facts.conversation, facts.records));
+    const given = events.filter(({ seq }) => seq > facts.last);
+    const whole = given.length === 0 || !isGapless(given, facts.last);
+    const fresh = whole ? await this.#missing(facts, given) : given;
+    const known = await this.#caged(before, () => this.#withRecords(facts, fresh));
+    if ("facts" in known) return this.#changes(known.facts, []);
+    const conversation = await this.#caged(before, () => this.#parts.openings.of(facts.conversation, known.records));
     if ("facts" in conversation) return this.#changes(conversation.facts, []);
-    let fresh: readonly Event[] = events.filter(({ seq }) => seq > facts.last);
-    if (fresh.length === 0 || fresh[0]?.seq !== facts.last + 1) fresh = await this.#missing(facts);
-    const taken = await this.#intake.news(facts, conversation, fresh);
+    const taken = await this.#intake.news(known, conversation, fresh, whole && isGapless(fresh, facts.last));
     return this.#changes(taken.facts, taken.entries);
   }
 
-  /** Everything after what is here. */
-  async #missing(facts: Facts): Promise<readonly Event[]> {
+  /** Everything after what is here; for who was removed, what was given before a gap. */
+  async #missing(facts: Facts, given: readonly Event[]): Promise<readonly Event[]> {
     const all: Event[] = [];
-    for (let after = facts.last; ; ) {
-      const page = await this.#parts.api.eventsAfter(facts.conversation, after, CATCH_UP);
-      all.push(...page.events);
-      after = page.events.at(-1)?.seq ?? page.last_seq;
-      if (page.events.length === 0 || after >= page.last_seq) return all;
+    try {
+      for (let after = facts.last; ; ) {
+        const page = await this.#parts.api.eventsAfter(facts.conversation, after, CATCH_UP);
+        all.push(...page.events);
+        after = page.events.at(-1)?.seq ?? page.last_seq;
+        if (page.events.length === 0 || after >= page.last_seq) return all;
+      }
+    } catch (error) {
+      if (!(error instanceof Refused) || error.code !== "not_found") throw error;
+      return given.filter(({ seq }, i) => seq === facts.last + 1 + i);
     }
+  }
+
+  /**
+   * Who was away and is let in again needs the records of that time first: with them what was said meanwhile opens, or
+   * (joined without the history) is left out rightly; the intake judges the gap.
+   */
+  async #withRecords(facts: Facts, events: readonly Event[]): Promise<Facts> {
+    const epochs = events.filter((event) => event.type === "epoch");
+    const away = facts.people.some(({ id, standing }) => id === this.#parts.me && standing === "left");
+    const gapless = isGapless(events, facts.last);
+    const letIn = epochs.length > 0 && epochs.at(-1)?.box !== null;
+    if (!letIn || (gapless && !away && epochs.length === 1)) return facts;
+    const records = await this.#records(facts.conversation, events);
+    const same = facts.records.every(({ record }, i) => records[i]?.record === record);
+    if (!same) throw new ProtocolError("fork", "another record of a known epoch");
+    if (gapless) return { ...facts, records };
+    const { policy } = await this.#parts.api.conversation(facts.conversation);
+    return { ...facts, records, policy, right: null };
   }
 
   async #fresh(id: ConversationId): Promise<readonly Change[]> {
@@ -225,7 +252,7 @@ export class Log implements Sink {
     const before: Taken = { facts: all, entries: [] };
     const conversation = await this.#caged(before, () => this.#parts.openings.of(id, records));
     if ("facts" in conversation) return this.#changes(conversation.facts, []);
-    const { facts, entries } = await this.#intake.news(all, conversation, events);
+    const { facts, entries } = await this.#intake.news(all, conversation, events, true);
     const complete = facts.from <= 1 || events.length < PAGE;
     // The server counts what is unread before this page too.
     return this.#changes({ ...facts, complete, unread: detail.unread, readSeq: detail.read_seq }, entries);
@@ -294,6 +321,10 @@ function emptyFacts(detail: ConversationDetail, records: Facts["records"]): Fact
 function withDetail(facts: Facts, detail: ConversationDetail): Facts {
   const delivered = Object.fromEntries(detail.delivered.map(({ account, seq }) => [account, seq]));
   return { ...facts, invitations: detail.invitations, delivered: { ...facts.delivered, ...delivered } };
+}
+
+function isGapless(events: readonly Event[], last: number): boolean {
+  return events.every(({ seq }, i) => seq === last + 1 + i);
 }
 
 /** `work` on each, a few at a time. */

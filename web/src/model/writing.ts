@@ -20,7 +20,7 @@ import { ProtocolError } from "../protocol/errors.ts";
 import { rotationDue } from "../protocol/rotation.ts";
 import type { AccountId, ConversationId, MemberId } from "../protocol/suite.ts";
 import type { Accounts } from "./accounts.ts";
-import { parentsOf, type Facts } from "./facts.ts";
+import { isMirrored, parentsOf, type Facts } from "./facts.ts";
 import type { Invited } from "./invited.ts";
 import type { Log } from "./log.ts";
 import { invitesOf, type Openings } from "./opening.ts";
@@ -172,7 +172,12 @@ export class Writing implements Sealer {
 
   /** Nothing is sent into a conversation that alarms. */
   async #sound(id: ConversationId): Promise<Facts> {
-    const facts = await this.#parts.log.facts(id);
+    const { log } = this.#parts;
+    let facts = await log.facts(id);
+    if (facts !== undefined && !isMirrored(facts)) {
+      await log.catchUp(id); // the server's word is still to come, or withheld: then this is an alarm
+      facts = await log.facts(id);
+    }
     if (facts === undefined) throw new ProtocolError("not_next", "a conversation that is not here");
     if (facts.alarm !== null) throw new ProtocolError(alarmCode(facts.alarm), "the conversation alarms");
     return facts;
