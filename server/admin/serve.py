@@ -24,6 +24,7 @@ from server.settings import Settings
 from server.storage.identity import load_identity
 from server.storage.postgres import LOST, RefusedDatabaseError
 from server.transport import pages
+from server.transport.runner import Runner
 
 IDLE: Final = 15  # seconds a connection may wait between or within the headers of requests
 GRACE: Final = 10  # seconds that running requests get when the server ends
@@ -104,7 +105,7 @@ def _mount(app: web.Application, settings: Settings) -> None:
 @asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
     """Answer on the port; yield where people reach it."""
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE, shutdown_timeout=GRACE, lingering_time=2)
+    runner = Runner(app, access_log=None, keepalive_timeout=IDLE, shutdown_timeout=GRACE, lingering_time=2)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.workers > 1)

@@ -19,6 +19,7 @@ from server.services.container import Services
 from server.settings import Settings
 from server.storage.identity import DATABASE, init_data
 from server.storage.store import Store
+from server.transport.runner import Runner
 
 
 @dataclass
@@ -56,7 +57,7 @@ async def running(data: Path, *, clock: Clock | None = None, **chosen: object) -
     if not data.exists():
         shutil.copytree(_laid_out(), data)
     app = build_app(Settings(data=data, access_log=False, **chosen), clock=clock)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = Runner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -49,6 +49,29 @@ async def test_a_cookie_alone_is_not_a_session(practice: Scene, name: str, said:
     assert practice.fingerprint() == before
 
 
+CHANGES = [name for name in COOKIED if BY_NAME[name].method not in {"GET", "HEAD"}]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_the_cookie_changes_nothing_for_another_origin(practice: Scene, name: str):
+    """Even with the header, which another site could only send if a proxy in front allowed it."""
+    before = practice.fingerprint()
+    body = await practice.right(name) if BY_NAME[name].request is not None else None
+    for origin in foreign(practice):
+        headers = {"Cookie": f"pli_session={practice.tokens['claire']}", "X-Pli": "1", "Origin": origin}
+        answer = await practice.call(name, who="", headers=headers, json=body)
+        assert (answer.status, answer.problem["code"]) == (403, "csrf"), origin
+    assert practice.fingerprint() == before
+
+
+async def test_the_cookie_counts_for_our_own_pages_and_a_bearer_for_programs(practice: Scene):
+    cookie = {"Cookie": f"pli_session={practice.tokens['claire']}", "X-Pli": "1"}
+    for headers in (cookie, cookie | {"Origin": practice.server.url}):
+        assert (await practice.call("acknowledgeFeed", who="", headers=headers, json={"position": 1})).status == 204
+    headers = {"Origin": "https://software.example"}
+    assert (await practice.call("acknowledgeFeed", headers=headers, json={"position": 1})).status == 204
+
+
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"])
 async def test_what_a_form_of_another_site_can_send_is_not_read(practice: Scene, kind: str):
     for name in EVERY:

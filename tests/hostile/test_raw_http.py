@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import zlib
 
 import pytest
@@ -74,6 +75,25 @@ async def test_a_request_with_one_reading_has_that(practice: Scene, sent: bytes,
     async with connected(practice) as wire:
         await wire.send(sent)
         assert statuses(await wire.rest(1.5)) == expected
+
+
+UNREADABLE = [b"HELLO\r\n\r\n", b"GET /v1/server HTTP/9.9 x\r\n\r\n", AMBIGUOUS["two lengths"], AMBIGUOUS["TLS"]]
+UNREADABLE += [b"GET /<script> HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\n\r\n", POST + b"Content-Length: secret\r\n\r\n"]
+
+
+@pytest.mark.parametrize("sent", UNREADABLE)
+async def test_what_is_no_http_is_refused_in_our_own_words(practice: Scene, sent: bytes):
+    """A problem document with a code; no name of a library, nothing of what was sent."""
+    async with connected(practice) as wire:
+        await wire.send(sent)
+        head, _, body = (await wire.rest(4)).partition(b"\r\n\r\n")
+    assert statuses(head + b"\r\n\r\n")[0] in {400, 417}
+    assert b"content-type: application/problem+json" in head.lower()
+    told = json.loads(body)
+    assert (told["code"], told["detail"]) == ("bad_request", "")
+    assert told["status"] == statuses(head + b"\r\n\r\n")[0]
+    for word in (b"aiohttp", b"python", b"secret", b"script", b"hello", b"content-length:  "):
+        assert word not in (head + body).lower()
 
 
 UPGRADES = {

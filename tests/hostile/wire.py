@@ -85,7 +85,7 @@ async def connected(practice: Scene) -> AsyncIterator[Wire]:
 
 def statuses(said: bytes) -> list[int]:
     """Return the status of every answer in what a server has said."""
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", said)]
 
 
 async def upgraded(wire: Wire, path: str, *more: str, host: str = "Host: x") -> bytes:

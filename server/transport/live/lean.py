@@ -23,7 +23,7 @@ from server.transport.address import address
 from server.transport.live.frames import Framing, members
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
-from server.transport.live.origin import is_own
+from server.transport.origin import is_own
 from server.transport.wire import SubmissionWire, Wire
 
 LARGEST: Final = 512 * 1024  # bytes of a frame: an envelope in base64url and what stands around it

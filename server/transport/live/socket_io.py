@@ -24,7 +24,7 @@ from server.transport.live.engine import slim
 from server.transport.live.frames import Framing
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
-from server.transport.live.origin import is_own
+from server.transport.origin import is_own
 
 PATH: Final = "/v1/socket.io"
 LARGEST: Final = 65_536  # bytes of a packet

@@ -9,17 +9,18 @@ from aiohttp import web
 from server.domain.errors import CsrfError, NotPermittedError, UnauthenticatedError
 from server.domain.session import Principal
 from server.services.sessions import SessionService
+from server.transport.origin import is_own
 from server.transport.rest.operations import Role
 
 COOKIE: Final = "pli_session"
 _BEARER: Final = "Bearer "
 
 
-def token_of(request: web.Request) -> str | None:
+def token_of(request: web.Request, public_url: str | None) -> str | None:
     """Return the token that a request carries.
 
     Raises:
-        CsrfError: a cookie without the header that another site cannot send.
+        CsrfError: a cookie without the header that another site cannot send, or with that site's Origin.
 
     """
     authorization = request.headers.get("Authorization")
@@ -30,10 +31,14 @@ def token_of(request: web.Request) -> str | None:
     cookie = request.cookies.get(COOKIE)
     if cookie is not None and request.headers.get("X-Pli") != "1":
         raise CsrfError("send the header X-Pli: 1 with the cookie")
+    if cookie is not None and not is_own(request, public_url):
+        raise CsrfError("the cookie is for our own pages alone")
     return cookie
 
 
-async def require(request: web.Request, role: Role, sessions: SessionService) -> Principal | None:
+async def require(
+    request: web.Request, role: Role, sessions: SessionService, public_url: str | None
+) -> Principal | None:
     """Return who is asking, as far as ``role`` needs to know. Membership is decided where the conversation is read.
 
     Raises:
@@ -42,7 +47,7 @@ async def require(request: web.Request, role: Role, sessions: SessionService) ->
     """
     if role is Role.ANYONE:
         return None
-    token = token_of(request)
+    token = token_of(request, public_url)
     if token is None:
         if role is Role.EITHER:
             return None

@@ -46,7 +46,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "patient_blocked": Meaning(403, "The patient takes no messages from you", "This is final; use another way."),
     "patient_left": Meaning(403, "The patient has left this conversation", "This is final; use another way."),
     "unlocker_missing": Meaning(403, "A second way into the account is missing", "Add a recovery code or a passkey."),
-    "csrf": Meaning(403, "The header X-Pli is missing", "A cookie counts only together with `X-Pli: 1`."),
+    "csrf": Meaning(403, "Not from our own pages", "A cookie counts only with `X-Pli: 1`, from our own pages."),
     "not_found": Meaning(404, "Not there, or not for you", "Check the address and the account."),
     "invitation_unknown": Meaning(404, "No such invitation", "Check every character; then ask for a new one."),
     "method_not_allowed": Meaning(405, "This address does not do that", "See the header Allow."),
@@ -82,6 +82,8 @@ PROTOCOL_CODES: Final = (
     "withheld", "mirror_mismatch", "wrong_inviter", "invitation_expired",
 )  # fmt: skip
 
+SAFE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "Pli"}
+"""What every answer says, unless it says something else."""
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BY_STATUS: Final = {
     404: "not_found",
@@ -127,9 +129,8 @@ def edge(*, access_log: bool) -> Middleware:
         except Exception as exc:  # noqa: BLE001  # an edge: nothing of ours may pass it as a traceback
             response = _answer(exc)
         if not response.prepared:
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-            response.headers.setdefault("Cache-Control", "no-store")
-            response.headers.setdefault("Server", "Pli")
+            for name, value in SAFE_HEADERS.items():
+                response.headers.setdefault(name, value)
         seconds, route = time.perf_counter() - began, _route(request)
         _count(request, response, route, seconds)
         if access_log:

@@ -80,7 +80,7 @@ def endpoint(operation: Operation, services: Services, counters: Limits) -> Endp
     """Build what aiohttp calls for one operation."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        principal = await auth.require(request, operation.role, services.sessions)
+        principal = await auth.require(request, operation.role, services.sessions, services.settings.public_url)
         call = Call(request, services, principal, _ids(request), counters)
         if operation.knocks:
             limits.knock(counters, call.address)

@@ -1,4 +1,4 @@
-"""Which pages may open a socket: browsers do not protect WebSockets from other sites, so we do."""
+"""Which pages may open a socket, or use the cookie: browsers protect neither well enough from other sites, so we do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 def is_own(request: web.Request, public_url: str | None) -> bool:
-    """Tell whether a socket comes from our own page, or from a program (which sends no Origin)."""
+    """Tell whether a request comes from our own page, or from a program (which sends no Origin)."""
     origin = request.headers.get("Origin")
     if origin is None:
         return True
