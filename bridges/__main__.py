@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bridges.kit.errors import KitError, UsageError
 from bridges.terminal.arguments import parse
-from bridges.terminal.commands import COMMANDS, Command
+from bridges.terminal.commands import Command, load
 from bridges.terminal.output import Output
 from crypto.errors import ProtocolError
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Output(json="--json" in arguments)
     try:
         args = parse(arguments)
-        return asyncio.run(_run(COMMANDS[args.command], args, out))
+        return asyncio.run(_run(load(args.command), args, out))
     except (KitError, ProtocolError) as error:
         return out.fail(error)
     except KeyboardInterrupt:

@@ -2,35 +2,39 @@
 
 import argparse
 from collections.abc import Awaitable, Callable
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
-from bridges.agenda import commands as agenda_commands
-from bridges.folder import commands as folder_commands
-from bridges.mail import commands as mail_commands
-from bridges.terminal import accounts, refusing, talk
 from bridges.terminal.output import Output
 
 Command = Callable[[argparse.Namespace, Output], Awaitable[int | None]]
 
-COMMANDS: Final[dict[str, Command]] = {
-    "account": accounts.account,
-    "agenda": agenda_commands.agenda,
-    "block": refusing.block,
-    "contacts": accounts.contacts,
-    "conversations": talk.conversations,
-    "end": talk.end,
-    "export": talk.export,
-    "folder": folder_commands.folder,
-    "invite": talk.invite,
-    "journal": refusing.journal,
-    "leave": refusing.leave,
-    "mail": mail_commands.mail,
-    "members": talk.members,
-    "read": talk.read,
-    "retract": talk.retract,
-    "send": talk.send,
-    "start": talk.start,
-    "unblock": refusing.unblock,
-    "verify": talk.verify,
-    "watch": talk.watch,
+# Loaded when asked for: who reads a calendar or a mail waits for no other part of the program.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "account": ("bridges.terminal.accounts", "account"),
+    "agenda": ("bridges.agenda.commands", "agenda"),
+    "block": ("bridges.terminal.refusing", "block"),
+    "contacts": ("bridges.terminal.accounts", "contacts"),
+    "conversations": ("bridges.terminal.talk", "conversations"),
+    "end": ("bridges.terminal.talk", "end"),
+    "export": ("bridges.terminal.talk", "export"),
+    "folder": ("bridges.folder.commands", "folder"),
+    "invite": ("bridges.terminal.talk", "invite"),
+    "journal": ("bridges.terminal.refusing", "journal"),
+    "leave": ("bridges.terminal.refusing", "leave"),
+    "mail": ("bridges.mail.commands", "mail"),
+    "members": ("bridges.terminal.talk", "members"),
+    "read": ("bridges.terminal.talk", "read"),
+    "retract": ("bridges.terminal.talk", "retract"),
+    "send": ("bridges.terminal.talk", "send"),
+    "start": ("bridges.terminal.talk", "start"),
+    "unblock": ("bridges.terminal.refusing", "unblock"),
+    "verify": ("bridges.terminal.talk", "verify"),
+    "watch": ("bridges.terminal.talk", "watch"),
 }
+
+
+def load(name: str) -> Command:
+    """Give the function of a command."""
+    module, function = COMMANDS[name]
+    return cast("Command", getattr(import_module(module), function))

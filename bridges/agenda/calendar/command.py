@@ -28,7 +28,7 @@ async def busy(args: argparse.Namespace, out: Output) -> int:
     told = plain_busy(answer.reading)
     text = "\n".join(f"{begun} - {ended}" for begun, ended in told["busy"])
     left_out = [f"{each['uid'] or '?'}: {each['reason']}" for each in told["skipped"]]
-    if left_out:
+    if left_out and not out.json:
         out.tell("\n".join([say("Laissés de côté :", "Left out:"), *left_out]))
     out.answer(told, text)
     return REFUSED if answer.reading.reason else 0
