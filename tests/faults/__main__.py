@@ -1,7 +1,7 @@
 """`make faults`: every fault, every mutant, one verdict. The last line is JSON; the exit code says whether all held.
 
-`python -m tests.faults [--release] [--seed N] [--only kill|cut|nodes|mutants|trials]`; the same seed repeats the same faults
-(the threads and the network of the machine still choose their own moments).
+`python -m tests.faults [--release] [--seed N] [--only kill|cut|nodes|partitions|sim|mutants|trials]`; the same seed repeats
+the same faults (the threads and the network of the machine still choose their own moments, but in the simulation).
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults import trials
+from tests.faults import links, trials
 from tests.faults.campaign import Campaign, How, Outcome, Program
 from tests.faults.mutants import MUTANTS
 from tests.faults.nodes import Nodes, Services
+from tests.faults.partitions import Partitions, deaf_worker
 from tools.services import MissingError
 
-IN_CI: dict[How, int] = {"kill": 150, "cut": 60, "nodes": 70}
-IN_RELEASE: dict[How, int] = {"kill": 2_000, "cut": 1_000, "nodes": 1_050}
-AT_ONCE: dict[How, int] = {"kill": 50, "cut": 20, "nodes": 14}  # faults of one history
+IN_CI: dict[How, int] = {"kill": 150, "cut": 60, "nodes": 70, "partitions": 20, "sim": 1_500}
+IN_RELEASE: dict[How, int] = {"kill": 2_000, "cut": 1_000, "nodes": 1_050, "partitions": 300, "sim": 200_000}
+AT_ONCE: dict[How, int] = {"kill": 50, "cut": 20, "nodes": 14, "partitions": 10}  # faults of one history
 FOR_A_MUTANT: dict[How, int] = {"kill": 8, "cut": 8, "run": 15, "nodes": 5}
 TRIES = 3  # histories in which a mutant must be noticed
-BUDGET = 420  # seconds after which `make faults` begins no further history of crashes: a slow machine tries fewer
+SCHEDULES = 2_000  # in which a mutant of the simulation must be noticed
+BUDGET = 360  # seconds after which `make faults` begins no further history of crashes: a slow machine tries fewer
 KEPT = Path(".make/faults")
 
 
@@ -43,6 +45,10 @@ class Suite:
     """What the machine does not let us do, and why."""
     until: float = float("inf")
     """When no further history of crashes begins."""
+    spaces: bool = False
+    """Whether partitions are made in network namespaces."""
+    schedules: int = 0
+    deafened: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     caught: int = 0
     tried: int = 0
@@ -50,9 +56,12 @@ class Suite:
     forks: Program = field(init=False)
 
     async def crash(self, how: How, count: int) -> None:
-        """Kill, or cut the power, ``count`` times in all."""
+        """Kill, cut the power, part wires or simulate, ``count`` times in all."""
         if how in self.refused:
             print(f"· {how} skipped: {self.refused[how]}")
+            return
+        if how == "sim":
+            await self._simulate(count)
             return
         for number, first in enumerate(range(0, count, AT_ONCE[how])):
             if time.monotonic() > self.until:
@@ -66,9 +75,19 @@ class Suite:
                 self._keep(outcome)
 
     def _campaign(self, how: How, faults: int, seed: int, mutant: str | None = None) -> Campaign:
+        if how == "partitions":
+            return Partitions(how, faults, seed, self.home, mutant, services=self.services, spaces=self.spaces)
         if how == "nodes":
             return Nodes(how, faults, seed, self.home, mutant, services=self.services)
         return Campaign(how, faults, seed, self.home, mutant)
+
+    async def _simulate(self, count: int) -> None:
+        """Play ``count`` schedules in virtual time."""
+        code, said = await simulation("--first", self.seed * 1_000, "--seeds", count)
+        print("· simulation:", *said, sep="\n  ", flush=True)
+        self.schedules += count
+        if code:
+            self.failures.append("the simulation found a breach: see above")
 
     def _keep(self, outcome: Outcome) -> None:
         KEPT.mkdir(parents=True, exist_ok=True)
@@ -92,6 +111,9 @@ class Suite:
             print(f"· mutant {mutant.name}: {said or 'NOT NOTICED'}", flush=True)
 
     async def _notice(self, name: str, needs: How, shows: str) -> str | None:
+        if needs == "sim":
+            code, said = await simulation("--mutant", name, "--first", self.seed * 1_000, "--seeds", SCHEDULES)
+            return None if code else f"noticed by {shows}, at seed {json.loads(said[-1])['seed']} of the simulation"
         for number in range(1, TRIES + 1):
             campaign = self._campaign(needs, FOR_A_MUTANT[needs] * number, self.seed + number, name)
             breaches = (await campaign.play(self.forks)).breaches
@@ -102,6 +124,12 @@ class Suite:
 
     async def endure(self) -> None:
         """Fill the disk; let readers stop reading."""
+        if self.services is not None:
+            try:
+                print(f"· deaf_worker: {await deaf_worker(self.services, self.home, self.forks)}", flush=True)
+                self.deafened = 1
+            except (AssertionError, TimeoutError) as exc:
+                self.failures.append(f"deaf_worker: {exc!r}")
         for trial in (trials.full_disk, trials.stuck_readers):
             if trial is trials.full_disk and "cut" in self.refused:
                 print(f"· full disk skipped: {self.refused['cut']}")
@@ -128,15 +156,25 @@ class Suite:
                 "kills": faults("kill") + counted("node_kills"),
                 "power_cuts": faults("cut"),
                 "postgres_crashes": counted("postgres_crashes"),
-                "redis_faults": counted("redis_faults"),
+                "redis_faults": counted("redis_faults") + self.deafened,
                 "acknowledged": counted("acknowledged"),
                 "lost": breaches("lost"),
                 "duplicated": breaches("duplicated"),
                 "reordered": breaches("reordered"),
                 "mutants_caught": self.caught,
                 "mutants": self.tried,
+                "partitions": counted("node_partitions"),
+                "schedules": self.schedules,
             }
         )
+
+
+async def simulation(*flags: object) -> tuple[int, list[str]]:
+    """Run the simulation in a process of its own: its exit code and what it said."""
+    words = [sys.executable, "-m", "tests.faults.simulation", *map(str, flags)]
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode().splitlines()
 
 
 def _starts(outcomes: list[Outcome]) -> str:
@@ -152,7 +190,7 @@ def _services(refused: dict[How, str]) -> Services | None:
     try:
         return Services.start()
     except MissingError as exc:
-        refused["nodes"] = str(exc)
+        refused["nodes"] = refused["partitions"] = str(exc)
         return None
 
 
@@ -177,9 +215,12 @@ def run(seed: int, counts: dict[How, int], only: str | None) -> int:
     print(f"seed {seed} (repeat with: python -m tests.faults --seed {seed})", flush=True)
     no_disk = trials.fuse_refused()
     refused: dict[How, str] = {"cut": no_disk} if no_disk else {}
-    services = _services(refused) if only in {None, "nodes", "mutants"} else None
+    services = _services(refused) if only not in {"kill", "cut", "sim"} else None
+    if no_spaces := links.refused():
+        print(f"· no network namespaces, so wires are proxies: {no_spaces}")
     with tempfile.TemporaryDirectory(prefix="pli-cast-") as home:
-        suite = Suite(seed, Path(home), services, refused, begun + BUDGET if counts is IN_CI else float("inf"))
+        until = begun + BUDGET if counts is IN_CI else float("inf")
+        suite = Suite(seed, Path(home), services, refused, until, spaces=no_spaces is None)
         try:
             asyncio.run(play(suite, counts, only))
         finally:
@@ -197,7 +238,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--release", action="store_true", help="the numbers of a release (hours)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    parser.add_argument("--only", choices=["kill", "cut", "nodes", "mutants", "trials"])
+    parser.add_argument("--only", choices=["kill", "cut", "nodes", "partitions", "sim", "mutants", "trials"])
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us also ends what we started
     return run(chosen.seed, IN_RELEASE if chosen.release else IN_CI, chosen.only)

@@ -34,7 +34,7 @@ from tests.faults.history import History
 from tests.faults.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
-How = Literal["kill", "cut", "run", "nodes"]
+How = Literal["kill", "cut", "run", "nodes", "partitions", "sim"]
 Hurt = Callable[[random.Random, Stage], Awaitable[None]]
 STUCK = 15.0  # seconds after the faults in which everybody ends
 CLOCKS = (0, 0, -2 * 3_600_000, 24 * 3_600_000)  # milliseconds by which the wall clock of a start jumps
@@ -101,12 +101,16 @@ class Server:
     mutant: str | None = None
     shared: dict[str, str] = field(default_factory=dict)
     """Settings of nodes: what they have in common."""
+    reach: int = 0
+    """Where clients find it on loopback; 0: at its own port."""
+    namespace: str | None = None
+    """The network namespace it lives in."""
     pid: int = 0
     starts: list[float] = field(default_factory=list)
 
     async def start(self, clock: int = 0) -> None:
         order = {"data": str(self.data), "port": self.port, "mutant": self.mutant, "clock": clock}
-        order["shared"] = self.shared
+        order |= {"shared": self.shared, "namespace": self.namespace}
         self.pid = json.loads(await self.forks.tell(json.dumps(order)))["pid"]
         self.starts.append(json.loads(await self.forks.line())["ready"])
 
@@ -198,9 +202,9 @@ class Campaign:
     async def _act(self, cast: casts.Cast, servers: list[Server], hurt: Hurt) -> Stage:
         """Let the devices work while ``hurt`` runs, then let them finish and read everything."""
         chance = random.Random(self.seed)
-        proxy = Proxy(servers[0].port)
+        proxy = Proxy(servers[0].reach or servers[0].port)
         await proxy.start()
-        ports = [proxy.port, *(server.port for server in servers)]
+        ports = [proxy.port, *(server.reach or server.port for server in servers)]
         stage = Stage(cast, History(), random.Random(chance.random()), ports, clock_jumps=self.how == "kill")
         calm = asyncio.Event()
         for conv, members in cast.conversations.items():
@@ -239,7 +243,7 @@ class Campaign:
             working.append(asyncio.ensure_future(devices.read(Device(stage, person))))
         conv, members = next(iter(cast.conversations.items()))
         uploader = next(person for person in cast.people if person.id == members[0])
-        if self.how != "nodes":  # their documents would lie on one node's disk
+        if self.how not in {"nodes", "partitions"}:  # their documents would lie on one node's disk
             working.append(asyncio.ensure_future(devices.upload(Device(stage, uploader), conv)))
         return working
 

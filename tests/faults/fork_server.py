@@ -1,12 +1,14 @@
 """Starts servers quickly: imports `pli serve` once and forks a fresh process for each start.
 
-`python -m tests.faults.fork_server` reads one JSON object a line, `{"data", "port", "mutant", "clock", "shared"}`, and answers
-`{"pid"}` and then `{"ready"}` (seconds from the fork to the ready line). The child runs exactly what `pli serve` runs,
-with a mutant's one change applied before, and with a wall clock that jumps by `clock` milliseconds and back.
+`python -m tests.faults.fork_server` reads one JSON object a line, `{"data", "port", "mutant", "clock", "shared", "namespace"}`,
+and answers `{"pid"}` and then `{"ready"}` (seconds from the fork to the ready line). The child runs exactly what `pli serve`
+runs, with a mutant's one change applied before, with a wall clock that jumps by `clock` milliseconds and back, and in a
+network namespace if one is named.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -20,6 +22,8 @@ from server.admin import serve, terminal
 from server.settings import Settings
 from tests.faults.mutants import MUTANTS
 
+NETWORK = 0x40000000  # CLONE_NEWNET
+
 
 def _jump(by: int) -> None:
     """Let the wall clock jump by ``by`` milliseconds and back, five times a second."""
@@ -31,10 +35,20 @@ def _jump(by: int) -> None:
     clocks.SystemClock.now = jumping  # type: ignore[method-assign]
 
 
+def _enter(namespace: str) -> None:
+    """Move this process into a network namespace."""
+    handle = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).setns(handle, NETWORK) != 0:
+        raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+    os.close(handle)
+
+
 def _serve(order: dict[str, Any]) -> None:
     """Be the server, until killed."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     begun = time.monotonic()
+    if order.get("namespace"):
+        _enter(order["namespace"])
     if order["clock"]:
         _jump(order["clock"])
     if order["mutant"]:

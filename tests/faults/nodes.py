@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis.asyncio import Redis as Client
+
 from server.storage.schema import migrate
 from tests.faults import cast as casts
 from tests.faults import devices
@@ -22,6 +24,11 @@ from tests.faults.checker import check
 from tests.faults.devices import Stage
 from tools.services import MissingError, Postgres, Redis, Service
 
+COMMANDS = {
+    "pause": (("CLIENT", "PAUSE", "700", "ALL"),),
+    "flush": (("FLUSHALL",), ("SCRIPT", "FLUSH"), ("CLIENT", "KILL", "TYPE", "pubsub")),
+}
+"""What Redis is told: to answer nobody for 700 ms; to drop its data and its listeners, as a failover does."""
 SETTLED = 20.0  # seconds in which a killed service is back
 Fault = Callable[[random.Random, Stage], Awaitable[None]]
 
@@ -79,29 +86,33 @@ class Nodes(Campaign):
             cast = await services.cast(home)
             database = await asyncio.to_thread(services.postgres.database, services.template)
             shared = {"database_url": services.postgres.url(database), "redis_url": services.redis.url}
-            nodes = [
-                Server(casts.copy(home, folder / name), forks, mutant=self.mutant, shared=shared)
-                for name in ("one", "two")
-            ]
+            for name in ("one", "two"):
+                data = casts.copy(home, folder / name)
+                nodes.append(Server(data, forks, mutant=self.mutant, shared=dict(shared)))
+                await self._wire(nodes[-1])
             stage = await self._act(cast, nodes, functools.partial(self._hurt, nodes))
         finally:
             for node in nodes:
                 await node.kill()
+            await self._unwire()
             shutil.rmtree(folder, ignore_errors=True)
         starts = [start for node in nodes for start in node.starts]
         breaches, seconds = check(stage.history), time.monotonic() - begun
-        return Outcome("nodes", self.seed, self.faults, stage.counts, breaches, stage.history, starts, seconds)
+        return Outcome(self.how, self.seed, self.faults, stage.counts, breaches, stage.history, starts, seconds)
+
+    async def _wire(self, node: Server) -> None:
+        """Nodes stand beside what they use."""
+
+    async def _unwire(self) -> None:
+        """There is nothing to remove."""
+
+    def _kinds(self, nodes: list[Server]) -> list[Fault]:
+        """Return the faults in their turn."""
+        postgres, redis = self._postgres, self._redis
+        return [self._node(nodes), postgres, postgres, redis, postgres, postgres, redis]
 
     async def _hurt(self, nodes: list[Server], chance: random.Random, stage: Stage) -> None:
-        kinds = [
-            self._node(nodes),
-            self._postgres,
-            self._postgres,
-            self._redis,
-            self._postgres,
-            self._postgres,
-            self._redis,
-        ]
+        kinds = self._kinds(nodes)
         removing: asyncio.Future[None] | None = None
         for number in range(self.faults):
             if number == self.faults // 2:
@@ -135,19 +146,25 @@ class Nodes(Campaign):
         await _again(postgres)
 
     async def _redis(self, chance: random.Random, stage: Stage) -> None:
-        """Kill it, or let it stand still, or make it forget who listens."""
+        """Kill it, or let it stand still, or make it forget everything it knows and whom it talks to."""
         assert self.services is not None
         redis = self.services.redis
-        stage.history.add("fault", kind="redis")
+        kind = chance.choice(("kill", "kill", "stop", "pause", "flush"))
+        stage.history.add("fault", kind=f"redis {kind}")
         stage.count("redis_faults")
-        if chance.random() < 0.5:
+        stage.count(f"redis_{kind}")
+        if kind == "kill":
+            await asyncio.to_thread(redis.kill)
+            await asyncio.sleep(chance.random())
+            await _again(redis)
+        elif kind == "stop":
             redis.signal(signal.SIGSTOP)
             await asyncio.sleep(0.5)
             redis.signal(signal.SIGCONT)
-            return
-        await asyncio.to_thread(redis.kill)
-        await asyncio.sleep(chance.random())
-        await _again(redis)
+        else:
+            async with Client.from_url(redis.url) as asked:
+                for command in COMMANDS[kind]:
+                    await asked.execute_command(*command)
 
 
 async def _again(service: Service) -> None:

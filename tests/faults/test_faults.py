@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import trials
+from tests.faults import links, trials
 from tests.faults.campaign import Campaign, Program
 from tests.faults.fragile_disk import FragileDisk, Node
 from tests.faults.mutants import MUTANTS
 from tests.faults.nodes import Nodes, Services
+from tests.faults.partitions import Partitions, deaf_worker
 from tools.services import MissingError
 
 SEED = 20_261_122
@@ -49,7 +50,7 @@ async def test_power_cuts_lose_nothing(home: Path, forks: Program) -> None:
     assert outcome.counts["documents"] > 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def services() -> Iterator[Services]:
     try:
         started = Services.start()
@@ -65,6 +66,33 @@ async def test_two_nodes_lose_nothing_while_all_around_crashes(services: Service
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
     assert outcome.counts["postgres_crashes"] == 4
+
+
+NO_SPACES = links.refused()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "spaces",
+    [
+        False,
+        pytest.param(
+            True, marks=pytest.mark.skipif(NO_SPACES is not None, reason=f"no network namespaces: {NO_SPACES}")
+        ),
+    ],
+    ids=["proxies", "namespaces"],
+)
+async def test_parted_wires_lose_nothing(services: Services, home: Path, forks: Program, spaces: bool) -> None:
+    outcome = await Partitions("partitions", 4, SEED, home, services=services, spaces=spaces).play(forks)
+    assert outcome.breaches == []
+    assert outcome.counts["acknowledged"] > 50
+    assert outcome.counts["node_partitions"] == 4
+
+
+@pytest.mark.postgres
+async def test_a_deaf_worker_asks_within_a_bound(services: Services, home: Path, forks: Program) -> None:
+    told = await deaf_worker(services, home, forks)
+    assert told["deaf"] > 1, "the hint did arrive: the worker was not deaf"
 
 
 @pytest.mark.parametrize(

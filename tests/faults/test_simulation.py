@@ -34,18 +34,18 @@ def simulate(home: Path, *flags: object) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_hundreds_of_schedules_hold(home: Path) -> None:
-    told = simulate(home, "--first", SEED, "--seeds", 300)
-    assert (told["schedules"], told["breaches"]) == (300, 0)
-    assert told["acknowledged"] > 1_000
+def test_a_hundred_schedules_and_more_hold(home: Path) -> None:
+    told = simulate(home, "--first", SEED, "--seeds", 150)
+    assert (told["schedules"], told["breaches"]) == (150, 0)
+    assert told["acknowledged"] > 500
 
 
 @pytest.mark.slow
 def test_the_same_seed_is_the_same_run_to_the_last_step(home: Path) -> None:
     """In other processes, and split among another number of them."""
     one, again, other = (
-        simulate(home, "--first", first, "--seeds", 40, "--workers", workers)
-        for first, workers in ((SEED, 1), (SEED, 2), (SEED + 40, 2))
+        simulate(home, "--first", first, "--seeds", 25, "--workers", workers)
+        for first, workers in ((SEED, 1), (SEED, 2), (SEED + 25, 2))
     )
     assert (one["trace"], one["steps"]) == (again["trace"], again["steps"])
     assert other["trace"] != one["trace"]
@@ -59,7 +59,7 @@ def test_a_failing_seed_fails_again_in_the_same_way(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pushes_before_commit", "overwrites_receipts", "keeps_lost_hints_to_itself"])
+@pytest.mark.parametrize("name", ["pushes_before_commit", "keeps_lost_hints_to_itself"])
 def test_a_mutant_is_noticed(home: Path, name: str) -> None:
     told = simulate(home, "--mutant", name, "--first", SEED, "--seeds", 600)
     assert MUTANTS[name].shows in told["noticed"]
