@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from aiohttp import web
@@ -34,6 +34,8 @@ from server.storage.identity import load_identity, stamp_key
 from server.storage.measured import MeasuredStore
 from server.storage.postgres_store import PostgresStore
 from server.storage.store import SqliteStore, Store
+from server.storage.traced import TracedStore
+from server.traces import Tracer
 from server.transport.live.doors import Doors
 from server.transport.live.gateway import Gateway
 from server.transport.live.lean import LeanSocket
@@ -41,6 +43,7 @@ from server.transport.live.socket_io import SocketIO
 from server.transport.rest import health, problems
 from server.transport.rest.json import LIMIT
 from server.transport.rest.routes import routes
+from server.transport.traced import tracing
 
 SERVICES: Final = web.AppKey("services", Services)
 STORE: Final = web.AppKey("store", Store)
@@ -52,13 +55,21 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     """Build the application that serves ``settings.data``, which ``pli init`` has laid out."""
     clock = clock or SystemClock()
     store, bus = _kept(settings)
-    services = _services(settings, clock, MeasuredStore(store), bus)
+    measured: ports.Store = MeasuredStore(store)
+    middlewares = [problems.edge(access_log=settings.access_log)]
+    tracer = Tracer(settings.traces, clock, every=settings.traces_every) if settings.traces else None
+    if tracer is not None:
+        measured = TracedStore(measured, tracer)
+        middlewares.insert(0, tracing(tracer))
+    services = _services(settings, clock, measured, bus)
     app = web.Application(
-        middlewares=[problems.edge(access_log=settings.access_log)],
+        middlewares=middlewares,
         client_max_size=LIMIT,
         handler_args={"auto_decompress": False},  # not even of a body that is refused and read to its end
     )
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
+    if tracer is not None:
+        app.cleanup_ctx.append(_sending(tracer))
     app.cleanup_ctx.append(_storage)
     app.cleanup_ctx.append(_working)
     app.add_routes(routes(services))
@@ -141,6 +152,16 @@ async def _storage(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[STORE].stop()  # commits what is queued, and announces it
     await app[BUS].stop()
+
+
+def _sending(tracer: Tracer) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def send(_: web.Application) -> AsyncIterator[None]:
+        sending = asyncio.create_task(tracer.send_for_ever())
+        yield
+        sending.cancel()
+        await asyncio.wait([sending])
+
+    return send
 
 
 async def _working(app: web.Application) -> AsyncIterator[None]:

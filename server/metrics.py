@@ -104,7 +104,8 @@ WAITING: Final = Gauge("pli_writes_waiting", "Writes handed over and not committ
 DOCUMENTS: Final = Counter("pli_document_bytes_total", "Bytes of sealed documents", ("direction",))
 JOBS: Final = Counter("pli_jobs_total", "Runs of background jobs", ("job", "outcome"))
 REMOVED: Final = Counter("pli_jobs_removed_total", "What background jobs have removed", ("job",))
-ALL: Final = (REQUESTS, REFUSALS, LATENCY, WRITES, WAITING, DOCUMENTS, JOBS, REMOVED)
+SPANS: Final = Counter("pli_trace_spans_total", "Spans of traces", ("outcome",))
+ALL: Final = (REQUESTS, REFUSALS, LATENCY, WRITES, WAITING, DOCUMENTS, JOBS, REMOVED, SPANS)
 
 
 class Told(Protocol):

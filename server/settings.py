@@ -146,6 +146,11 @@ class Settings:
         tuple[str, int] | None,
         _As(_endpoint, "Where Prometheus asks for `/metrics` (`127.0.0.1:9420`); nowhere when empty."),
     ] = None
+    traces: Annotated[
+        str | None,
+        _As(_url, "OpenTelemetry receiver of traces, OTLP over HTTP (`http://127.0.0.1:4318`); none when empty."),
+    ] = None
+    traces_every: Annotated[int, _As(_amount, "Of so many requests one is traced.")] = 1
     access_log: Annotated[bool, _As(_yes, "Write one line a request: method, route, status, milliseconds.")] = True
     strict_logs: Annotated[bool, _As(_yes, "Stop on a log line outside the allow-list (development).")] = False
 

@@ -131,7 +131,7 @@ def edge(*, access_log: bool) -> Middleware:
         if not response.prepared:
             for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
-        seconds, route = time.perf_counter() - began, _route(request)
+        seconds, route = time.perf_counter() - began, route_of(request)
         _count(request, response, route, seconds)
         if access_log:
             telemetry.info(
@@ -186,7 +186,7 @@ def _place(trace: TracebackType | None) -> dict[str, str]:
     return {"where": place}
 
 
-def _route(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource else "unknown"
 
