@@ -79,11 +79,16 @@ class Agent:
         named = {each.said.author for each in looked.acts if _about(each, agreed.id) and each.said.practice}
         return me in named
 
+    def _ours(self, looked: Looked, slot: Mapping[str, Any]) -> bool:
+        """Whether this account proposed the slot, and from its agenda: one typed by hand has no name there."""
+        proposed = [each.said for each in looked.acts if slot in each.said.payload.get("slots", ())]
+        return bool(slot["ref"]) and bool(proposed) and proposed[-1].author == to_text(self.client.device.id)
+
     async def _settle(self, looked: Looked, agreed: Agreed) -> None:
         try:
             if agreed.end is not None:
                 await self._call_off(agreed)
-            elif agreed.chosen is not None and agreed.chosen.slot["ref"]:
+            elif agreed.chosen is not None and self._ours(looked, agreed.chosen.slot):
                 await self._answer(looked, agreed)
             elif agreed.failure == "gone":
                 await self._propose_others(looked, agreed)
