@@ -11,7 +11,7 @@ import msgspec
 from yarl import URL
 
 from bridges.agenda.caldav.adapter import CalDav
-from bridges.agenda.caldav.collection import discover
+from bridges.agenda.caldav.collection import Collection
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.sandbox import Sandbox
 from bridges.agenda.config import Config, convert, secret
@@ -86,7 +86,7 @@ async def _caldav(config: Config) -> AsyncIterator[Provider]:
         Sandbox() as sandbox,
     ):
         yield CalDav(
-            collection=await discover(out, URL(settings.url).raw_path, settings.calendar),
+            collection=Collection(out, URL(settings.url).raw_path, settings.calendar),
             sandbox=sandbox,
             zone=config.zone,
             openings=config.openings,

@@ -9,7 +9,7 @@ from bridges.agenda.adapters import clock, open_agenda
 from bridges.agenda.checks import CHECKS
 from bridges.agenda.config import load
 from bridges.agenda.conformance import OUTCOMES, Agenda, examine
-from bridges.agenda.provider import AgendaError, UnknownOutcomeError, UnreachableError, Window
+from bridges.agenda.provider import Ability, AgendaError, UnknownOutcomeError, UnreachableError, Window
 from bridges.kit.errors import KitError, RefusedError, UsageError
 from bridges.kit.errors import UnreachableError as NoAnswerError
 from bridges.terminal.output import Output
@@ -26,6 +26,8 @@ async def conformance(args: argparse.Namespace, out: Output) -> int:
     window = Window(start=start, end=start + timedelta(days=args.days))
     try:
         async with open_agenda(config) as provider:
+            if provider.capabilities().can(Ability.FIND):
+                await provider.find(window)  # an agenda that is away is not one that fails
             report = await examine(Agenda(provider=provider, window=window, now=clock), CHECKS)
     except AgendaError as error:
         raise refusal(error) from None

@@ -79,6 +79,7 @@ class CalDav(PartialProvider):
         offered = slots([each for each in self.openings if each.offers(motive, mode)], self.zone, window)
         if not offered:
             return []
+        await self.collection.ready()
         reach = Window(start=window.start, end=max(slot.end for slot in offered))
         reading = await self._read(await self.collection.between(reach), reach)
         self.unread = len(reading.skipped) + reading.unlisted
@@ -86,6 +87,7 @@ class CalDav(PartialProvider):
 
     @override
     async def book(self, hold: Hold, *, key: str, details: Details | None = None) -> Appointment:
+        await self.collection.ready()
         href = self.collection.href(f"{hold.reference}.ics")
         said = details if details and self.with_details else Details()
         entry = writing.Entry(
@@ -101,6 +103,7 @@ class CalDav(PartialProvider):
 
     @override
     async def reschedule(self, appointment: Appointment, hold: Hold, *, key: str) -> Appointment:
+        await self.collection.ready()
         slot = hold.slot
         item = await self._item(appointment.reference)
         now = await self._appointment(item)
@@ -142,6 +145,7 @@ class CalDav(PartialProvider):
 
     @override
     async def changes(self, cursor: str = "") -> Changes:
+        await self.collection.ready()
         known = _cursor(cursor)
         try:
             if "etags" in known:

@@ -41,12 +41,19 @@ class LostTokenError(Exception):
     """The server no longer knows that token, or knows no tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Collection:
-    """A calendar at a path of a server."""
+    """A calendar on a server, found when it is first needed: a server that is away delays nothing else."""
 
     out: Outgoing
-    path: str  # ends with a slash
+    start: str  # a path on the server: of the calendar, of its owner's page, or its root
+    name: str = ""  # the name the calendar is shown under; empty takes the only one there is
+    path: str = ""  # ends with a slash; known once ``ready`` has answered
+
+    async def ready(self) -> None:
+        """Find the calendar. Raises RefusedError when no calendar, or more than one, fits."""
+        if not self.path:
+            self.path = await discover(self.out, self.start, self.name)
 
     def href(self, name: str) -> str:
         """Give the path of a resource."""
@@ -133,8 +140,8 @@ class Collection:
 _WANTED: Final = "<d:prop><d:getetag/><c:calendar-data/></d:prop>"
 
 
-async def discover(out: Outgoing, start: str, name: str) -> Collection:
-    """Find a calendar from an address: the calendar itself, its owner's page, or the root of the server.
+async def discover(out: Outgoing, start: str, name: str) -> str:
+    """Find the path of a calendar from an address: the calendar itself, its owner's page, or the root of the server.
 
     Args:
         out: the server.
@@ -146,14 +153,14 @@ async def discover(out: Outgoing, start: str, name: str) -> Collection:
     """
     here = await _about(out, start)
     if _is_calendar(here):
-        return Collection(out, _folder(here.href))
+        return _folder(here.href)
     principal = here.text(f"{DAV}current-user-principal", f"{DAV}href") or start
     home = (await _about(out, URL(principal).raw_path)).text(f"{CALDAV}calendar-home-set", f"{DAV}href") or principal
     found = [each for each in await _children(out, URL(home).raw_path) if _is_calendar(each)][:CALENDARS]
     fitting = [each for each in found if not name or each.text(f"{DAV}displayname") == name]
     if len(fitting) != 1:
         raise RefusedError("no_calendar" if not fitting else "several_calendars")
-    return Collection(out, _folder(fitting[0].href))
+    return _folder(fitting[0].href)
 
 
 _ABOUT: Final = (
