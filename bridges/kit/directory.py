@@ -21,6 +21,8 @@ class Directory:
     registry: bytes
     """Registry key of the server, pinned at first contact (32 bytes)."""
     _chains: dict[bytes, AccountChain] = field(default_factory=dict)
+    _certificates: dict[tuple[bytes, bytes], Certificate | None] = field(default_factory=dict)
+    """What was verified, by account and wire: asked again for every message shown."""
 
     def known(self, account: bytes) -> AccountChain | None:
         """Give the pinned chain, without asking the server."""
@@ -89,7 +91,13 @@ class Directory:
 
     def certificate(self, account: bytes) -> Certificate | None:
         """Give what the registry key vouches for, or nothing: only this may draw a "verified" mark."""
-        return certified(self.known(account), self.registry)
+        chain = self.known(account)
+        if chain is None or chain.certificate is None:
+            return None
+        key = (account, chain.certificate)
+        if key not in self._certificates:
+            self._certificates[key] = certified(chain, self.registry)
+        return self._certificates[key]
 
 
 def certified(chain: AccountChain | None, registry: bytes) -> Certificate | None:
