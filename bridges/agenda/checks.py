@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from bridges.agenda.conformance import Agenda, Check, fail, require
 from bridges.agenda.provider import (
@@ -24,11 +24,14 @@ from bridges.agenda.provider import (
     RefusedError,
     Slot,
     SlotGoneError,
+    UnknownOutcomeError,
     UnsupportedError,
     Window,
 )
 
 RIVALS: Final = 20  # people who want one slot at once
+REPEATS: Final = 2  # of a call whose outcome is unknown
+_Answer = TypeVar("_Answer")
 
 
 async def says_what_it_can(agenda: Agenda) -> None:
@@ -127,7 +130,7 @@ async def one_of_many_wins(agenda: Agenda) -> None:
         key = _key()
         try:
             hold = await agenda.provider.hold(slot, holder=key, until=agenda.now() + timedelta(minutes=5), key=key)
-            return hold, await agenda.provider.book(hold, key=key)
+            return hold, await _surely(lambda: agenda.provider.book(hold, key=key))
         except SlotGoneError:
             return None
 
@@ -153,13 +156,13 @@ async def a_cancelled_time_is_free(agenda: Agenda) -> None:
 async def a_move_frees_the_old_time(agenda: Agenda) -> None:
     """Moving keeps the reference, takes the new time and frees the old one."""
     async with _booked(agenda) as (hold, made), _held(agenda) as other:
-        now = await agenda.provider.reschedule(made, other, key=other.holder)
+        now = await _surely(lambda: agenda.provider.reschedule(made, other, key=other.holder))
         require(now.reference == made.reference, "another reference")
         require((now.start, now.end) == (other.slot.start, other.slot.end), "another time")
         found = await agenda.provider.find(agenda.window)
         require(hold.slot in found, "the old time is not free")
         require(other.slot not in found, "the new time is still offered")
-        again = await agenda.provider.reschedule(made, other, key=other.holder)
+        again = await _surely(lambda: agenda.provider.reschedule(made, other, key=other.holder))
         require((again.start, again.end) == (other.slot.start, other.slot.end), "the second time is another move")
 
 
@@ -198,6 +201,16 @@ async def the_page_is_a_page(agenda: Agenda) -> None:
     require(found.url.startswith("https://"), "no https address")
 
 
+async def _surely(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Do as the contract says when an outcome is unknown: the same again, with the same key."""
+    for _ in range(REPEATS):
+        try:
+            return await ask()
+        except UnknownOutcomeError:
+            continue
+    return await ask()
+
+
 async def _slot(agenda: Agenda) -> Slot:
     """Take the last free slots of the window, which are the least likely to be wanted while we try."""
     found = await agenda.provider.find(agenda.window)
@@ -219,7 +232,7 @@ async def _held(agenda: Agenda) -> AsyncIterator[Hold]:
 @asynccontextmanager
 async def _booked(agenda: Agenda) -> AsyncIterator[tuple[Hold, Appointment]]:
     async with _held(agenda) as hold:
-        made = await agenda.provider.book(hold, key=hold.holder)
+        made = await _surely(lambda: agenda.provider.book(hold, key=hold.holder))
         try:
             yield hold, made
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Literal, Self, TypeVar
@@ -120,7 +121,8 @@ class Child:
             try:
                 return await asyncio.wait_for(child.wait(), 0.2)
             except TimeoutError:
-                child.kill()
+                with suppress(ProcessLookupError):  # it ended just now
+                    child.kill()
         return await child.wait()
 
 

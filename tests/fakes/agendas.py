@@ -207,3 +207,16 @@ def running(kind: type[CalDavService]) -> CalDavService:
     except MissingError as reason:
         pytest.skip(f"{kind.__name__}: {reason}")
     return service
+
+
+def independent(server: CalDavService, action: str, *more: str) -> list[dict[str, str]]:
+    """Read or change the calendar with the library ``caldav``, as the practice's own program does."""
+    done = subprocess.run(
+        [_peer("python"), str(ROOT / "tools/peers/client.py"), server.url, server.user, action, *more],
+        env={**os.environ, "CALDAV_PASSWORD": PASSWORD},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -32,6 +32,7 @@ class LyingServer:
         self.asked: list[tuple[str, str]] = []
         self.bodies: list[bytes] = []
         self.sync = True
+        self.pause = 0.0  # seconds before every answer
         self._plans: dict[str, list[str]] = defaultdict(list)
         self._tags = count(1)
         self._changes: list[str] = []
@@ -72,6 +73,7 @@ class LyingServer:
         plans = self._plans[request.method]
         what = plans.pop(0) if plans else "ok"
         body = await request.read()
+        await asyncio.sleep(self.pause)
         self.bodies.append(body)
         if what in {"lost", "cut"}:
             if what == "cut":
