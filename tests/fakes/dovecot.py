@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -104,7 +104,12 @@ class Dovecot:
         folder.chmod(0o755)
         names = {"user": "nobody", "group": "nogroup", "port": self.port, "tls_port": self.tls_port}
         (folder / "conf").write_text(CONFIGURATION.format(folder=folder, **names))
-        self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(folder / "conf")], stderr=subprocess.PIPE)
+        self.start()
+
+    def start(self) -> None:
+        """Begin to answer, on the same ports each time."""
+        words = [DOVECOT, "-F", "-c", str(self.folder / "conf")]
+        self._process = subprocess.Popen(words, stderr=subprocess.PIPE)
         self._wait()
 
     def _wait(self) -> None:
@@ -121,7 +126,7 @@ class Dovecot:
 
     def client(self, user: str = "dr") -> imaplib.IMAP4:
         """An independent client: the standard library's."""
-        made = imaplib.IMAP4("127.0.0.1", self.port)
+        made = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
         made.login(user, "secret")
         return made
 
@@ -150,7 +155,12 @@ class Dovecot:
         return ssl.create_default_context(cafile=str(self.folder / "cert.pem"))
 
     def stop(self) -> None:
+        """End it with its children: some of them would go on serving the connections they have."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         self._process.send_signal(signal.SIGTERM)
+        for each in children:  # SIGKILL: each holds the listening sockets that the next start needs
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
         self._process.wait(20)
         self._process.stderr.close()
 

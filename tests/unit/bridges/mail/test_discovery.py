@@ -1,0 +1,56 @@
+"""Where the servers of a mailbox are: what the DNS says, and what it is not believed."""
+
+import pytest
+
+from bridges.mail.address import read_address
+from bridges.mail.config import Login, Server
+from bridges.mail.discovery import DiscoveryError, Target, find
+
+ADDRESS = read_address("dr@cabinet.mssante.fr")
+UNKNOWN = Server(login=Login(user="dr"))
+
+
+def dns(records):
+    async def ask(name):
+        return [Target(*each) for each in records.get(name, ())]
+
+    return ask
+
+
+async def test_tls_at_once_is_preferred_and_the_lowest_priority_counts():
+    records = {
+        "_imap._tcp.cabinet.mssante.fr": [(0, 1, 143, "imap.mssante.fr")],
+        "_imaps._tcp.cabinet.mssante.fr": [
+            (20, 1, 993, "slow.cabinet.mssante.fr"),
+            (10, 1, 993, "light.cabinet.mssante.fr"),
+            (10, 5, 9993, "imap.cabinet.mssante.fr"),
+        ],
+    }
+    found = await find(UNKNOWN, ADDRESS, "imap", dns(records))
+    assert (found.host, found.port, found.security) == ("imap.cabinet.mssante.fr", 9993, "tls")
+
+
+async def test_a_service_that_is_not_offered_leaves_the_other():
+    records = {
+        "_submissions._tcp.cabinet.mssante.fr": [(0, 0, 0, ".")],
+        "_submission._tcp.cabinet.mssante.fr": [(0, 0, 587, "smtp.cabinet.mssante.fr")],
+    }
+    found = await find(UNKNOWN, ADDRESS, "smtp", dns(records))
+    assert (found.host, found.port, found.security) == ("smtp.cabinet.mssante.fr", 587, "starttls")
+
+
+@pytest.mark.parametrize("host", ["imap.evil.example", "cabinet.mssante.fr.evil.example", "xcabinet.mssante.fr"])
+async def test_a_forged_answer_does_not_lead_a_password_elsewhere(host):
+    with pytest.raises(DiscoveryError, match="is not of"):
+        await find(UNKNOWN, ADDRESS, "imap", dns({"_imaps._tcp.cabinet.mssante.fr": [(0, 0, 993, host)]}))
+
+
+async def test_nothing_found_is_said():
+    with pytest.raises(DiscoveryError, match="no SRV record"):
+        await find(UNKNOWN, ADDRESS, "imap", dns({}))
+
+
+async def test_a_host_that_is_written_down_is_not_looked_up():
+    written = Server(host="imap.elsewhere.example", security="starttls", login=Login(user="dr"))
+    found = await find(written, ADDRESS, "imap", dns({}))
+    assert (found.host, found.port) == ("imap.elsewhere.example", 143)
