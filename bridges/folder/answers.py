@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridges.folder.drop import ANSWERS, RECEIPTS, Drop, write_whole
+from bridges.folder.drop import ANSWERS, RECEIPTS, Drop
 from bridges.folder.journal import Journal
 from bridges.kit.client import Reading
 from bridges.kit.errors import RefusedError
-from bridges.kit.files import safe_name
+from bridges.kit.files import safe_name, write_whole
 from bridges.kit.log import Line
 from bridges.kit.views import attachments_of, message_views
 from bridges.kit.wire import to_text

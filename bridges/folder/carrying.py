@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bridges.folder.config import Config
-from bridges.folder.drop import MESSAGES, REFUSED, SENT, Drop, Dropped, write_whole
+from bridges.folder.drop import MESSAGES, REFUSED, SENT, Drop, Dropped
 from bridges.folder.hl7 import acknowledge
 from bridges.folder.journal import Item, Journal
 from bridges.folder.letters import Letter, read_letter
 from bridges.folder.reasons import RefusalError, explain
 from bridges.folder.sandbox import FolderSandbox
 from bridges.kit.errors import KitError, RefusedError, UnreachableError, UsageError
+from bridges.kit.files import write_whole
 from bridges.kit.messages import Draft
 from bridges.kit.starting import invitation_of
 from bridges.kit.wire import from_text, to_text

@@ -128,22 +128,6 @@ class Drop:
                 continue
 
 
-def write_whole(path: Path, octets: bytes) -> None:
-    """Write a file that is there whole or not at all, readable by its owner only, and on the disk when it returns."""
-    fresh = path.with_name(f".{path.name}.tmp")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _read_plain(path: Path, limit: int) -> bytes:
     """Read a file that is no link; raises OSError, also for one over the limit."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:

@@ -57,6 +57,22 @@ def create_new(folder: Path, name: str) -> tuple[Path, BinaryIO]:
     raise UsageError("file_exists", path=str(folder / safe))
 
 
+def write_whole(path: Path, octets: bytes) -> None:
+    """Write a file that is there whole or not at all, readable by its owner only, and on the disk when it returns."""
+    fresh = path.with_name(f".{path.name}.tmp")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def media_type(name: str, start: bytes) -> str:
     """Tell a media type by the first bytes, else by the extension."""
     for magic, kind in _MAGIC:

@@ -1,6 +1,7 @@
 """One HTTP request: deadline, retries where a repeat is harmless, problems turned into refusals."""
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -118,9 +119,10 @@ class Transport:
         raise UnreachableError("network")
 
     async def _once(self, call: "_Call") -> Answer:
+        body = None if call.body is None else io.BytesIO(call.body)  # in pieces: a part of a document has 4 MiB
         try:
             async with self.http.request(
-                call.method, call.url, data=call.body, headers=call.headers, params=call.params, allow_redirects=False
+                call.method, call.url, data=body, headers=call.headers, params=call.params, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers.copy(), await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:

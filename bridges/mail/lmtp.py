@@ -1,4 +1,4 @@
-"""A small LMTP server behind the host's own mail server. Source: RFC 2033, docs/spec/mail.md 13.
+"""A small LMTP server behind the host's own mail server. Source: RFC 2033, docs/spec/mail.md 18.
 
 Our own because mail is smuggled at the ends of lines: here only CRLF ends one, and a bare CR or LF refuses the mail.
 """

@@ -1,4 +1,4 @@
-"""Who is let in behind our mail server: the right peer, one sender, one patient. Source: docs/spec/mail.md 13.
+"""Who is let in behind our mail server: the right peer, one sender, one patient. Source: docs/spec/mail.md 18.
 
 The same questions are asked twice: at RCPT, so that a refusal reaches the sender's server and no bounce is needed, and
 again with the mail in hand. The mail counts.

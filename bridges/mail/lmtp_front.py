@@ -1,4 +1,4 @@
-"""What nginx asks about a stranger's certificate, before our mail server hears of it. Source: docs/spec/mail.md 13.
+"""What nginx asks about a stranger's certificate, before our mail server hears of it. Source: docs/spec/mail.md 18.
 
 Postfix tells others only the common name of a certificate; nginx hands over the whole one.
 Its subject goes on as a login name.

@@ -1,4 +1,4 @@
-"""What our mail server asks while a stranger is still on the line. Source: docs/spec/mail.md 13.
+"""What our mail server asks while a stranger is still on the line. Source: docs/spec/mail.md 18.
 
 The questions are those of Postfix (SMTPD_POLICY_README).
 At RCPT the sender's server is told no at once; at DATA the name of its certificate is written above the mail, where

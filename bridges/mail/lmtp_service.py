@@ -1,4 +1,4 @@
-"""The three listeners of operator mode. Source: docs/operate/mail.md, docs/spec/mail.md 13."""
+"""The three listeners of operator mode. Source: docs/operate/mail.md, docs/spec/mail.md 18."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Which peer may hand over mail of which domain. Source: docs/spec/mail.md 13."""
+"""Which peer may hand over mail of which domain. Source: docs/spec/mail.md 18."""
 
 import base64
 import re

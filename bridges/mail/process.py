@@ -16,6 +16,7 @@ from bridges.mail.delivering import Appending, Delivery, Submitting
 from bridges.mail.discovery import Resolve, resolve
 from bridges.mail.dossier import Dossier
 from bridges.mail.following import Following
+from bridges.mail.imip import Calendars
 from bridges.mail.inbox import Inbox, Kept, Source
 from bridges.mail.intake import Folder
 from bridges.mail.judging import Judge, Undecided
@@ -142,7 +143,8 @@ def _desk(config: Config, client: Client, home: Home, state: State, sandbox: San
     voice, following = Voice(client, threads, home), Following(outgoing)
     sorting = Sorting(config, patients, threads, outgoing, trusted_domains(config.trust))
     carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take)
-    judge = Judge(state, inbox, sandbox, carrying)
+    decided = Calendars(carrying, config.calendar, sorting.trusts) if config.calendar else carrying
+    judge = Judge(state, inbox, sandbox, decided)
     joined = _retry(inbox)
     leaving = Leaving(config, state, voice, patients, threads, outgoing, Dossier(config.writer), joined)
     grew = {box.name: asyncio.Event() for box in config.box}

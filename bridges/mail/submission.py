@@ -1,4 +1,4 @@
-"""Sending by SMTP: private, one transaction a mail, and a plain word about how it ended. Source: docs/spec/mail.md 16.
+"""Sending by SMTP: private, one transaction a mail, and a plain word about how it ended. Source: docs/spec/mail.md 19.
 
 aiosmtplib keeps the line; the envelope's commands are ours, from addresses of our grammar alone.
 """
