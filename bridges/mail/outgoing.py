@@ -1,6 +1,6 @@
 """Mail on its way out: kept before the first try, sent under one Message-ID, followed until its end.
 
-Source: docs/spec/mail.md 13. A row is leased to one sender at a time; a lease that was never answered ends by itself,
+Source: docs/spec/mail.md 15. A row is leased to one sender at a time; a lease that was never answered ends by itself,
 and the mail goes again, the same bytes with the same Message-ID.
 """
 

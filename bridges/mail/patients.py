@@ -1,4 +1,4 @@
-"""Who is a patient here: health identities and the accounts they have in Pli. Source: docs/spec/mail.md 15.
+"""Who is a patient here: health identities and the accounts they have in Pli. Source: docs/spec/mail.md 14.
 
 Numbers stand hashed under a key of the home, traits sealed: the file tells nobody who is treated where.
 """

@@ -46,7 +46,7 @@ class Said:
     text: str
     files: tuple[File, ...]
     reply: Reply
-    via: dict[str, Any] | None = None  # where it came from (docs/spec/mail.md 18); the cards name files by place
+    via: dict[str, Any] | None = None  # where it came from (docs/spec/mail.md 21); the cards name files by place
     replaces: bytes = b""  # the message this one takes the place of
     ends: bool = False  # [FIN]
 

@@ -1,6 +1,6 @@
 /**
  * Where a message came from, as a bridge says: another mailbox, and cards of the documents that came along.
- * Source: docs/spec/mail.md 18. The word of the bridge, signed by it and by nobody else; another form is ignored.
+ * Source: docs/spec/mail.md 21. The word of the bridge, signed by it and by nobody else; another form is ignored.
  */
 
 import { type Json } from "./codec.ts";
