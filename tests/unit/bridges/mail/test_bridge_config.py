@@ -1,10 +1,14 @@
 """The configuration of a bridge: what is taken, what is refused before anything runs."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bridges.kit.errors import UsageError
 from bridges.mail.config import load, read_secret
 
+ROOT = Path(__file__).resolve().parents[4]
 BOX = """
 [[box]]
 name = "cabinet"
@@ -50,6 +54,14 @@ def test_paths_are_relative_to_the_file(tmp_path):
 def test_what_does_not_fit_is_refused(tmp_path, text):
     with pytest.raises(UsageError):
         load(written(tmp_path, text))
+
+
+def test_the_documented_configuration_is_one(tmp_path):
+    page = (ROOT / "docs/operate/mail.md").read_text("utf-8")
+    (documented,) = re.findall(r"```toml bridge\n(.*?)```", page, re.DOTALL)
+    config = load(written(tmp_path, documented))
+    assert config.box[0].smtp.login.token_command == ["/usr/local/bin/psc-token"]
+    assert config.writer["99700367909"].family_name == "MARTIN"
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path):
