@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8420
+CASES ?= 5000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PATH := $(CURDIR)/.venv/node/bin:$(PATH)# Node.js from its wheel, when the machine has none
 
@@ -45,12 +46,12 @@ bench: .make/dev ## The whole benchmark table beside its goals: SQLite, PostgreS
 	@$(BIN)/python -m bench && $(BIN)/python -m bench --quick --postgres --json && $(BIN)/python -m bench.scale && $(BIN)/python -m bench.files
 bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
 	@$(BIN)/python -m bench --quick
-faults: .make/dev ## Kill it, cut its power, change it (about 5 minutes); the last line of stdout is JSON
+faults: .make/dev ## Kill it, cut its power, part its wires, change it (under 10 minutes); the last line of stdout is JSON
 	@$(BIN)/python -m tests.faults
 faults-release: .make/dev ## The same with the numbers of a release (about an hour)
 	@$(BIN)/python -m tests.faults --release
-hostile: .make/dev ## All that a hostile network tries, with 20,000 random requests and the timing (about 4 minutes)
-	@$(BIN)/pytest -q -s -n 2 -m "slow or not slow" tests/hostile
+hostile: .make/dev .make/fuzz ## All that a hostile network tries, with 20,000 random requests, the timing and CASES=5000 of schemathesis
+	@$(BIN)/pytest -q -s -n 2 -m "slow or not slow" tests/hostile && $(BIN)/python -m tests.hostile.fuzz --cases $(CASES)
 
 ##@ Upkeep
 .PHONY: lock clean
@@ -64,6 +65,8 @@ clean: ## Remove what was built or installed here
 	@tools/install.sh python && mkdir -p .make && touch $@
 .make/dev: .make/python requirements-dev.lock
 	@tools/install.sh dev && touch $@
+.make/fuzz: tools/fuzz/requirements.lock
+	@tools/install.sh fuzz && mkdir -p .make && touch $@
 .make/web: .make/python web/package.json web/package-lock.json
 	@tools/install.sh web && touch $@
 .make/peers: tools/peers/requirements.lock tools/peers/fhir/package-lock.json tools/peers/install.sh

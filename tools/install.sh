@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs one part of what the Makefile needs: python | dev | web | webroot. Says what it does; safe to repeat.
+# Installs one part of what the Makefile needs: python | dev | fuzz | web | webroot. Says what it does; safe to repeat.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '· %s\n' "$*" >&2; }
@@ -32,7 +32,11 @@ node_path() {
 case "${1:?}" in
   python) python_part requirements.lock ;;
   dev) python_part requirements-dev.lock ;;
+  fuzz) # apart: it shares no environment with caldav, whose urllib3 is another
+    say "installing schemathesis in an environment of its own"
+    [ -x .make/fuzz-env/bin/python ] || "$PYTHON" -m venv .make/fuzz-env
+    .make/fuzz-env/bin/python -m pip install -q --require-hashes -r tools/fuzz/requirements.lock ;;
   web) node_path; say "installing the locked web packages"; (cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ;;
   webroot) node_path; say "building the web client"; (cd web && npm run --silent build) ;;
-  *) echo "usage: install.sh python|dev|web|webroot" >&2; exit 2 ;;
+  *) echo "usage: install.sh python|dev|fuzz|web|webroot" >&2; exit 2 ;;
 esac

@@ -42,6 +42,7 @@ machine() {
   # Without them the tests of several nodes say that they are skipped, and why.
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need PostgreSQL postgresql || failed+=("PostgreSQL for the tests of several nodes")
   command -v redis-server >/dev/null || need Redis redis-server || failed+=("Redis for the tests of several nodes")
+  command -v ip >/dev/null || need "ip (iproute2)" iproute2 || say "without it, partitions are made by proxies alone"
   [ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/lmtp ] || need Dovecot dovecot-imapd dovecot-lmtpd || failed+=("Dovecot for the tests of the mail bridge")
   [ -x /usr/sbin/postfix ] || need Postfix postfix || failed+=("Postfix for the tests of the mail bridge")
   [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || need "nginx for mail" nginx libnginx-mod-mail || failed+=("nginx for the tests of the mail bridge")
@@ -51,7 +52,7 @@ machine() {
 }
 
 install() {
-  make --no-print-directory .make/dev .make/web .make/peers
+  make --no-print-directory .make/dev .make/fuzz .make/web .make/peers
   local code=$?
   [ -d .venv/node/bin ] && export PATH="$PWD/.venv/node/bin:$PATH" # Node.js from its wheel, when the machine has none
   return $code

@@ -123,14 +123,14 @@ class Suite:
         return None
 
     async def endure(self) -> None:
-        """Fill the disk; let readers stop reading."""
+        """Deafen a worker; fill the disk; let readers stop reading, and clients stop in the middle of a request."""
         if self.services is not None:
             try:
                 print(f"· deaf_worker: {await deaf_worker(self.services, self.home, self.forks)}", flush=True)
                 self.deafened = 1
             except (AssertionError, TimeoutError) as exc:
                 self.failures.append(f"deaf_worker: {exc!r}")
-        for trial in (trials.full_disk, trials.stuck_readers):
+        for trial in (trials.full_disk, trials.stuck_readers, trials.slow_clients):
             if trial is trials.full_disk and "cut" in self.refused:
                 print(f"· full disk skipped: {self.refused['cut']}")
                 continue

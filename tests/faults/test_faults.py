@@ -120,6 +120,10 @@ async def test_stuck_readers_cost_a_bounded_amount(home: Path, forks: Program) -
     await trials.stuck_readers(home, forks, messages=200)
 
 
+async def test_five_hundred_slow_clients_are_ended_and_keep_nobody_waiting(home: Path, forks: Program) -> None:
+    await trials.slow_clients(home, forks)
+
+
 def test_there_are_at_least_twelve_mutants() -> None:
     assert len(MUTANTS) >= 12
 

@@ -1,4 +1,4 @@
-"""Faults that are no crash: a full disk, readers that stop reading."""
+"""Faults that are no crash: a full disk, readers that stop reading, clients that never say what they want."""
 
 from __future__ import annotations
 
@@ -151,3 +151,64 @@ def fuse_refused() -> str | None:
         with contextlib.suppress(OSError):
             at.rmdir()
     return None
+
+
+SLOW = 500  # connections that never say what they want (G6)
+LET_GO = 20.0  # seconds in which each of them is ended
+DRIPS = (
+    b"",
+    b"GET /v1/server HTTP/1.1\r\nHost: x\r\n",
+    b"POST /v1/sessions/challenges HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{",
+)
+"""Nothing at all; a header that does not end; a body that does not end."""
+
+
+async def slow_clients(home: Path, forks: Program) -> dict[str, float]:
+    """Hold 500 connections that drip a byte a second: others are served meanwhile, and every one of them is ended.
+
+    Raises:
+        AssertionError: one lived on, or somebody else waited.
+
+    """
+    async with served(home, forks, fragile=False) as (server, stage, _):
+        conv, members = next(iter(stage.cast.conversations.items()))
+        writer = Device(stage, next(person for person in stage.cast.people if person.id == members[0]))
+        ages: list[float] = []
+        slow = []
+        for each in range(SLOW):
+            slow.append(asyncio.ensure_future(_drip(server.port, DRIPS[each % len(DRIPS)], ages)))
+            await asyncio.sleep(0.002)  # more at once than the queue of the port takes exist for their client alone
+        waits: list[float] = []
+        loop = asyncio.get_running_loop()
+        while not all(one.done() for one in slow):
+            begun = loop.time()
+            assert await devices.hand_in(writer, casts.envelope(conv, 1)), "others are served"
+            waits.append(loop.time() - begun)
+            await asyncio.sleep(0.05)
+            assert waits[-1] < 2, f"somebody waited {waits[-1]:.1f} s"
+        await asyncio.gather(*slow)
+        writer.close()
+        waits.sort()
+        assert max(ages) <= LET_GO, f"a connection lived {max(ages):.1f} s"
+        oldest, p99 = round(max(ages), 1), round(waits[int(len(waits) * 0.99)], 3)
+        return {"connections": SLOW, "oldest": oldest, "messages": len(waits), "p99": p99}
+
+
+async def _drip(port: int, said: bytes, ages: list[float]) -> None:
+    """Say the beginning, then a byte a second, until the server has had enough; note how long that took."""
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    begun, answer = loop.time(), b""
+    writer.write(said)
+    with contextlib.suppress(ConnectionError):
+        while loop.time() - begun < 2 * LET_GO:
+            try:
+                async with asyncio.timeout(1):
+                    answer = await reader.read(65_536)
+            except TimeoutError:
+                writer.write(b"X" if said else b"")
+                continue
+            if not answer:
+                break
+    ages.append(loop.time() - begun)
+    writer.transport.abort()

@@ -11,7 +11,7 @@ from aiohttp import web
 from server.domain.errors import BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
 LIMIT: Final = 1024 * 1024  # bytes of a JSON body
-PATIENCE: Final = 20  # seconds for a body to arrive
+PATIENCE: Final = 15  # seconds for a body to arrive
 
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
