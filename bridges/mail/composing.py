@@ -44,6 +44,7 @@ class Attached(msgspec.Struct, frozen=True):
     name: str
     media_type: str
     octets: bytes
+    method: str = ""  # of a calendar (RFC 6047): such a part is shown, not only attached
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,8 +251,12 @@ def _text(text: str) -> list[str]:
 def _file(file: Attached) -> list[str]:
     if not _TYPE.fullmatch(file.media_type):
         raise LetterError("bad_field")
+    if not re.fullmatch(r"[A-Z]{0,20}", file.method):
+        raise LetterError("bad_field")
     said = ";\r\n".join(_file_name(clean_name(file.name) or "document"))
-    return [f"Content-Type: {file.media_type}", f"Content-Disposition: attachment;\r\n{said}", *_base64(file.octets)]
+    kind = f"{file.media_type}; charset=utf-8; method={file.method}" if file.method else file.media_type
+    how = "inline" if file.method else "attachment"
+    return [f"Content-Type: {kind}", f"Content-Disposition: {how};\r\n{said}", *_base64(file.octets)]
 
 
 def _file_name(name: str) -> Iterator[str]:

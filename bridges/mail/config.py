@@ -98,7 +98,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     team: list[str] = []  # accounts of professionals who are let into every conversation
     every: float = 20.0  # seconds between two looks when nothing was announced
     trust: Trust = Trust()
-    calendar: Path | None = None  # folder into which invitations are put for the agenda bridge
+    calendar: Path | None = None  # folder shared with the agenda bridge: calendars by mail, in and out
     writer: dict[str, Writer] = {}  # RPPS → the professional as an archive names it (docs/operate/mail.md)
 
     @property

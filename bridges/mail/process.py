@@ -16,7 +16,7 @@ from bridges.mail.delivering import Appending, Delivery, Submitting
 from bridges.mail.discovery import Resolve, resolve
 from bridges.mail.dossier import Dossier
 from bridges.mail.following import Following
-from bridges.mail.imip import Calendars
+from bridges.mail.imip import Calendars, Invitations
 from bridges.mail.inbox import Inbox, Kept, Source
 from bridges.mail.intake import Folder
 from bridges.mail.judging import Judge, Undecided
@@ -51,6 +51,7 @@ class Desk:
     judge: Judge
     leaving: Leaving
     following: Following
+    invitations: Invitations | None = None  # where an agenda bridge shares a folder with us
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something came in
     grew: dict[str, asyncio.Event] = field(default_factory=dict)  # by box: something is to leave
     _begun: bool = False
@@ -74,6 +75,7 @@ class Desk:
             for conversation in heard:
                 count += await self._guarded(conversation)
             count += await self.following.tell(self.voice)
+        count += self.invitations.collect() if self.invitations else 0
         if count:
             for event in self.grew.values():
                 event.set()
@@ -161,6 +163,7 @@ def _desk(config: Config, client: Client, home: Home, state: State, sandbox: San
         judge=judge,
         leaving=leaving,
         following=following,
+        invitations=Invitations(config, config.calendar, outgoing) if config.calendar else None,
         grew=grew,
     )
 

@@ -1,12 +1,13 @@
 """Invitations that came by mail lie where the agenda bridge looks, once, and only those of trusted senders."""
 
-import hashlib
-import json
+import base64
 from email.message import EmailMessage
 
 import pytest
 
-from tests.fakes.mail_bridge import INS, JEAN, LEROY, configuration, desk_of, make_home, take
+from bridges.agenda.imip.spool import Letter as AgendaLetter
+from bridges.agenda.imip.spool import Spool as AgendaSpool
+from tests.fakes.mail_bridge import BOX, INS, JEAN, LEROY, configuration, desk_of, make_home, sent, take
 
 EVENT = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1@chu\r\nSUMMARY:METHOD:CANCEL\r\n"
@@ -19,7 +20,7 @@ async def desk(server, people, tmp_path):
     claire = await people("Claire Martin")
     jean = await people(await claire.invite())
     await make_home(server, tmp_path / "home")
-    async with desk_of(configuration(tmp_path, top='calendar = "spool/calendar"')) as made:
+    async with desk_of(configuration(tmp_path, top='calendar = "spool"')) as made:
         made.patients.learn(JEAN, account=jean.id)
         yield made
 
@@ -38,16 +39,33 @@ def invitation(number: int, *, sender: str = LEROY, event: bytes = EVENT, fields
     return made.as_bytes()
 
 
-async def test_an_invitation_is_put_down_once(desk, tmp_path):
+async def test_an_invitation_is_put_down_once_as_the_agenda_bridge_reads_it(desk, tmp_path):
     assert await take(desk, invitation(1)) == [("accepted", None)]
-    (told,) = [json.loads(path.read_text()) for path in (tmp_path / "spool" / "calendar").glob("*.json")]
-    octets = (tmp_path / "spool" / "calendar" / told["file"]).read_bytes()
-    assert octets == EVENT
-    assert told["sha256"] == hashlib.sha256(EVENT).hexdigest()
-    assert (told["method"], told["sender"], told["message_id"]) == ("REQUEST", LEROY, "<i1@x.fr>")
-    assert told["recipients"] == [f"{INS}@patients.cabinet.mssante.fr"]
     assert await take(desk, invitation(1)) != []
-    assert len(list((tmp_path / "spool" / "calendar").iterdir())) == 2
+    ((_, letter, calendar),) = AgendaSpool(tmp_path / "spool").waiting()
+    assert calendar == EVENT
+    assert (letter.method, letter.sender, letter.message_id) == ("REQUEST", LEROY, "<i1@x.fr>")
+    assert (letter.recipient, letter.verified) == (f"{INS}@patients.cabinet.mssante.fr", True)
+
+
+async def test_what_the_agenda_bridge_sends_leaves_once_as_a_calendar(desk, tmp_path):
+    spool = AgendaSpool(tmp_path / "spool")
+    calendar = base64.b64encode(EVENT).decode()
+    letter = AgendaLetter(sender=BOX, recipient=LEROY, method="REQUEST", calendar=calendar)
+    spool.send("one", letter)
+    spool.send("other", AgendaLetter(sender="else@x.fr", recipient=LEROY, method="REQUEST", calendar=calendar))
+    spool.send("evil", AgendaLetter(sender=BOX, recipient="a@x.fr>\r\nb", method="REQUEST", calendar=calendar))
+    await desk.pass_once()
+    assert list((tmp_path / "spool" / "out").glob("*.json")) == []
+    spool.send("again", letter)  # as after a crash between the queue and the folder
+    await desk.pass_once()
+    (mail,) = sent(desk)
+    (part,) = [each for each in mail.walk() if each.get_content_type() == "text/calendar"]
+    assert part.get_param("method") == "REQUEST"
+    assert part.get_payload(decode=True) == EVENT
+    assert (mail["From"].addresses[0].addr_spec, mail["To"].addresses[0].addr_spec) == (BOX, LEROY)
+    aside = sorted(path.name for path in (tmp_path / "spool" / "aside").iterdir())
+    assert aside == ["no_box-other.json", "unreadable-evil.json"]
 
 
 async def test_strangers_large_and_broken_ones_are_not(desk, tmp_path):
@@ -60,4 +78,4 @@ async def test_strangers_large_and_broken_ones_are_not(desk, tmp_path):
     )
     settled = await take(desk, *mails)
     assert [fate for fate, _ in settled] == ["quarantined", "left", "accepted", "accepted"], settled
-    assert not (tmp_path / "spool").exists()
+    assert not (tmp_path / "spool" / "in").exists()
