@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bridges.agenda.fhir import arguments as sas_arguments
+from bridges.agenda.listen import arguments as listen_arguments
 from bridges.kit.words import say
 
 
@@ -23,6 +24,11 @@ def declare(agenda: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
         "sas-check", parents=[common], help=say("éprouver un point d'accès SAS", "try a SAS endpoint")
     )
     sas_arguments.declare(sas)
+    listen_arguments.declare(
+        actions.add_parser(
+            "listen", parents=[common], help=say("ouvrir les portes aux partenaires", "open for partners")
+        )
+    )
     days = say("jours à venir où chercher des créneaux libres", "coming days in which free slots are looked for")
     conformance.add_argument("--days", type=int, default=14, metavar="N", help=days)
 

@@ -10,6 +10,7 @@ from bridges.terminal.output import Output
 ACTIONS: Final = {
     "busy": ("bridges.agenda.calendar.command", "busy"),
     "conformance": ("bridges.agenda.trying", "conformance"),
+    "listen": ("bridges.agenda.listen.commands", "listen"),
     "run": ("bridges.agenda.process", "run"),
     "sas-check": ("bridges.agenda.fhir.commands", "sas_check"),
 }
