@@ -19,6 +19,7 @@ from bridges.agenda.desk import Desk
 from bridges.agenda.holds import Holds
 from bridges.agenda.ics.feed import Feed, Subscribed
 from bridges.agenda.outgoing import Origin, Outgoing
+from bridges.agenda.partners import PARTNERS
 from bridges.agenda.provider import Ability, Provider
 from bridges.kit.errors import UsageError
 
@@ -123,4 +124,4 @@ def _trust(config: Config, authority_file: str) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=str(config.beside(authority_file)))
 
 
-ADAPTERS: Final[dict[str, Opener]] = {"caldav": _caldav, "ics": _ics}
+ADAPTERS: Final[dict[str, Opener]] = {"caldav": _caldav, "ics": _ics, **PARTNERS}
