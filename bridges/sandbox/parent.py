@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +44,10 @@ class Child:
     def limits(self) -> Limits:
         """Say what the child may take."""
         raise NotImplementedError
+
+    def arguments(self) -> Sequence[str]:
+        """Say what the child is started with."""
+        return ()
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,6 +105,7 @@ class Child:
                 "-P",
                 "-m",
                 self.MODULE,
+                *self.arguments(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

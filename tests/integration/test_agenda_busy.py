@@ -134,6 +134,17 @@ async def test_every_hostile_calendar_has_an_outcome_in_time_and_memory(tmp_path
     assert set(late) <= {path.name for path in paths if path.is_relative_to(tmp_path)}
 
 
+async def test_the_long_calendar_of_a_practice_is_read_by_the_bridge(tmp_path):
+    start = datetime(2019, 1, 1, 8)
+    one = "BEGIN:VEVENT\r\nUID:{0}\r\nDTSTART;TZID=Europe/Paris:{1:%Y%m%dT%H%M%S}\r\nDURATION:PT20M\r\nSUMMARY:x\r\nEND:VEVENT\r\n"
+    text = "".join(one.format(n, start + timedelta(hours=3 * n)) for n in range(22_000))
+    raw = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{text}END:VCALENDAR\r\n".encode()
+    async with Sandbox(patient=True) as sandbox:
+        answer = await sandbox.read(raw, Query(start=START, end=START + timedelta(days=60), zone="Europe/Paris"))
+    assert (answer.reading.reason, len(answer.reading.busy)) == (None, 480)
+    assert answer.peak_mib < 256
+
+
 @needs_corpora
 async def test_the_generated_calendars_end_as_their_list_says():
     wanted = {
@@ -239,7 +250,7 @@ def expander():
 
 @agendas.needs_peers
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(body=events(), month=st.integers(1, 11))
 @example(body="DTSTART;TZID=Europe/Paris:20250101T023000\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY", month=3)

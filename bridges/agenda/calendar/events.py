@@ -13,6 +13,7 @@ from bridges.agenda.calendar.times import Length, Stamp, read_length, read_time
 from bridges.agenda.calendar.zones import Zone
 
 _DAY: Final = Length(1, timedelta())
+_REPEATING: Final = frozenset(["RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"])
 _NOTHING: Final = Length(0, timedelta())
 
 
@@ -91,7 +92,8 @@ class Reader:
             busy=status != "CANCELLED" and component.text("TRANSP").upper() != "TRANSPARENT",
             sequence=_sequence(component.text("SEQUENCE")),
         )
-        self._repetitions(component, event)
+        if not _REPEATING.isdisjoint(component.lines):
+            self._repetitions(component, event)
         return event
 
     def _instant(self, stamp: Stamp, line: Line, otherwise: Zone) -> Instant:

@@ -1,5 +1,6 @@
 """How much of a stranger's calendar is read, in one place. Source: docs/spec/agenda.md 3."""
 
+from dataclasses import replace
 from typing import Final
 
 from bridges.sandbox.limits import Limits
@@ -20,4 +21,6 @@ ZONES: Final = 60  # zones that one feed may define itself
 YEARS: Final = (1900, 2200)  # a time outside is broken
 UID: Final = 200  # characters kept of a UID
 
-CHILD: Final = Limits(cpu=0.8, wall=10.0, address_space=256 * MIB, answer=16 * MIB, life=2000)
+# At the terminal a file of anybody; in the bridge the calendars that the practice chose, which may be long.
+CHILD: Final = Limits(cpu=0.55, wall=10.0, address_space=256 * MIB, answer=16 * MIB, life=2000)
+PATIENT: Final = replace(CHILD, cpu=4.0, wall=30.0)

@@ -83,6 +83,7 @@ class _Calendar:
         self._floating: Zone = zone
         self._work = Work(limits.WORK_ALL)
         self._reading = Reading()
+        self._beyond = query.end.replace(tzinfo=None) + _DAY  # what begins later on any wall is outside
         self._spans: list[Span] = []
 
     def read(self, root: Component) -> Reading:
@@ -136,7 +137,7 @@ class _Calendar:
             )
 
     def _add_single(self, event: Event) -> None:
-        if event.busy and event.start.wall - _DAY < self._query.end.replace(tzinfo=None):
+        if event.busy and event.start.wall < self._beyond:
             self._keep([(event.start.utc, event.end_of(event.start.wall, event.length))])
 
     def _keep(self, spans: list[Span]) -> None:

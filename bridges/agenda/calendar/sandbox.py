@@ -1,5 +1,6 @@
 """The parent of the child that reads calendars."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -7,7 +8,7 @@ from typing_extensions import override
 
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reading import Query, Reading
-from bridges.agenda.calendar.worker import Answer
+from bridges.agenda.calendar.worker import PATIENT, Answer
 from bridges.sandbox.limits import Limits
 from bridges.sandbox.parent import Child, LostError
 
@@ -15,13 +16,21 @@ _ANSWER: Final = msgspec.msgpack.Decoder(Answer)
 
 
 class Sandbox(Child):
-    """Reads strangers' calendars; use as ``async with Sandbox() as sandbox``."""
+    """Reads strangers' calendars; use as ``async with Sandbox() as sandbox``; ``patient`` with long ones."""
 
     MODULE: ClassVar[str] = "bridges.agenda.calendar.worker"
 
+    def __init__(self, *, patient: bool = False) -> None:
+        super().__init__()
+        self._patient = patient
+
     @override
     def limits(self) -> Limits:
-        return limits.CHILD
+        return limits.PATIENT if self._patient else limits.CHILD
+
+    @override
+    def arguments(self) -> Sequence[str]:
+        return (PATIENT,) if self._patient else ()
 
     async def read(self, raw: bytes, query: Query) -> Answer:
         """Read one calendar; whatever happens to the child, the answer is a reading."""
@@ -30,4 +39,4 @@ class Sandbox(Child):
         try:
             return await self.ask(msgspec.msgpack.encode(query), raw, _ANSWER.decode)
         except LostError as lost:
-            return Answer(Reading(reason=lost.reason), limits.CHILD.cpu, 0.0)
+            return Answer(Reading(reason=lost.reason), self.limits().cpu, 0.0)

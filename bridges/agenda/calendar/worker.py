@@ -10,6 +10,7 @@ from bridges.agenda.calendar import limits, zones
 from bridges.agenda.calendar.reading import Query, Reading, read
 from bridges.sandbox.child import Meter, serve
 
+PATIENT: Final = "--patient"
 _QUERY: Final = msgspec.msgpack.Decoder(Query)
 
 
@@ -30,4 +31,4 @@ def answer(options: bytes, raw: bytes, meter: Meter) -> bytes:
 
 if __name__ == "__main__":
     zones.load()  # afterwards no file is opened, and the right to is given up
-    serve(sys.stdin.buffer, sys.stdout.buffer, limits.CHILD, answer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, limits.PATIENT if PATIENT in sys.argv else limits.CHILD, answer)
