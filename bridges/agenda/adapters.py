@@ -84,7 +84,7 @@ async def _caldav(config: Config) -> AsyncIterator[Provider]:
             headers={"Authorization": f"Basic {word}"},
             tls=_trust(config, settings.authority_file),
         ) as out,
-        Sandbox() as sandbox,
+        Sandbox(patient=True) as sandbox,
     ):
         yield CalDav(
             collection=Collection(out, URL(settings.url).raw_path, settings.calendar),
@@ -101,7 +101,7 @@ async def _caldav(config: Config) -> AsyncIterator[Provider]:
 async def _ics(config: Config) -> AsyncIterator[Provider]:
     settings = convert(config.provider, IcsSettings, "provider")
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox())
+        sandbox = await stack.enter_async_context(Sandbox(patient=True))
         feeds = []
         for url in settings.urls:
             origin = _origin(url, inside=settings.inside, plain=settings.plain)
