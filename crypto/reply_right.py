@@ -38,7 +38,7 @@ def compute(messages: Iterable[Message]) -> ReplyRight:
             continue
         if message.content.type == "end":
             right = ReplyRight("ended", by=message.author.id)
-        elif message.content.type in {"text", "appointment"}:
+        elif message.content.type in {"text", "appointment"} and message.content.kind == "message":
             right = _granted(message)
     return right
 

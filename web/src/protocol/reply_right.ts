@@ -3,7 +3,7 @@
  * Source: docs/spec/protocol.md 7.5.
  */
 
-import type { Reply } from "./content.ts";
+import { kindOf, type Reply } from "./content.ts";
 import type { Message } from "./envelope.ts";
 import type { Role } from "./epoch_record.ts";
 import { demand } from "./errors.ts";
@@ -22,7 +22,7 @@ export function replyRight(log: readonly Message[]): ReplyRight {
   for (const { author, content } of log) {
     if (!isProfessional(author.role)) continue;
     if (content.said.type === "end") right = { reply: "ended", until: null, by: author.id };
-    if (content.said.type === "text" || content.said.type === "appointment") right = granted(content.said.payload.reply, author.id);
+    if ((content.said.type === "text" || content.said.type === "appointment") && kindOf(content.said) === "message") right = granted(content.said.payload.reply, author.id);
   }
   return right;
 }

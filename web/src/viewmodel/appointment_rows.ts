@@ -23,7 +23,9 @@ export type Scene = {
   readonly mayAct: boolean;
   /** The patient's reply right. */
   readonly mayWrite: boolean;
+  /** As the server has it; and as this device has it, by which what waits here is held. */
   readonly now: number;
+  readonly deviceNow: number;
   readonly nameOf: (account: string) => string;
   readonly deviceOf: (account: string, device: string) => string;
 };
@@ -187,7 +189,7 @@ function pendingRow(pending: Pending, scene: Scene): readonly (readonly [string,
   if (act === null) return [];
   const slots = act.act === "propose" || act.act === "offer" ? act.fields.slots : [];
   const zone = act.act === "propose" || act.act === "offer" ? act.fields.zone : "UTC";
-  const undoable = pending.sealed === null && pending.heldUntil > scene.now;
+  const undoable = pending.sealed === null && pending.heldUntil > scene.deviceNow;
   const problem = pending.state.name === "refused" ? problemOfCode(pending.state.code) : null;
   return [[pending.id, { kind: "pending", id: pending.id, slots, zone, undoable, problem }]];
 }

@@ -139,6 +139,7 @@ export class Appointments implements AppointmentsModel {
       mayAct,
       mayWrite: this.#mayWrite(),
       now: this.#home.now(),
+      deviceNow: this.#home.ground.platform.clock.now(),
       nameOf: (account) => personIn(facts, account, this.#home.account)?.name ?? "",
       deviceOf: (_, device) => this.#devices.get(device) ?? "",
     });
@@ -213,7 +214,7 @@ export class Appointments implements AppointmentsModel {
   }
 
   #nextLook(pending: readonly Pending[]): number {
-    const held = pending.map(({ heldUntil }) => heldUntil - this.#home.now()).filter((left) => left > 0);
+    const held = pending.map(({ heldUntil }) => heldUntil - this.#home.ground.platform.clock.now()).filter((left) => left > 0);
     return Math.min(TICK, ...held.map((left) => left + CALM));
   }
 
