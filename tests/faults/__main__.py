@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,6 +186,13 @@ def _starts(outcomes: list[Outcome]) -> str:
     return f"{len(starts)} starts, ready in {at[0]:.2f} s (p50), {at[1]:.2f} s (p99)"
 
 
+def _beside(outcomes: list[Outcome]) -> str:
+    """Say what happened beside the faults that the last line counts."""
+    counts: Counter[str] = sum((Counter(outcome.counts) for outcome in outcomes), Counter())
+    told = ("clock_jumps", "io_errors", "partitions", "redis_kill", "redis_stop", "redis_pause", "redis_flush")
+    return ", ".join(f"{counts[kind]} {kind}" for kind in told)
+
+
 def _services(refused: dict[How, str]) -> Services | None:
     """Start PostgreSQL and Redis, or note why there are none."""
     try:
@@ -226,6 +234,7 @@ def run(seed: int, counts: dict[How, int], only: str | None) -> int:
         finally:
             if services is not None:
                 services.remove()
+    print(f"· {_beside(suite.outcomes)}")
     print(f"· {_starts(suite.outcomes)}; {time.monotonic() - begun:.0f} s in all")
     for failure in suite.failures:
         print(f"FAILED {failure}")

@@ -274,7 +274,9 @@ class Campaign:
                 await self._lose_power(chance, disk, stage)
             await server.kill()
             stage.history.add("fault", kind=self.how)
-            await server.start(clock=chance.choice(CLOCKS) if stage.clock_jumps else 0)
+            clock = chance.choice(CLOCKS) if stage.clock_jumps else 0
+            stage.counts["clock_jumps"] = stage.counts.get("clock_jumps", 0) + (clock != 0)
+            await server.start(clock)
             stage.up.set()
         if removing is not None:
             await removing

@@ -6,9 +6,8 @@ import asyncio
 import functools
 import random
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +15,6 @@ from aiohttp import web
 
 from server import app
 from server.bus.memory import MemoryBus
-from server.domain.errors import DomainError
 from server.domain.ids import unb64
 from server.services.container import Services
 from server.settings import Settings
@@ -202,14 +200,3 @@ class Node:
     def _told(self, line: Line, text: bytes) -> None:
         if self.alive:
             self.gateway.acknowledge(line, int(text.rpartition(b":")[2].rstrip(b"}")))
-
-
-async def quietly(work: Awaitable[Any]) -> None:
-    """Run what may be refused."""
-    try:
-        await work
-    except DomainError:
-        return
-
-
-__all__ = ["Cable", "Node", "SimpleNamespace", "quietly"]

@@ -147,7 +147,7 @@ class World:
         base = _last_used(self.database)
         self.nodes = [
             Node(
-                Settings(data=folder, access_log=False),
+                Settings(data=folder, access_log=False, redis_url="redis://simulated" if self.redis else None),
                 VirtualClock(self.loop, base),
                 random.Random(self.chance.random()),
                 self.turns,
