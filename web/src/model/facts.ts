@@ -28,7 +28,7 @@ export type PersonFact = {
 
 export type Newest = {
   readonly author: AccountId;
-  readonly what: "text" | "documents" | "ended" | "retracted" | "unreadable";
+  readonly what: "text" | "documents" | "appointment" | "ended" | "retracted" | "unreadable";
   readonly text: string;
   readonly documents: number;
 };
@@ -154,6 +154,7 @@ function newestOf(entry: EnvelopeEntry): Newest | null {
   const said = entry.message?.content.said;
   if (said === undefined) return { ...nothing, what: "unreadable" };
   if (said.type === "end") return { ...nothing, what: "ended" };
+  if (said.type === "appointment") return { ...nothing, what: "appointment" };
   if (said.type !== "text") return null;
   const text = said.payload.text.replace(/\s+/g, " ").trim().slice(0, PREVIEW);
   const documents = said.payload.attachments.length;

@@ -103,6 +103,7 @@ export const PHRASES = {
   "preview.ended": ["by"],
   "preview.retracted": ["by"],
   "preview.unreadable": [],
+  "preview.appointment": [],
   "preview.empty": [],
 } as const satisfies Record<string, readonly string[]>;
 

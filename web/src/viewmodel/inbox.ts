@@ -136,6 +136,8 @@ function previewOf({ newest, people }: Facts, me: string): InboxRow["preview"] {
       return phrase("preview.ended", { by });
     case "retracted":
       return phrase("preview.retracted", { by });
+    case "appointment":
+      return phrase("preview.appointment");
     case "unreadable":
       return phrase("preview.unreadable");
   }

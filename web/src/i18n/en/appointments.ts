@@ -2,6 +2,7 @@ import type { appointments as source } from "../fr/appointments";
 import type { Message } from "../message";
 
 export const appointments: Record<keyof typeof source, Message> = {
+  "preview.appointment": "Appointment",
   "appointment.title": "Appointment",
   "appointment.neutral": "Appointment",
   "appointment.state.asked": "Appointment asked for",
@@ -33,7 +34,6 @@ export const appointments: Record<keyof typeof source, Message> = {
   "appointment.sure.yes": "Confirm this choice",
   "appointment.sure.no": "Choose another",
   "appointment.expires": "You can answer until {day} at {time}",
-  "appointment.free": "Cancel freely until {day} at {time}.",
   "appointment.deadline": "You can cancel until {day} at {time}. After that, still tell us: the practice will know.",
   "appointment.deadline.passed": "The time to cancel is over ({day} at {time}). You can still tell us: the practice will know.",
   "appointment.deadline.before": { one: "Cancel freely until 1 hour before.", other: "Cancel freely until {count} hours before." },
@@ -54,7 +54,6 @@ export const appointments: Record<keyof typeof source, Message> = {
   "appointment.end.late": "Cancelled after the deadline: the time is not freed by itself.",
   "appointment.end.practice": "Cancelled by the practice",
   "appointment.end.agenda": "Cancelled in the practice's agenda",
-  "appointment.older": "Replaced by a newer proposal",
 
   "appointment.act.refuse": "None suits me",
   "appointment.act.wish": "Ask for another time",

@@ -1,5 +1,6 @@
 /** Appointments inside a conversation. */
 export const appointments = {
+  "preview.appointment": "Rendez-vous",
   "appointment.title": "Rendez-vous",
   "appointment.neutral": "Rendez-vous",
   "appointment.state.asked": "Demande de rendez-vous",
@@ -31,7 +32,6 @@ export const appointments = {
   "appointment.sure.yes": "Confirmer ce choix",
   "appointment.sure.no": "Choisir un autre",
   "appointment.expires": "Réponse possible jusqu'au {day} à {time}",
-  "appointment.free": "Annulation libre jusqu'à la veille ou plus tard : jusqu'au {day} à {time}.",
   "appointment.deadline": "Vous pouvez annuler jusqu'au {day} à {time}. Ensuite, prévenez quand même : le cabinet le saura.",
   "appointment.deadline.passed": "Le délai pour annuler est passé ({day} à {time}). Vous pouvez quand même prévenir : le cabinet le saura.",
   "appointment.deadline.before": { one: "Annulation libre jusqu'à 1 heure avant.", other: "Annulation libre jusqu'à {count} heures avant." },
@@ -52,7 +52,6 @@ export const appointments = {
   "appointment.end.late": "Annulé après le délai : l'horaire n'est pas libéré d'office.",
   "appointment.end.practice": "Annulé par le cabinet",
   "appointment.end.agenda": "Annulé dans l'agenda du cabinet",
-  "appointment.older": "Remplacé par une proposition plus récente",
 
   "appointment.act.refuse": "Aucun ne convient",
   "appointment.act.wish": "Demander un autre horaire",
