@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 
-from bridges.agenda.holds import Holds, Row
+from bridges.agenda.holds import STANDS, Holds, Row
 from bridges.agenda.openings import free
 from bridges.agenda.provider import (
     Ability,
@@ -37,6 +37,7 @@ from bridges.agenda.provider import (
 
 Health = Literal["ready", "unreachable", "revoked", "refused"]
 NOTICE: Final = timedelta(hours=2)  # between the choice of a patient and the slot
+KEPT: Final = timedelta(days=90)  # after its end a row is forgotten
 _Answer = TypeVar("_Answer")
 
 
@@ -82,7 +83,7 @@ class Desk:
     async def book(self, hold: Hold, *, key: str, details: Details | None = None) -> Appointment:
         """Write the appointment; its time stays kept for as long as the outcome is unknown."""
         row = self.holds.begin(hold)
-        if row.state == "booked":
+        if row.state in STANDS:
             return _appointment(row)
         made = await self._settled(row.hold, self.provider.book(row.hold, key=key, details=details))
         self.holds.settle(row.hold, "booked", made.reference, made.version)
@@ -91,7 +92,7 @@ class Desk:
     async def reschedule(self, appointment: Appointment, hold: Hold, *, key: str) -> Appointment:
         """Move an appointment; its old time is free once it is certain that it has moved."""
         row = self.holds.begin(hold, moves=appointment.reference)
-        if row.state == "booked":
+        if row.state in STANDS:
             return _appointment(row)
         old = self.holds.of_appointment(appointment.reference)
         made = await self._settled(row.hold, self.provider.reschedule(appointment, row.hold, key=key))
@@ -122,10 +123,14 @@ class Desk:
         """Give the page where a person books by hand."""
         return await self._ask(self.provider.link(slot))
 
+    def appointments(self) -> list[Appointment]:
+        """Give what stands in the agenda from yesterday on, by our own table."""
+        return [_appointment(row) for row in self.holds.booked(self.now() - timedelta(days=1))]
+
     def acknowledge(self, change: Change) -> None:
         """Take over a change after everybody who must know has been told."""
         row = self.holds.of_appointment(change.reference)
-        if row is None or row.state != "booked":
+        if row is None or row.state not in STANDS:
             return
         if change.kind == "cancelled":
             self.holds.settle(row.hold, "cancelled", change.reference)
@@ -138,6 +143,7 @@ class Desk:
 
         A row that was left by a crash is one of them: its booking is done again with its key.
         """
+        self.holds.forget(self.now() - KEPT)
         known: list[tuple[Hold, Appointment | None]] = []
         for row in self.holds.pending():
             try:
@@ -176,7 +182,7 @@ class Desk:
         row = self.holds.of_appointment(change.reference)
         if row is None:
             return change
-        if row.state != "booked":
+        if row.state not in STANDS:
             return None
         if change.kind == "cancelled" or change.appointment is None:
             return replace(change, kind="cancelled")

@@ -3,7 +3,8 @@
 from typing import Final
 
 # held: until ``until``. pending: being written into the agenda, or unknown whether it was; keeps its time for as long
-# as that lasts. booked: in the agenda. The other states are over.
+# as that lasts. booked: in the agenda. outside: in the agenda too, at a time where the practice itself has put it over
+# another one. The other states are over.
 LIVE: Final = "('held', 'pending', 'booked')"
 
 _TABLE: Final = """
@@ -19,7 +20,7 @@ CREATE TABLE IF NOT EXISTS holds (
   mode TEXT NOT NULL,
   motive TEXT NOT NULL,
   until INTEGER NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('held', 'pending', 'booked', 'released', 'expired', 'cancelled')),
+  state TEXT NOT NULL CHECK (state IN ('held', 'pending', 'booked', 'outside', 'released', 'expired', 'cancelled')),
   appointment TEXT NOT NULL,
   version TEXT NOT NULL,
   UNIQUE (agenda, key)

@@ -23,7 +23,8 @@ from bridges.agenda.provider import (
     TooManyHoldsError,
 )
 
-State = Literal["held", "pending", "booked", "released", "expired", "cancelled"]
+State = Literal["held", "pending", "booked", "outside", "released", "expired", "cancelled"]
+STANDS: Final[tuple[State, ...]] = ("booked", "outside")  # in the agenda
 MOST: Final = 2  # live holds of one person in all agendas of this file, bookings not counted
 
 
@@ -80,7 +81,7 @@ class Holds:
         with self._together():
             self._expire()
             row = self.find(hold.reference)
-            if row is None or row.state not in {"held", "pending", "booked"}:
+            if row is None or row.state not in {"held", "pending", *STANDS}:
                 raise HoldExpiredError
             if row.state == "held":
                 self._set(hold.reference, "pending", moves, "")
@@ -102,12 +103,11 @@ class Holds:
 
         Where that time is taken by another row the practice has decided so; the agenda itself shows it as busy.
         """
-        query = "UPDATE holds SET starts = ?, ends = ?, version = ? WHERE reference = ?"
+        query = "UPDATE holds SET state = ?, starts = ?, ends = ?, version = ? WHERE reference = ?"
         try:
-            self._db.execute(query, (_seconds(start), _seconds(end), version, reference))
+            self._db.execute(query, ("booked", _seconds(start), _seconds(end), version, reference))
         except sqlite3.IntegrityError:
-            query = query.replace("SET", "SET state = 'released',")
-            self._db.execute(query, (_seconds(start), _seconds(end), version, reference))
+            self._db.execute(query, ("outside", _seconds(start), _seconds(end), version, reference))
 
     def release(self, hold: Hold) -> None:
         """Give a time back that was only held."""
@@ -143,7 +143,7 @@ class Holds:
 
     def booked(self, after: datetime) -> list[Row]:
         """Give the appointments that begin after a moment."""
-        query = "SELECT * FROM holds WHERE agenda = ? AND state = 'booked' AND starts > ?"
+        query = "SELECT * FROM holds WHERE agenda = ? AND state IN ('booked', 'outside') AND starts > ? ORDER BY starts"
         return [_row(each) for each in self._db.execute(query, (self._agenda, _seconds(after)))]
 
     def forget(self, before: datetime) -> int:

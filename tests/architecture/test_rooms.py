@@ -36,6 +36,8 @@ def test_every_contract_is_kept(root):
         ("crypto/planted.py", "import bridges", "crypto: bytes in, bytes out"),
         ("crypto/planted.py", "import sqlalchemy", "crypto: bytes in, bytes out"),
         ("bridges/kit/planted.py", "import server", "bridges: clients of the public API, never of server internals"),
+        ("bridges/agenda/planted.py", "import bridges.mail", "bridges: the agenda does not know the mail"),
+        ("bridges/mail/planted.py", "import bridges.agenda", "bridges: the mail does not know the agenda"),
         ("server/domain/planted.py", "import server.services", "server: imports point inward"),
         ("server/domain/planted.py", "import aiohttp", "server.domain: no framework, no I/O"),
         ("server/services/planted.py", "import sqlalchemy", "server.services: no web or database library"),

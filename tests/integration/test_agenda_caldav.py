@@ -311,6 +311,21 @@ async def test_what_the_practice_does_in_its_own_program_is_told_until_it_is_ack
     assert hours(await desk.find(DAY)) == ["07:00", "07:30", "08:30"]
 
 
+async def test_what_the_practice_puts_over_another_stays_known(server, desk):
+    made, other = await desk.book(await held(desk), key="k"), await desk.book(await held(desk, 1, "anne"), key="k2")
+    cursor = (await desk.changes()).cursor
+    name = made.reference.removeprefix(PATH)
+    server.put(name, event(name, f"{other.start:%H:%M}", f"{other.end:%H:%M}"))
+    (told,) = (await desk.changes(cursor)).changes
+    desk.acknowledge(told)
+    assert told.kind == "moved"
+    assert len(desk.appointments()) == 2
+    assert list((await desk.changes(cursor)).changes) == []
+    server.remove(name)
+    assert [change.kind for change in (await desk.changes(cursor)).changes] == ["cancelled"]
+    assert hours(await desk.find(DAY)) == ["07:00", "07:30", "08:30"]
+
+
 async def test_what_was_deleted_while_the_cursor_was_lost_is_told_all_the_same(server, desk):
     made = await desk.book(await held(desk), key="k")
     server.remove(made.reference.removeprefix(PATH))
