@@ -101,6 +101,18 @@ def test_the_command_of_the_image_runs_here(dockerfile):
     assert "--data" in done.stdout
 
 
+def test_every_bridge_of_the_compose_file_is_a_command_with_a_configuration(services):
+    bridges = {name: one for name, one in services.items() if one.get("profiles") == ["bridges"]}
+    assert set(bridges) == {"mail-bridge", "agenda-bridge", "folder-bridge"}
+    for name, service in bridges.items():
+        program = Path(sys.executable).with_name(Path(service["entrypoint"][0]).name)
+        command = [str(program), *service["command"]]
+        assert command[-1].startswith("/etc/pli/"), name
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 2, (name, done.stderr)  # understood: only the file is not here
+        assert "file_unreadable" in done.stdout + done.stderr, name
+
+
 def test_the_image_and_compose_ask_the_same_health_question(dockerfile, services):
     image = json.loads(re.search(r"CMD (\[.*\])", texts(dockerfile, "HEALTHCHECK")[0])[1])
     assert services["pli"]["healthcheck"]["test"][1:] == image
