@@ -25,12 +25,13 @@ from tests.faults.nodes import Nodes, Services
 from tests.faults.partitions import Partitions, deaf_worker
 from tools.services import MissingError
 
-IN_CI: dict[How, int] = {"kill": 150, "cut": 60, "nodes": 70, "partitions": 20, "sim": 1_500}
-IN_RELEASE: dict[How, int] = {"kill": 2_000, "cut": 1_000, "nodes": 1_050, "partitions": 300, "sim": 200_000}
+IN_CI: dict[How, int] = {"kill": 150, "cut": 60, "partitions": 20, "nodes": 70, "sim": 1_500}
+IN_RELEASE: dict[How, int] = {"kill": 2_000, "cut": 1_000, "partitions": 300, "nodes": 1_050, "sim": 200_000}
 AT_ONCE: dict[How, int] = {"kill": 50, "cut": 20, "nodes": 14, "partitions": 10}  # faults of one history
 FOR_A_MUTANT: dict[How, int] = {"kill": 8, "cut": 8, "run": 15, "nodes": 5}
 TRIES = 3  # histories in which a mutant must be noticed
 SCHEDULES = 2_000  # in which a mutant of the simulation must be noticed
+SIMULATED = 60  # seconds after which `make faults` begins no further schedule
 BUDGET = 360  # seconds after which `make faults` begins no further history of crashes: a slow machine tries fewer
 KEPT = Path(".make/faults")
 
@@ -84,9 +85,10 @@ class Suite:
 
     async def _simulate(self, count: int) -> None:
         """Play ``count`` schedules in virtual time."""
-        code, said = await simulation("--first", self.seed * 1_000, "--seeds", count)
+        within = "inf" if self.until == float("inf") else SIMULATED
+        code, said = await simulation("--first", self.seed * 1_000, "--seeds", count, "--within", within)
         print("· simulation:", *said, sep="\n  ", flush=True)
-        self.schedules += count
+        self.schedules += json.loads(said[-1])["schedules"]
         if code:
             self.failures.append("the simulation found a breach: see above")
 

@@ -30,7 +30,7 @@ from tests.faults.simulation.world import Run, play
 
 KEPT = Path(".make/faults")
 IN_MEMORY = Path("/dev/shm")
-AT_ONCE = 25  # schedules that a process takes at a time
+AT_ONCE = 5  # schedules that a process takes at a time
 
 
 @contextmanager
@@ -58,20 +58,24 @@ def keep(run: Run, home: Path) -> Path:
     return place
 
 
-def judge(seeds: range, home: Path, workers: int) -> int:
-    """Play every seed; print failures and the last line."""
+def judge(seeds: range, home: Path, workers: int, within: float) -> int:
+    """Play every seed, or those there is time for; print failures and the last line."""
     begun, told, counts = time.monotonic(), hashlib.sha256(), Counter[str]()
     with folder() as place, ProcessPoolExecutor(workers) as pool:
         for run in pool.map(partial(schedule, home=home, place=place), seeds, chunksize=AT_ONCE):
             told.update(run.trace.encode())
-            counts.update({"acknowledged": run.counts.get("acknowledged", 0), "steps": run.steps})
+            counts.update({"schedules": 1, "acknowledged": run.counts.get("acknowledged", 0), "steps": run.steps})
             counts.update(breach.kind for breach in run.breaches)
             counts["breaches"] += len(run.breaches)
             if run.breaches:
                 counts["failed"] += 1
                 print(f"FAILED seed {run.seed} (repeat: --first {run.seed} --seeds 1 --home {keep(run, home)})")
                 print(*(f"    {breach}" for breach in run.breaches[:5]), sep="\n", flush=True)
-    line = {"schedules": len(seeds), "first": seeds.start, "seconds": round(time.monotonic() - begun, 1)}
+            if time.monotonic() - begun > within:
+                print(f"the time is over, {len(seeds) - counts['schedules']} schedules were not tried")
+                pool.shutdown(wait=True, cancel_futures=True)
+                break
+    line = {"schedules": counts["schedules"], "first": seeds.start, "seconds": round(time.monotonic() - begun, 1)}
     kinds = ("acknowledged", "steps", "lost", "duplicated", "reordered", "breaches")
     print(json.dumps(line | {kind: counts[kind] for kind in kinds} | {"trace": told.hexdigest()[:16]}))
     return 1 if counts["failed"] else 0
@@ -97,6 +101,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1_000)
     parser.add_argument("--first", type=int, default=secrets.randbelow(1_000_000) * 1_000)
+    parser.add_argument("--within", type=float, default=float("inf"), help="seconds after which no more are begun")
     parser.add_argument("--home", type=Path, help="the cast of an earlier run")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutant", choices=sorted(MUTANTS))
@@ -107,7 +112,7 @@ def main() -> int:
         asyncio.run(casts.make(home))
         if chosen.mutant:
             return bite(chosen.mutant, seeds, home)
-        return judge(seeds, home, chosen.workers)
+        return judge(seeds, home, chosen.workers, chosen.within)
 
 
 if __name__ == "__main__":
