@@ -1,8 +1,8 @@
 """Medplum's FHIR server in memory, from its own folder; where it is not installed the tests say so and are skipped."""
 
-import asyncio
 import shutil
-from contextlib import asynccontextmanager
+import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,19 +17,12 @@ needs_fhir_peer = pytest.mark.skipif(
 )
 
 
-@asynccontextmanager
-async def fhir_peer():
+@contextmanager
+def fhir_peer():
     """Give the base address of a fresh server."""
-    process = await asyncio.create_subprocess_exec(
-        NODE, "serve.mjs", cwd=FOLDER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        port = int(await asyncio.wait_for(process.stdout.readline(), 60))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.stdin.close()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([NODE, "serve.mjs"], cwd=FOLDER, **pipes) as process:
         try:
-            await asyncio.wait_for(process.wait(), 10)
-        except TimeoutError:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
             process.kill()
-            await process.wait()

@@ -21,10 +21,17 @@ SLOT = Slot(start=START, end=START + timedelta(minutes=20), zone="Europe/Paris",
 LATER = Slot(start=START + timedelta(hours=1), end=START + timedelta(minutes=80), zone="Europe/Paris", reference="t")
 
 
+@pytest.fixture(scope="module")
+def base():
+    with fhir_peer() as base:
+        yield base
+
+
 @asynccontextmanager
-async def speaking(base, core="1.1"):
+async def speaking(base, name, core="1.1"):
     agenda = Agenda(
-        writing=Writing(system="https://pli.example/rdv", practitioner=THOMAS, core=CORES[core]), zone="Europe/Paris"
+        writing=Writing(system=f"https://pli.example/{name}", practitioner=THOMAS, core=CORES[core]),
+        zone="Europe/Paris",
     )
     async with Outgoing(Origin(base=base, inside=True, plain=True)) as outgoing:
         yield FhirProvider(outgoing, agenda), outgoing
@@ -34,8 +41,10 @@ def hold(name, slot=SLOT):
     return Hold(reference=name, slot=slot, holder="p", until=START)
 
 
-async def stored(base):
-    async with aiohttp.ClientSession() as session, session.get(f"{base}/Appointment") as answer:
+async def stored(base, name):
+    """Everything the peer has under the identifiers of one test."""
+    url = f"{base}/Appointment?identifier=https://pli.example/{name}|h1"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return [each["resource"] for each in (await answer.json()).get("entry", [])]
 
 
@@ -53,8 +62,8 @@ async def found(provider):
 
 
 @pytest.mark.parametrize("core", CORES)
-async def test_booking_moving_and_cancelling(core):
-    async with fhir_peer() as base, speaking(base, core) as (provider, _):
+async def test_booking_moving_and_cancelling(base, core):
+    async with speaking(base, core, core) as (provider, _):
         made = await provider.book(hold("h1"), key="k")
         again = await provider.book(hold("h1"), key="k")
         assert again == made
@@ -65,16 +74,16 @@ async def test_booking_moving_and_cancelling(core):
         gone = await provider.cancel(moved, by="patient", key="k3")
         assert (gone.state, gone.start) == ("cancelled", LATER.start)
         assert await provider.cancel(gone, by="patient", key="k3") == gone
-        (kept,) = await stored(base)
+        (kept,) = await stored(base, core)
     assert kept["status"] == "cancelled"
     assert datetime.fromisoformat(kept["start"]).astimezone(UTC) == LATER.start
     assert kept["extension"][0]["url"] == CORES[core].operator
 
 
-async def test_what_the_practice_changed_at_the_partner_is_seen():
-    async with fhir_peer() as base, speaking(base) as (provider, _):
+async def test_what_the_practice_changed_at_the_partner_is_seen(base):
+    async with speaking(base, "changed") as (provider, _):
         made = await provider.book(hold("h1"), key="k")
-        (kept,) = await stored(base)
+        (kept,) = await stored(base, "changed")
         kept["end"] = "2026-12-01T08:45:00.000+01:00"
         assert await put(base, kept) == 200
         with pytest.raises(ChangedError) as caught:
@@ -82,7 +91,7 @@ async def test_what_the_practice_changed_at_the_partner_is_seen():
     assert caught.value.current.end == START + timedelta(minutes=45)
 
 
-async def test_a_server_that_ignores_what_it_does_not_know_is_not_believed():
+async def test_a_server_that_ignores_what_it_does_not_know_is_not_believed(base):
     """Medplum's router passes over _include, and answers the chained search with nothing."""
     place = Place(
         key="a",
@@ -96,7 +105,7 @@ async def test_a_server_that_ignores_what_it_does_not_know_is_not_believed():
     )
     one = Professional(identifier=THOMAS, family="T", given="S", places=[place])
     resources = resources_of([Offer(one, place, SLOT)], schedules=True, actors=True)
-    async with fhir_peer() as base, speaking(base) as (provider, outgoing):
+    async with speaking(base, "slots") as (provider, outgoing):
         assert {await put(base, each) for each in resources} <= {200, 201}
         assert await found(provider) in ([], "include_ignored")
         reply = await outgoing.ask("GET", "Slot", query=(("status", "free"),))

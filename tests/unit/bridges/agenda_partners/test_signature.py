@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 STAMP = str(int(NOW.timestamp()))
 BODY = b'{"event":"1"}'
 SECRET, OLD = b"s" * 32, b"o" * 32
-PRIVATE = Ed25519PrivateKey.generate()
+PRIVATE = Ed25519PrivateKey.from_private_bytes(b"k" * 32)  # the same in every process that collects tests
 KEYS = Keys(secrets=(SECRET, OLD), public=(PRIVATE.public_key().public_bytes_raw(),))
 
 
