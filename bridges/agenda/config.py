@@ -13,6 +13,21 @@ from bridges.kit.errors import UsageError
 _T = TypeVar("_T")
 
 
+class Publish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where what is booked can be subscribed to: neutral entries, no name, no motive."""
+
+    file: str = ""  # written whole after each change, mode 600
+    listen: str = ""  # address:port of a feed; a reverse proxy with TLS stands in front
+    secret_file: str = ""  # mode 600; the feed is at /SECRET.ics
+
+    def __post_init__(self) -> None:
+        host, _, port = self.listen.rpartition(":")
+        if self.listen and not (host and port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError("listen: address:port")
+        if bool(self.listen) != bool(self.secret_file) or not (self.listen or self.file):
+            raise ValueError("publish: a file, or listen with secret_file")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One agenda of one person at one place."""
 
@@ -23,9 +38,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     store: str = "agenda.db"  # beside the settings; several agendas of a practice may share it
     page: str = ""  # https address where people book by hand
     notice_minutes: int = 120  # between the choice and the slot
-    hold_minutes: int = 15
     holds_per_person: int = 2
-    deadline_minutes: int = 24 * 60  # how long before it a patient may cancel or move alone
+    publish: Publish | None = None
     folder: Path = Path()  # where the file lies; set by ``load``
 
     def __post_init__(self) -> None:
@@ -37,9 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("zone: a name like Europe/Paris") from None
         if self.page and not self.page.startswith("https://"):
             raise ValueError("page: begins with https://")
-        bounds = {"notice_minutes": 60 * 24 * 60, "hold_minutes": 24 * 60, "deadline_minutes": 60 * 24 * 60}
-        if any(not 0 <= getattr(self, name) <= most for name, most in bounds.items()) or self.hold_minutes < 1:
-            raise ValueError("minutes: 0 to 60 days, holds 1 minute to a day")
+        if not 0 <= self.notice_minutes <= 60 * 24 * 60:
+            raise ValueError("notice_minutes: 0 to 60 days")
         if not 1 <= self.holds_per_person <= 20:
             raise ValueError("holds_per_person: 1 to 20")
 

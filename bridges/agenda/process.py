@@ -2,16 +2,18 @@
 
 import argparse
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bridges.agenda.adapters import clock, open_agenda
-from bridges.agenda.agent import WINDOW, Agent
+from bridges.agenda.agent import PATIENCE, WINDOW, Agent
 from bridges.agenda.agent_memory import Memory
 from bridges.agenda.config import load
 from bridges.agenda.desk import Desk
+from bridges.agenda.ics.publishing import published
 from bridges.agenda.provider import Provider
 from bridges.kit.client import Client
 from bridges.kit.errors import RefusedError, UnreachableError, UsageError
@@ -23,7 +25,7 @@ from bridges.kit.words import say
 from bridges.terminal.entry import entered_shared
 from bridges.terminal.output import Output
 
-REST: Final = 15.0  # seconds between looks at the agenda
+REST: Final = 10.0  # seconds between looks at the agenda
 ROUND: Final = timedelta(minutes=5)  # between looks at every conversation: reminders, answers that waited
 SUBJECT: Final = "Agenda du cabinet (automate)"
 PRACTICE: Final = frozenset({"owner", "professional", "service"})
@@ -51,10 +53,14 @@ async def run(args: argparse.Namespace, out: Output) -> None:
     home = Home(args.home)
     memory = Memory(config.beside(config.store), config.name)
     try:
-        async with open_agenda(config) as provider, entered_shared(args, out) as client:
+        async with (
+            open_agenda(config) as provider,
+            published(config, provider.appointments if isinstance(provider, Desk) else list) as publish,
+            entered_shared(args, out) as client,
+        ):
             agent = Agent(client, provider, memory, config.zone, clock)
             out.tell(say("L'automate de l'agenda travaille.", "The automate of the agenda works."))
-            await Work(agent, lambda: home.alone(_nobody)).forever()
+            await Work(agent, lambda: home.alone(_nobody), publish).forever()
     finally:
         memory.close()
 
@@ -65,6 +71,7 @@ class Work:
 
     agent: Agent
     alone: Alone
+    publish: Callable[[], None] = lambda: None
     _waiting: set[bytes] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -106,6 +113,7 @@ class Work:
                 if isinstance(self.agent.provider, Desk):
                     await self.agent.provider.settle()
                 await self.agent.follow()
+                self.publish()
                 await self._tell_health(self.agent.provider)
                 for conversation in list(self._waiting):
                     await self._attend(conversation)
@@ -127,13 +135,18 @@ class Work:
         return from_text(known)
 
     async def _tell_health(self, provider: Provider) -> None:
-        """Tell the practice, once, that its agenda stopped answering or answers again."""
+        """Tell the practice, once, that its agenda stopped answering for a while, or answers again."""
         health = provider.health if isinstance(provider, Desk) else "ready"
-        before = self.agent.memory.fact("health") or "ready"
-        if health == before:
+        told = self.agent.memory.fact("health") or "ready"
+        seen, _, since = self.agent.memory.fact("health_seen").partition(" ")
+        if seen != health:
+            since = clock().isoformat()
+            self.agent.memory.learn("health_seen", f"{health} {since}")
+        lasts = clock() - datetime.fromisoformat(since) >= (PATIENCE if health == "unreachable" else timedelta())
+        if health == told or not lasts:
             return
-        since = clock().isoformat()
-        await self._client.messages.send(await self._own_conversation(), Draft(f"{say(*HEALTH[health])} ({since})"))
+        words = f"{say(*HEALTH[health])} ({since})"
+        await self._client.messages.send(await self._own_conversation(), Draft(words))
         self.agent.memory.learn("health", health)
 
     async def _listen(self) -> None:

@@ -1,20 +1,25 @@
 """Feeds: calendars that others publish, and the one that we do."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reading import Query, read
 from bridges.agenda.calendar.sandbox import Sandbox
 from bridges.agenda.calendar.writing import Entry, write
+from bridges.agenda.config import load
 from bridges.agenda.ics.feed import FRESH, Feed, Subscribed
-from bridges.agenda.ics.publishing import feed, write_file
+from bridges.agenda.ics.publishing import feed, published, write_file
 from bridges.agenda.openings import DAYS, Opening
 from bridges.agenda.outgoing import Origin, Outgoing
-from bridges.agenda.provider import Ability, UnreachableError, UnsupportedError, Window
+from bridges.agenda.provider import Ability, Appointment, UnreachableError, UnsupportedError, Window
+from bridges.kit.errors import UsageError
+from tests.fakes import agendas
+from tools.services import free_port
 
 START = datetime(2026, 7, 1, 7, tzinfo=UTC)
 DAY = Window(start=datetime(2026, 7, 1, tzinfo=UTC), end=datetime(2026, 7, 2, tzinfo=UTC))
@@ -133,6 +138,39 @@ async def test_our_feed_is_at_a_secret_address_only_and_says_nothing_of_anybody(
         assert again.status == 304
         for path in ("/", f"/{SECRET[:-1]}.ics", f"/{SECRET}x.ics", "/é.ics", f"/{SECRET}"):
             assert (await client.get(path)).status == 404, path
+
+
+async def test_what_is_booked_is_published_as_the_settings_say(tmp_path):
+    (tmp_path / "feed-secret").write_text(SECRET)
+    (tmp_path / "feed-secret").chmod(0o600)
+    path = agendas.settings(tmp_path, "https://calendar.example.org/")
+    port = free_port()
+    path.write_text(
+        path.read_text().replace("plain = true", "")
+        + f'\n[publish]\nfile = "rdv.ics"\nlisten = "127.0.0.1:{port}"\nsecret_file = "feed-secret"\n'
+    )
+    booked = [Appointment(reference="/cal/Durand.ics", version="1", start=START, end=DAY.end, zone="Europe/Paris")]
+    async with published(load(path), lambda: booked) as refresh, ClientSession() as client:
+        first = (tmp_path / "rdv.ics").read_bytes()
+        booked.append(replace(booked[0], reference="other", start=START + timedelta(minutes=1)))
+        refresh()
+        second = (tmp_path / "rdv.ics").read_bytes()
+        assert [first.count(b"BEGIN:VEVENT"), second.count(b"BEGIN:VEVENT")] == [1, 2]
+        assert b"Durand" not in second
+        async with client.get(f"http://127.0.0.1:{port}/{SECRET}.ics") as answer:
+            assert await answer.read() == second
+        async with client.get(f"http://127.0.0.1:{port}/{SECRET[::-1]}.ics") as answer:
+            assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "wrong", ['listen = "127.0.0.1:1"', 'secret_file = "s"', 'listen = "x"\nsecret_file = "s"', ""]
+)
+def test_half_a_publication_is_refused(tmp_path, wrong):
+    path = agendas.settings(tmp_path, "https://calendar.example.org/")
+    path.write_text(f"{path.read_text()}\n[publish]\n{wrong}\n")
+    with pytest.raises(UsageError):
+        load(path)
 
 
 def test_a_short_secret_is_refused():

@@ -6,13 +6,16 @@ Neutral by default: times and the word for an appointment, no name, no motive. S
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from bridges.agenda.calendar.writing import Entry, write
+from bridges.agenda.config import Config, secret
+from bridges.agenda.provider import Appointment
 
 SECRET: Final = 24  # signs at least: 144 bits in base64url
 
@@ -50,3 +53,43 @@ def feed(secret: str, entries: Callable[[], Sequence[Entry]], *, name: str = "")
     application = web.Application()
     application.router.add_get("/{secret}.ics", serve)
     return application
+
+
+def entries(appointments: Iterable[Appointment]) -> list[Entry]:
+    """Make neutral entries; the same appointments give the same bytes, so the stamp is of the time it speaks of."""
+    return [
+        Entry(
+            uid=hashlib.sha256(each.reference.encode()).hexdigest()[:32],
+            start=each.start,
+            end=each.end,
+            stamp=each.start,
+        )
+        for each in appointments
+    ]
+
+
+@asynccontextmanager
+async def published(config: Config, booked: Callable[[], Sequence[Appointment]]) -> AsyncIterator[Callable[[], None]]:
+    """Publish what is booked as the settings say; gives what to call after something may have changed."""
+    chosen = config.publish
+    written: list[Entry] | None = None
+
+    def refresh() -> None:
+        nonlocal written
+        now = entries(booked())
+        if chosen is not None and chosen.file and now != written:
+            write_file(config.beside(chosen.file), now)
+            written = now
+
+    refresh()
+    if chosen is None or not chosen.listen:
+        yield refresh
+        return
+    runner = web.AppRunner(feed(secret(config.beside(chosen.secret_file)), lambda: entries(booked())), access_log=None)
+    await runner.setup()
+    try:
+        host, _, port = chosen.listen.rpartition(":")
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        yield refresh
+    finally:
+        await runner.cleanup()
