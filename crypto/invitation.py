@@ -75,6 +75,10 @@ class Invitation:
         signature = self.keys.sign.sign("claim", account + conversation + previous + self.member)
         return Claim(self.member, self.public.sign, self.public.enc, signature)
 
+    def refuse(self, *, conversation: bytes) -> bytes:
+        """Prove that whoever holds this invitation wants no account: 64 bytes."""
+        return self.keys.sign.sign("refuse", conversation + self.member)
+
     def link(self, public_url: str, inviter: bytes) -> str:
         """The link to hand over: a secret. ``inviter`` is the inviting account's id."""
         return f"{public_url.rstrip('/')}/i#1.{b64(self.secret.reveal())}.{b64(inviter[:PREFIX])}"
@@ -108,6 +112,18 @@ def verify_claim(claim: Claim, place: Member, *, account: bytes, conversation: b
     signing.require_strong(claim.sign)
     data = account + conversation + previous + place.id
     require(signing.verify(claim.sign, "claim", data, claim.signature), "bad_signature", "claim")
+
+
+def verify_refusal(public: PublicInvitation, signature: bytes, *, conversation: bytes) -> None:
+    """Verify that a refusal was signed with the keys of this invitation.
+
+    Raises:
+        ProtocolError: ``weak_key``; ``bad_signature``.
+
+    """
+    signing.require_strong(public.sign)
+    data = conversation + public.member
+    require(signing.verify(public.sign, "refuse", data, signature), "bad_signature", "refusal")
 
 
 def require_open(place: Member, *, at: int) -> None:

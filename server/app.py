@@ -119,7 +119,7 @@ def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryB
         conversations=ConversationService(store, clock, chains, envelopes, journal),
         envelopes=envelopes,
         invitations=InvitationService(store, clock, chains, sessions),
-        opposition=OppositionService(store, clock, pace),
+        opposition=OppositionService(store, clock, pace, chains),
         journal=journal,
         feed=feed,
     )

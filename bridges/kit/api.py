@@ -157,6 +157,11 @@ class Api:
         """Find the invitation behind a typed code."""
         return await self._open_get(f"/v1/invitations/code/{to_text(locator)}", wire.CodeBox)
 
+    async def refuse(self, invitation: bytes, body: dict[str, Any]) -> None:
+        """End an invitation for whoever holds it and wants no account; may be repeated."""
+        path = f"/v1/invitations/{to_text(invitation)}/refuse"
+        await self.transport.ask("POST", path, json=body, session=False, again=True)
+
     async def claim(self, invitation: bytes, body: dict[str, Any], *, session: bool) -> wire.Claimed:
         """Take an invitation's place; a repeat of the same record gives the same answer."""
         path = f"/v1/invitations/{to_text(invitation)}/claim"

@@ -7,7 +7,7 @@ TABLE: Final = """
 2 unsupported_media_type range_not_satisfiable home_empty home_taken home_unsafe wrong_passphrase
 2 file_unreadable file_empty file_exists
 3 signature_refused not_permitted start_not_allowed reply_not_allowed unlocker_missing already_read last_owner
-3 patient_blocked patient_left
+3 patient_blocked patient_left invitation_refused
 3 attachment_exists activation_invalid invitation_used invitation_expired invitation_replaced
 3 envelope_too_large attachment_too_large quota_exceeded attachment_unknown attachment_empty wrong_conversation
 4 not_found invitation_unknown

@@ -214,6 +214,12 @@ SENTENCES: Final[dict[str, Pair]] = {
     "offset_conflict": _pair(
         "L'envoi du document a été interrompu.", _LATER_FR, "The upload of the document was interrupted.", _LATER_EN
     ),
+    "invitation_refused": _pair(
+        "Cette invitation a été refusée.",
+        "Son destinataire ne veut pas de compte. Passez par un autre moyen.",
+        "This invitation was refused.",
+        "Whoever it was for wants no account. Use another way.",
+    ),
     "envelope_too_large": _pair(
         "Ce message est trop long.",
         "Raccourcissez-le, ou joignez un document.",

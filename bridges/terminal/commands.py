@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "mail": ("bridges.mail.commands", "mail"),
     "members": ("bridges.terminal.talk", "members"),
     "read": ("bridges.terminal.talk", "read"),
+    "refuse": ("bridges.terminal.refusing", "refuse"),
     "retract": ("bridges.terminal.talk", "retract"),
     "send": ("bridges.terminal.talk", "send"),
     "start": ("bridges.terminal.talk", "start"),

@@ -3,12 +3,15 @@
 import argparse
 from typing import Any
 
+from bridges.kit import refusing as invitations
+from bridges.kit.claims import Ticket
 from bridges.kit.client import Client
+from bridges.kit.errors import UsageError
 from bridges.kit.journal import read_journal
 from bridges.kit.wire import to_text
 from bridges.kit.words import say
 from bridges.terminal import texts
-from bridges.terminal.entry import entered, read_id
+from bridges.terminal.entry import entered, read_id, server_of
 from bridges.terminal.output import Output
 from crypto.journal import Entry
 
@@ -33,6 +36,18 @@ async def unblock(args: argparse.Namespace, out: Output) -> None:
     async with entered(args, out) as client:
         await client.device.api.unblock(account)
     out.answer({"blocked": False, "account": to_text(account)}, say("Débloqué.", "Unblocked."))
+
+
+async def refuse(args: argparse.Namespace, out: Output) -> None:
+    """Refuse an invitation and the account that it would make; needs no home."""
+    ticket = Ticket.read(link=args.link, code=args.code)
+    server = server_of(args)
+    if server is None:
+        raise UsageError("no_server")
+    conversation = await invitations.refuse(server, ticket)
+    answer = {"refused": True, "conversation": to_text(conversation)}
+    out.answer(answer, say("C'est noté : aucun compte n'a été créé, et l'expéditeur le sait.",
+                           "Noted: no account was made, and the sender knows."))  # fmt: skip
 
 
 async def leave(args: argparse.Namespace, out: Output) -> None:

@@ -109,6 +109,10 @@ class InvitationReplacedError(DomainError):
     code = "invitation_replaced"
 
 
+class InvitationRefusedError(DomainError):
+    code = "invitation_refused"
+
+
 class EnvelopeTooLargeError(DomainError):
     code = "envelope_too_large"
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.domain.errors import InvitationExpiredError, InvitationReplacedError, InvitationUsedError
+from server.domain.errors import (
+    InvitationExpiredError,
+    InvitationRefusedError,
+    InvitationReplacedError,
+    InvitationUsedError,
+)
 from server.domain.ids import AccountId, ConversationId, InvitationId, MemberId
 
 
@@ -16,6 +21,7 @@ class InvitationState(StrEnum):
     CLAIMED = "claimed"
     EXPIRED = "expired"
     REPLACED = "replaced"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Invitation:
         """Refuse an invitation that nobody can use any more.
 
         Raises:
-            InvitationUsedError, InvitationExpiredError, InvitationReplacedError.
+            InvitationUsedError, InvitationExpiredError, InvitationReplacedError, InvitationRefusedError.
 
         """
         match self.state_at(now):
@@ -53,5 +59,7 @@ class Invitation:
                 raise InvitationExpiredError
             case InvitationState.REPLACED:
                 raise InvitationReplacedError
+            case InvitationState.REFUSED:
+                raise InvitationRefusedError
             case InvitationState.OPEN:
                 return

@@ -61,6 +61,12 @@ class LeftEvent(Wire, tag_field="type", tag="left"):
     account: str
 
 
+class RefusedEvent(Wire, tag_field="type", tag="refused"):
+    seq: int
+    at: int
+    member: str
+
+
 class BlockedEvent(Wire, tag_field="type", tag="blocked"):
     seq: int
     at: int
@@ -77,7 +83,16 @@ class RetractedEvent(Wire, tag_field="type", tag="retracted"):
     target_seq: int
 
 
-EventWire = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | BlockedEvent | RetractedEvent
+EventWire = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent
+
+
+_PLAIN: Final[dict[str, type[LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent]]] = {
+    "left": LeftEvent,
+    "refused": RefusedEvent,
+    "blocked": BlockedEvent,
+    "retracted": RetractedEvent,
+}
+"""Events whose detail is kept in the interface's own words."""
 
 
 class FeedEntryWire(Wire):
@@ -149,11 +164,7 @@ def event(value: Event, reader: bytes | None = None) -> EventWire:
         )
     if value.type == "policy":
         return PolicyEvent(seq=value.seq, at=value.at, policy=PolicyWire(**detail["policy"]), by=detail["by"])
-    if value.type == "left":
-        return LeftEvent(seq=value.seq, at=value.at, account=detail["account"])
-    if value.type == "blocked":
-        return BlockedEvent(seq=value.seq, at=value.at, **detail)
-    return RetractedEvent(seq=value.seq, at=value.at, **detail)
+    return _PLAIN[value.type](seq=value.seq, at=value.at, **detail)
 
 
 def entry(value: FeedEntry, reader: bytes) -> FeedEntryWire:

@@ -285,6 +285,12 @@ async def _claim(laid: Scene) -> dict[str, Any]:
     return body | {"account": {"chain": chain, "boxes": boxes_json(growth.boxes)}}
 
 
+async def _refuse(laid: Scene) -> dict[str, Any]:
+    invited = (await laid.peers["claire"].invite()).invitation  # signed for another conversation: the letter stays
+    signature = invited.refuse(conversation=laid.letter.conversation)
+    return {"sign": b64(invited.public.sign), "enc": b64(invited.public.enc), "signature": b64(signature)}
+
+
 RIGHT: dict[str, Callable[[Scene], Awaitable[dict[str, Any]]]] = {
     "createAccount": _create_account,
     "growChain": _grow,
@@ -298,6 +304,7 @@ RIGHT: dict[str, Callable[[Scene], Awaitable[dict[str, Any]]]] = {
     "markRead": _read,
     "acknowledgeFeed": _ack,
     "claimInvitation": _claim,
+    "refuseInvitation": _refuse,
 }
 
 

@@ -164,4 +164,5 @@ async def test_every_operation_is_in_the_matrix():
     assert open_to_all == {
         "showServer", "createAccount", "showActivation", "showPasskey", "askChallenge", "openSession", "showUploads",
         "findInvitationByCode", "showInvitation", "showInvitationEvents", "claimInvitation",
+        "refuseInvitation",
     }  # fmt: skip

@@ -129,3 +129,59 @@ async def test_a_patient_who_is_let_in_again_is_heard_again(practice):
     assert await place(claire, conv) == (None, True)
     await claire.say(conv, "De retour")
     assert (await jean.read(conv))[-1] == "De retour"
+
+
+# --- refusing an account ---------------------------------------------------------------------------------------------
+
+
+def refusal(letter, signer=None):
+    invited = (signer or letter).invitation
+    keys = letter.invitation.public
+    signature = invited.refuse(conversation=letter.conversation)
+    return {"sign": b64(keys.sign), "enc": b64(keys.enc), "signature": b64(signature)}
+
+
+async def refuse(peer, letter, body):
+    await peer.ask("POST", f"/v1/invitations/{b64(letter.invitation.id)}/refuse", body)
+
+
+async def test_whoever_wants_no_account_refuses_the_letter_and_the_sender_knows(people):
+    claire, karim = await people("Claire Martin"), await people("Karim Haddad", "21")
+    letter = await claire.invite()
+    late = await karim.claim_body(letter.link)
+    for _ in range(2):
+        await refuse(claire, letter, refusal(letter))
+    assert await place(claire, letter.conversation) == ("patient_left", False)
+    assert await refused(claire.say(letter.conversation, "Vous êtes là ?")) == "patient_left"
+    events = await claire.events(letter.conversation, after=0)
+    told = [event for event in events if event["type"] == "refused"]
+    assert [event["member"] for event in told] == [b64(letter.invitation.member)], "told once"
+    shown = await claire.ask("GET", f"/v1/conversations/{b64(letter.conversation)}")
+    assert [each["state"] for each in shown["invitations"]] == ["refused"]
+    for path in ("", "/events"):
+        with pytest.raises(Refused) as caught:
+            await claire.ask("GET", f"/v1/invitations/{b64(letter.invitation.id)}{path}")
+        assert (caught.value.status, caught.value.code) == (410, "invitation_refused")
+    with pytest.raises(Refused) as caught:
+        await karim.ask("POST", f"/v1/invitations/{b64(letter.invitation.id)}/claim", late)
+    assert caught.value.code == "invitation_refused"
+
+
+async def test_only_whoever_holds_the_letter_refuses_it(people):
+    claire, karim = await people("Claire Martin"), await people("Karim Haddad", "21")
+    letter, other = await claire.invite(), await claire.invite()
+    wrong = refusal(other)
+    for body, code in (
+        (refusal(letter, signer=other), "bad_signature"),
+        (refusal(letter) | {"signature": b64(bytes(64))}, "bad_signature"),
+        (refusal(letter) | {"sign": wrong["sign"]}, "bad_request"),
+        (wrong, "bad_request"),
+    ):
+        with pytest.raises(Refused) as caught:
+            await refuse(karim, letter, body)
+        assert caught.value.code == code
+    assert await place(claire, letter.conversation) == (None, True)
+    jean = await people(letter)
+    with pytest.raises(Refused) as caught:
+        await refuse(jean, letter, refusal(letter))
+    assert caught.value.code == "invitation_used"

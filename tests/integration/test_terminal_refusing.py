@@ -33,6 +33,21 @@ def pair(server, tmp_path):
     return claire, jean, letter["conversation"]
 
 
+@pytest.mark.parametrize("way", ["--link", "--code"])
+def test_whoever_wants_no_account_refuses_the_letter(server, tmp_path, way):
+    claire, nobody = Terminal(tmp_path / "claire", server.url), Terminal(tmp_path / "nobody", server.url)
+    claire.run(
+        "account", "create", "--link", server.add_professional("Claire Martin", "10", luhn(f"9999{next(NUMBERS):06}"))
+    )
+    letter = claire.run("invite", "--name", "Jean Dupont", "--subject", "Lettre", "--text", "Bonjour")
+    held = letter["invitation_link"] if way == "--link" else letter["invitation_code"]
+    assert nobody.run("refuse", way, held) == {"refused": True, "conversation": letter["conversation"]}
+    assert not nobody.home.exists() or not list(nobody.home.iterdir()), "nothing was made"
+    told = claire.run("send", letter["conversation"], "--text", "Vous êtes là ?", code=3)
+    assert told["error"]["code"] == "patient_left"
+    assert nobody.run("account", "claim", way, held, code=3)["error"]["code"] == "invitation_refused"
+
+
 def test_the_journal_is_told_and_pinned(pair, server):
     claire, jean, conversation = pair
     first = jean.run("journal")["entries"]

@@ -81,7 +81,7 @@ class InvitationState(Wire):
     sign: str
     enc: str
     expires: int
-    state: Literal["open", "claimed", "expired", "replaced"]
+    state: Literal["open", "claimed", "expired", "replaced", "refused"]
 
 
 class ConversationShown(Summary):

@@ -65,6 +65,12 @@ class ClaimInvitation(Wire):
     cookie: bool = False
 
 
+class RefuseInvitation(Wire):
+    sign: str
+    enc: str
+    signature: str
+
+
 class InvitationClaimed(Wire):
     account: str
     conversation: str
@@ -111,6 +117,14 @@ async def events(call: Call) -> EventsShown:
     return EventsShown(events=[wire.event(each, member) for each in found], last_seq=last)
 
 
+async def refuse(call: Call) -> None:
+    """End an invitation for whoever holds it and wants no account."""
+    body: RefuseInvitation = call.body
+    keys = unb64(body.sign, 32), unb64(body.enc, 1_216)
+    with tries(call.limits.invitation_address, call.address, InvitationUnknownError):
+        await call.services.opposition.refuse(_invitation(call), keys, unb64(body.signature, 64))
+
+
 async def claim(call: Call) -> Answer:
     """Take the place of an invitation, with a new account or one's own."""
     body: ClaimInvitation = call.body
@@ -139,7 +153,14 @@ def _invitation(call: Call) -> InvitationId:
     return InvitationId(call.ids["invitation"])
 
 
-_ENDED = ("invitation_unknown", "invitation_used", "invitation_expired", "invitation_replaced", "too_many_tries")
+_ENDED = (
+    "invitation_unknown",
+    "invitation_used",
+    "invitation_expired",
+    "invitation_replaced",
+    "invitation_refused",
+    "too_many_tries",
+)
 
 OPERATIONS = (
     Operation(
@@ -175,6 +196,19 @@ OPERATIONS = (
         response=EventsShown,
         refuses=_ENDED,
         knocks=True,
+    ),
+    Operation(
+        name="refuseInvitation",
+        method="POST",
+        path="/v1/invitations/{invitation}/refuse",
+        role=Role.ANYONE,
+        summary="Whoever holds an invitation wants no account",
+        handler=refuse,
+        request=RefuseInvitation,
+        status=204,
+        refuses=_ENDED,
+        knocks=True,
+        checks_protocol=True,
     ),
     Operation(
         name="claimInvitation",

@@ -60,6 +60,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "invitation_used": Meaning(410, "This invitation has been used", "Unlock the account that was made with it."),
     "invitation_expired": Meaning(410, "This invitation has expired", "Ask the professional for a new one."),
     "invitation_replaced": Meaning(410, "A newer invitation replaces this one", "Use the newer one."),
+    "invitation_refused": Meaning(410, "This invitation was refused", "Whoever it was for wants no account."),
     "envelope_too_large": Meaning(413, "The message is too large", "Send long texts as a document."),
     "attachment_too_large": Meaning(413, "The document is too large", "See `limits` of GET /v1/server."),
     "quota_exceeded": Meaning(413, "The account keeps too many documents here", "Ask the operator for more room."),

@@ -91,6 +91,8 @@ def test_a_header_that_is_not_for_us_is_refused(envelope, code):
         (InvitationState.CLAIMED, 99, "invitation_used"),
         (InvitationState.CLAIMED, 101, "invitation_used"),
         (InvitationState.REPLACED, 99, "invitation_replaced"),
+        (InvitationState.REFUSED, 99, "invitation_refused"),
+        (InvitationState.REFUSED, 101, "invitation_refused"),
     ],
 )
 def test_an_invitation_is_open_until_it_is_used_replaced_or_over(state, now, code):

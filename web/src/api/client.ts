@@ -174,6 +174,11 @@ export class Api {
     return this.#get(`/v1/invitations/${id}/events?after=${after}`);
   }
 
+  /** No account is made; whoever wrote is told. */
+  refuseInvitation(id: T.B64, refusal: { readonly sign: T.B64; readonly enc: T.B64; readonly signature: T.B64 }): Promise<void> {
+    return this.#caller.done({ method: "POST", path: `/v1/invitations/${id}/refuse`, json: refusal, patient: true, open: true });
+  }
+
   /** Idempotent: the same record gives the same answer. */
   claim(id: T.B64, claim: T.Claim): Promise<T.Claimed> {
     return this.#caller.json({ method: "POST", path: `/v1/invitations/${id}/claim`, json: claim, patient: true });

@@ -456,6 +456,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/invitations/{invitation}/refuse": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Whoever holds an invitation wants no account
+         * @description For: anyone.
+         */
+        readonly post: operations["refuseInvitation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/journal": {
         readonly parameters: {
             readonly query?: never;
@@ -956,14 +976,14 @@ export interface components {
         };
         /** EventsShown */
         readonly EventsShown: {
-            readonly events: readonly (components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"])[];
+            readonly events: readonly (components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RefusedEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"])[];
             readonly last_seq: number;
         };
         /** FeedEntryWire */
         readonly FeedEntryWire: {
             readonly position: number;
             readonly conversation: string;
-            readonly event: components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"];
+            readonly event: components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RefusedEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"];
         };
         /** FeedQuery */
         readonly FeedQuery: {
@@ -1028,7 +1048,7 @@ export interface components {
             readonly enc: string;
             readonly expires: number;
             /** @enum {unknown} */
-            readonly state: "claimed" | "expired" | "open" | "replaced";
+            readonly state: "claimed" | "expired" | "open" | "refused" | "replaced";
         };
         /** InvitationWire */
         readonly InvitationWire: {
@@ -1170,7 +1190,7 @@ export interface components {
             readonly title: string;
             readonly status: number;
             /** @enum {unknown} */
-            readonly code: "activation_invalid" | "already_read" | "attachment_empty" | "attachment_exists" | "attachment_too_large" | "attachment_unknown" | "bad_check" | "bad_code" | "bad_device" | "bad_format" | "bad_request" | "bad_signature" | "csrf" | "envelope_too_large" | "forged_box" | "fork" | "internal" | "invitation_expired" | "invitation_replaced" | "invitation_unknown" | "invitation_used" | "last_owner" | "method_not_allowed" | "mirror_mismatch" | "not_found" | "not_next" | "not_permitted" | "offset_conflict" | "old_epoch" | "open_failed" | "patient_blocked" | "patient_left" | "quota_exceeded" | "range_not_satisfiable" | "reply_not_allowed" | "request_too_large" | "rollback" | "rule" | "signature_refused" | "stale_epoch" | "stale_head" | "stale_key" | "start_not_allowed" | "storage_full" | "too_many_tries" | "unauthenticated" | "unavailable" | "unknown_epoch" | "unknown_signer" | "unknown_version" | "unlocker_missing" | "unsupported_media_type" | "weak_key" | "withheld" | "wrong_account" | "wrong_commit" | "wrong_conversation" | "wrong_inviter" | "wrong_kind" | "wrong_member_key";
+            readonly code: "activation_invalid" | "already_read" | "attachment_empty" | "attachment_exists" | "attachment_too_large" | "attachment_unknown" | "bad_check" | "bad_code" | "bad_device" | "bad_format" | "bad_request" | "bad_signature" | "csrf" | "envelope_too_large" | "forged_box" | "fork" | "internal" | "invitation_expired" | "invitation_refused" | "invitation_replaced" | "invitation_unknown" | "invitation_used" | "last_owner" | "method_not_allowed" | "mirror_mismatch" | "not_found" | "not_next" | "not_permitted" | "offset_conflict" | "old_epoch" | "open_failed" | "patient_blocked" | "patient_left" | "quota_exceeded" | "range_not_satisfiable" | "reply_not_allowed" | "request_too_large" | "rollback" | "rule" | "signature_refused" | "stale_epoch" | "stale_head" | "stale_key" | "start_not_allowed" | "storage_full" | "too_many_tries" | "unauthenticated" | "unavailable" | "unknown_epoch" | "unknown_signer" | "unknown_version" | "unlocker_missing" | "unsupported_media_type" | "weak_key" | "withheld" | "wrong_account" | "wrong_commit" | "wrong_conversation" | "wrong_inviter" | "wrong_kind" | "wrong_member_key";
             readonly detail: string;
             readonly hint: string;
         } & {
@@ -1182,6 +1202,20 @@ export interface components {
             readonly profession: string;
             readonly identifier: string;
             readonly accepts_patients: boolean;
+        };
+        /** RefuseInvitation */
+        readonly RefuseInvitation: {
+            readonly sign: string;
+            readonly enc: string;
+            readonly signature: string;
+        };
+        /** RefusedEvent */
+        readonly RefusedEvent: {
+            /** @enum {unknown} */
+            readonly type: "refused";
+            readonly seq: number;
+            readonly at: number;
+            readonly member: string;
         };
         /** RetractedEvent */
         readonly RetractedEvent: {
@@ -3580,7 +3614,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description invitation_expired; invitation_replaced; invitation_used */
+            /** @description invitation_expired; invitation_refused; invitation_replaced; invitation_used */
             readonly 410: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3588,7 +3622,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "invitation_expired" | "invitation_replaced" | "invitation_used";
+                        readonly code?: "invitation_expired" | "invitation_refused" | "invitation_replaced" | "invitation_used";
                     };
                 };
             };
@@ -3662,7 +3696,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description invitation_expired; invitation_replaced; invitation_used */
+            /** @description invitation_expired; invitation_refused; invitation_replaced; invitation_used */
             readonly 410: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3670,7 +3704,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "invitation_expired" | "invitation_replaced" | "invitation_used";
+                        readonly code?: "invitation_expired" | "invitation_refused" | "invitation_replaced" | "invitation_used";
                     };
                 };
             };
@@ -3796,7 +3830,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description invitation_expired; invitation_replaced; invitation_used */
+            /** @description invitation_expired; invitation_refused; invitation_replaced; invitation_used */
             readonly 410: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3804,7 +3838,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "invitation_expired" | "invitation_replaced" | "invitation_used";
+                        readonly code?: "invitation_expired" | "invitation_refused" | "invitation_replaced" | "invitation_used";
                     };
                 };
             };
@@ -3941,7 +3975,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description invitation_expired; invitation_replaced; invitation_used */
+            /** @description invitation_expired; invitation_refused; invitation_replaced; invitation_used */
             readonly 410: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3949,7 +3983,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "invitation_expired" | "invitation_replaced" | "invitation_used";
+                        readonly code?: "invitation_expired" | "invitation_refused" | "invitation_replaced" | "invitation_used";
                     };
                 };
             };
@@ -3986,6 +4020,150 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         readonly code?: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    readonly refuseInvitation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly invitation: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RefuseInvitation"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
+                };
+            };
+            /** @description invitation_unknown */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "invitation_unknown";
+                    };
+                };
+            };
+            /** @description invitation_expired; invitation_refused; invitation_replaced; invitation_used */
+            readonly 410: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "invitation_expired" | "invitation_refused" | "invitation_replaced" | "invitation_used";
+                    };
+                };
+            };
+            /** @description request_too_large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "request_too_large";
+                    };
+                };
+            };
+            /** @description unsupported_media_type */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description bad_check; bad_code; bad_device; bad_format; bad_signature; forged_box; fork; invitation_expired; mirror_mismatch; not_next; not_permitted; old_epoch; open_failed; rollback; rule; stale_key; unknown_epoch; unknown_signer; unknown_version; weak_key; withheld; wrong_account; wrong_commit; wrong_inviter; wrong_kind; wrong_member_key */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_check" | "bad_code" | "bad_device" | "bad_format" | "bad_signature" | "forged_box" | "fork" | "invitation_expired" | "mirror_mismatch" | "not_next" | "not_permitted" | "old_epoch" | "open_failed" | "rollback" | "rule" | "stale_key" | "unknown_epoch" | "unknown_signer" | "unknown_version" | "weak_key" | "withheld" | "wrong_account" | "wrong_commit" | "wrong_inviter" | "wrong_kind" | "wrong_member_key";
+                    };
+                };
+            };
+            /** @description too_many_tries */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "too_many_tries";
+                    };
+                };
+            };
+            /** @description internal */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "internal";
+                    };
+                };
+            };
+            /** @description unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unavailable";
+                    };
+                };
+            };
+            /** @description storage_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "storage_full";
                     };
                 };
             };

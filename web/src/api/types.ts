@@ -126,7 +126,7 @@ export type Summary = {
   readonly refused?: "patient_blocked" | "patient_left" | null;
 };
 export type SummaryPage = { readonly conversations: readonly Summary[]; readonly next?: string | null };
-export type InvitationState = "open" | "claimed" | "expired" | "replaced";
+export type InvitationState = "open" | "claimed" | "expired" | "replaced" | "refused";
 export type InvitationRow = {
   readonly id: B64;
   readonly member: B64;
@@ -169,6 +169,7 @@ export type EnvelopeEvent = At & {
 };
 export type PolicyEvent = At & { readonly type: "policy"; readonly policy: Policy; readonly by: B64 | null };
 export type LeftEvent = At & { readonly type: "left"; readonly account: B64 };
+export type RefusedEvent = At & { readonly type: "refused"; readonly member: B64 };
 export type BlockedEvent = At & {
   readonly type: "blocked";
   readonly patient: B64;
@@ -181,7 +182,7 @@ export type RetractedEvent = At & {
   readonly by: B64;
   readonly target_seq: number;
 };
-export type Event = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | BlockedEvent | RetractedEvent;
+export type Event = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent;
 export type EventPage = { readonly events: readonly Event[]; readonly last_seq: number };
 
 export type AccessKind = "joined" | "gone" | "opened" | "read" | "document_opened" | "document_received";

@@ -8,7 +8,7 @@ import type { B64, ConversationId } from "../protocol/suite.ts";
 import { Changes } from "./changes.ts";
 import { Home } from "./home.ts";
 import { activate, claim, claimWith, codeKept, finish, unfinished, type Joined, type Joining } from "./joining.ts";
-import { carriedByCode, carriedByLink, openLetter, type Letter } from "./letter.ts";
+import { carriedByCode, carriedByLink, openLetter, refuseLetter, type Letter } from "./letter.ts";
 import { LocalRefusal } from "./refusals.ts";
 import { restore, unlockByCode, unlockByPasskey, type Ground, type Opened } from "./session.ts";
 import type { Connection } from "./sync.ts";
@@ -84,6 +84,10 @@ export class Client {
 
   async letterByCode(typed: string, progress: (share: number) => void): Promise<Letter> {
     return openLetter(this.api, await carriedByCode({ platform: this.platform, api: this.api }, typed, progress));
+  }
+
+  refuse(letter: Letter): Promise<void> {
+    return refuseLetter(this.api, letter);
   }
 
   async claim(letter: Letter): Promise<Joining> {

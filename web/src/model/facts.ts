@@ -77,7 +77,7 @@ export type Facts = {
 
 /** Facts after one more entry. `me`: the own account. */
 export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
-  const next: Facts = { ...facts, from: facts.from === 0 ? entry.seq : facts.from, last: entry.seq, lastAt: entry.at };
+  const next = reaching(facts, entry);
   switch (entry.type) {
     case "envelope":
       return withEnvelope(next, entry, me);
@@ -86,12 +86,23 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
     case "retracted":
       return withRetracted(next, entry.id, entry.by);
     case "left":
-      return { ...next, people: standing(next.people, entry.account), departed: [...(next.departed ?? []), entry.account] };
+      return withGone(next, entry.account);
+    case "refused":
+      return withGone(next, entry.member);
     case "blocked":
       return withBlocked(next, entry);
     case "epoch":
       return next;
   }
+}
+
+function reaching(facts: Facts, { seq, at }: LogEntry): Facts {
+  return { ...facts, from: facts.from === 0 ? seq : facts.from, last: seq, lastAt: at };
+}
+
+/** Of their own accord: they left, or refused the invitation. */
+function withGone(facts: Facts, id: MemberId): Facts {
+  return { ...facts, people: standing(facts.people, id), departed: [...(facts.departed ?? []), id] };
 }
 
 function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {

@@ -117,6 +117,8 @@ export class Intake {
         return { ...placed, type: "policy", policy: event.policy };
       case "left":
         return { ...placed, type: "left", account: event.account, name: nameOf(facts.people, event.account) };
+      case "refused":
+        return { ...placed, type: "refused", member: event.member, name: nameOf(facts.people, event.member) };
       case "blocked":
         return blockedEntry(facts.people, event);
       case "retracted":

@@ -5,7 +5,7 @@ import type { EnvelopeEvent, Event, InvitationDetail } from "../api/types.ts";
 import type { Platform } from "../platform/platform.ts";
 import { acceptChain, type ChainState } from "../protocol/account_chain.ts";
 import { openCertificate, type Certificate } from "../protocol/certificate.ts";
-import { unb64 } from "../protocol/codec.ts";
+import { b64, unb64 } from "../protocol/codec.ts";
 import { checkInviter, openConversation, type Conversation } from "../protocol/conversation.ts";
 import { messageId, openMessage } from "../protocol/envelope.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -14,6 +14,7 @@ import {
   openCodeBox,
   readInvitationCode,
   readInvitationLink,
+  signRefusal,
   type Carried,
   type Invite,
 } from "../protocol/invitation.ts";
@@ -55,6 +56,12 @@ export async function carriedByCode(
   const stretched = await through.platform.stretch(typed, unb64(code_salt), progress);
   const { id, code_box } = await through.api.invitationByCode(stretched.locator);
   return openCodeBox(stretched, id, unb64(code_box));
+}
+
+/** No account, and nothing more by this letter: whoever wrote is told. */
+export async function refuseLetter(api: Api, { invite, conversation }: Letter): Promise<void> {
+  const signature = b64(await signRefusal(invite, conversation.chain.id));
+  await api.refuseInvitation(invite.id, { sign: b64(invite.sign), enc: b64(invite.enc), signature });
 }
 
 /** Fetch the letter and check everything about it. @throws ProtocolError (`wrong_inviter` is an alarm), Refused */

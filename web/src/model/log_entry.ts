@@ -33,6 +33,8 @@ export type EpochEntry = Placed & {
 
 export type PolicyEntry = Placed & { readonly type: "policy"; readonly policy: Policy };
 export type LeftEntry = Placed & { readonly type: "left"; readonly account: AccountId; readonly name: string };
+/** Whoever the invitation was for wants no account. */
+export type RefusedEntry = Placed & { readonly type: "refused"; readonly member: MemberId; readonly name: string };
 /** `by`: the patient's name; `name`: the professional's. */
 export type BlockedEntry = Placed & {
   readonly type: "blocked";
@@ -48,7 +50,7 @@ export type RetractedEntry = Placed & {
   readonly target: number;
 };
 
-export type LogEntry = EnvelopeEntry | EpochEntry | PolicyEntry | LeftEntry | BlockedEntry | RetractedEntry;
+export type LogEntry = EnvelopeEntry | EpochEntry | PolicyEntry | LeftEntry | RefusedEntry | BlockedEntry | RetractedEntry;
 
 export function isEnvelope(entry: LogEntry): entry is EnvelopeEntry {
   return entry.type === "envelope";

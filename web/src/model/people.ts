@@ -53,8 +53,8 @@ export function personFact(
 
 function standingOf(member: Member, head: EpochRecord, before: PersonFact | undefined): PersonFact["standing"] {
   if (memberOf(head, member.id) === undefined) return "left";
-  if (member.kind === "invite") return "invited";
-  return before?.standing === "left" ? "left" : "member";
+  if (before?.standing === "left") return "left";
+  return member.kind === "invite" ? "invited" : "member";
 }
 
 export function nameIn(conversation: Conversation, id: MemberId): string | null {

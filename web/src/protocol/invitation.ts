@@ -12,7 +12,7 @@ import { keysFromSeed } from "./holder.ts";
 import type { EncKey } from "./hpke.ts";
 import { hash, kdf, kdfKeyAndNonce } from "./kdf.ts";
 import { systemRandom, type Random } from "./random.ts";
-import type { SignKey } from "./sign.ts";
+import { signLabelled, type SignKey } from "./sign.ts";
 import { HASH, SEED, type AccountId, type B64, type Bytes, type MemberId, type Time } from "./suite.ts";
 
 const SECRET = 16;
@@ -32,6 +32,11 @@ export type Invite = InvitePublic & {
   readonly signKey: SignKey;
   readonly key: (generation: number) => EncKey | undefined;
 };
+
+/** Prove that whoever holds this invitation wants no account (docs/spec/protocol.md 9.5). */
+export function signRefusal({ signKey, member }: Invite, conversation: B64): Promise<Bytes> {
+  return signLabelled(signKey, "refuse", unb64(conversation), unb64(member));
+}
 
 /** Draw a new invitation. */
 export async function newInvitation(random: Random = systemRandom): Promise<Invite> {

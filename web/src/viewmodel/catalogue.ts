@@ -12,7 +12,7 @@ export const PROTOCOL_CODES = [
 
 export const SERVER_CODES = [
   "bad_request", "unauthenticated", "signature_refused", "start_not_allowed", "reply_not_allowed", "unlocker_missing",
-  "patient_blocked", "patient_left",
+  "patient_blocked", "patient_left", "invitation_refused",
   "csrf", "not_found", "invitation_unknown", "method_not_allowed", "stale_epoch", "stale_head", "already_read",
   "last_owner", "attachment_exists", "offset_conflict", "activation_invalid", "invitation_used", "invitation_replaced",
   "envelope_too_large", "attachment_too_large", "request_too_large", "unsupported_media_type",
@@ -82,6 +82,7 @@ export const PHRASES = {
   "notice.removed": ["by", "name"],
   "notice.joined": ["name"],
   "notice.left": ["name"],
+  "notice.refused": ["name"],
   "notice.blocked": ["by", "name"],
   "notice.unblocked": ["by", "name"],
   "notice.rotated": [],

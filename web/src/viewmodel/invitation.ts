@@ -81,6 +81,19 @@ export class Invitation implements InvitationModel {
     }
   }
 
+  async decline(): Promise<void> {
+    const before = this.state.value;
+    const letter = this.#letter;
+    if (before.step !== "letter" || letter === null) return;
+    this.state.set({ step: "working" });
+    try {
+      await this.#parts.client.refuse(letter);
+      this.state.set({ step: "declined", name: before.writer.name });
+    } catch (error) {
+      this.state.set({ ...before, problem: problemOf(error) });
+    }
+  }
+
   keptCode(): void {
     void this.#parts.client.codeKept();
     void this.#parts.client.platform.passkeys.available().then((possible) => {

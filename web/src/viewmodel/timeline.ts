@@ -46,6 +46,8 @@ function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
       return [notice(entry, phrase("notice.left", { name: entry.name }))];
     case "retracted":
       return [notice(entry, phrase("notice.retracted", { by: nameOf(context, entry.by) }))];
+    case "refused":
+      return [notice(entry, phrase("notice.refused", { name: entry.name }))];
     case "blocked":
       return [notice(entry, phrase(entry.blocked ? "notice.blocked" : "notice.unblocked", { by: entry.by, name: entry.name }))];
     case "policy":

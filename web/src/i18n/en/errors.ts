@@ -32,6 +32,7 @@ export const errors = {
   "error.start_not_allowed": "Only a professional can open an exchange. You can write to those who have already written to you.",
   "error.reply_not_allowed": "Your professional does not expect an answer here. To reach them, call the practice.",
   "error.patient_blocked": "This patient does not wish to receive messages from you any more. Your message was not sent, and that is final.",
+  "error.invitation_refused": "This letter was refused by whoever it was for. It opens nothing any more.",
   "error.patient_left": "The patient has left this exchange. Your message was not sent, and that is final: nobody would read it.",
   "error.unlocker_missing": "Keep a recovery code first, then you can write.",
   "error.csrf": "The page is out of date. Reload it and try again.",

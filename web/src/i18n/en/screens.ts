@@ -129,6 +129,11 @@ export const screens = {
   "letter.terms": "This letter opens until {date}, only once. You will not be asked for a password.",
   "letter.account": "This device is already used by {name}.",
   "letter.existing": "Continue as {name}",
+  "letter.decline": "I do not want an account",
+  "letter.decline.title": "Refuse this letter?",
+  "letter.decline.lead": "No account will be made and this letter will open no more. {name} will know that you refused, and can reach you another way.",
+  "letter.declined": "Noted",
+  "letter.declined.lead": "No account was made. {name} knows that you refused this letter. You can close this page.",
   "letter.new": "Open an account for {name}",
   "letter.copied": "Link copied",
 

@@ -23,7 +23,7 @@ export const words = {
   "reply.ended": "Exchange closed by {by} on {at}. You can read again. For any question, call the practice.",
   "reply.ended.professional": "Exchange closed by {by} on {at}. Writing opens it again.",
 
-  "reply.refused.left": "The patient has left this exchange: nothing more can be sent here. This is final.",
+  "reply.refused.left": "The patient has left this exchange or refused the letter: nothing more can be sent here. This is final.",
   "reply.refused.blocked": "The patient does not wish to receive messages from you any more. This is final: nothing can be sent here.",
 
   "notice.created": "{by} opened this exchange",
@@ -32,6 +32,7 @@ export const words = {
   "notice.removed": "{by} removed {name} from the exchange",
   "notice.joined": "{name} opened the letter and joined the exchange",
   "notice.left": "{name} left the exchange",
+  "notice.refused": "{name} wants no account and will not open the letter",
   "notice.blocked": "{by} no longer receives messages from {name}",
   "notice.unblocked": "{by} receives messages from {name} again",
   "notice.rotated": "The protection of this exchange was renewed",

@@ -35,6 +35,7 @@ export const errors = {
   "error.start_not_allowed": "Seul un professionnel peut ouvrir un échange. Vous pouvez écrire à ceux qui vous ont déjà écrit.",
   "error.reply_not_allowed": "Votre professionnel n'attend pas de réponse ici. Pour le joindre, appelez son cabinet.",
   "error.patient_blocked": "Ce patient ne souhaite plus recevoir de messages de votre part. Votre message n'est pas parti, et c'est définitif.",
+  "error.invitation_refused": "Cette lettre a été refusée par son destinataire. Elle n'ouvre plus rien.",
   "error.patient_left": "Le patient a quitté cet échange. Votre message n'est pas parti, et c'est définitif : personne ne le lirait.",
   "error.unlocker_missing": "Gardez d'abord un code de secours, puis vous pourrez écrire.",
   "error.csrf": "La page n'est plus à jour. Rechargez-la et réessayez.",

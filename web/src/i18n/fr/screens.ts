@@ -129,6 +129,11 @@ export const screens = {
   "letter.terms": "Cette lettre s'ouvre jusqu'au {date}, une seule fois. Aucun mot de passe ne vous sera demandé.",
   "letter.account": "Cet appareil est déjà utilisé par {name}.",
   "letter.existing": "Continuer comme {name}",
+  "letter.decline": "Je ne veux pas de compte",
+  "letter.decline.title": "Refuser cette lettre ?",
+  "letter.decline.lead": "Aucun compte ne sera créé et cette lettre ne s'ouvrira plus. {name} saura que vous avez refusé, et pourra vous joindre autrement.",
+  "letter.declined": "C'est noté",
+  "letter.declined.lead": "Aucun compte n'a été créé. {name} sait que vous avez refusé cette lettre. Vous pouvez fermer cette page.",
   "letter.new": "Ouvrir un compte pour {name}",
   "letter.copied": "Lien copié",
 

@@ -22,7 +22,7 @@ export const words = {
   "reply.none.professional": "Le patient ne peut pas répondre",
   "reply.ended": "Échange clos par {by} le {at}. Vous pouvez relire. Pour toute question, appelez le cabinet.",
   "reply.ended.professional": "Échange clos par {by} le {at}. Écrire le rouvre.",
-  "reply.refused.left": "Le patient a quitté cet échange : plus rien ne peut y être envoyé. C'est définitif.",
+  "reply.refused.left": "Le patient a quitté cet échange ou refusé sa lettre : plus rien ne peut y être envoyé. C'est définitif.",
   "reply.refused.blocked": "Le patient ne souhaite plus recevoir de messages de votre part. C'est définitif : rien ne peut être envoyé ici.",
 
   "notice.created": "{by} a ouvert cet échange",
@@ -31,6 +31,7 @@ export const words = {
   "notice.removed": "{by} a retiré {name} de l'échange",
   "notice.joined": "{name} a ouvert sa lettre et rejoint l'échange",
   "notice.left": "{name} a quitté l'échange",
+  "notice.refused": "{name} ne souhaite pas de compte et n'ouvrira pas sa lettre",
   "notice.blocked": "{by} ne reçoit plus les messages de {name}",
   "notice.unblocked": "{by} reçoit de nouveau les messages de {name}",
   "notice.rotated": "La protection de cet échange a été renouvelée",

@@ -69,6 +69,8 @@ export type InvitationState =
       readonly problem: Problem | null;
     }
   | { readonly step: "working" }
+  /** The person wants no account; the sender is told. */
+  | { readonly step: "declined"; readonly name: string }
   | { readonly step: "recovery"; readonly code: RecoveryCode; readonly name: string }
   | { readonly step: "passkey"; readonly busy: boolean; readonly problem: Problem | null };
 
@@ -80,6 +82,8 @@ export interface InvitationModel extends Disposable {
   openDocument(message: string, document: string): Promise<OpenedDocument>;
   /** Make an account (no password) and take the place; `existing`: with the account of this browser. */
   accept(choice: "new" | "existing"): Promise<void>;
+  /** No account: the letter ends, for good. */
+  decline(): Promise<void>;
   keptCode(): void;
   addPasskey(): Promise<void>;
   skipPasskey(): void;
