@@ -1,76 +1,50 @@
-/** What is unread, from the reader's own log: counted once, forgotten once, on whatever device it was read. */
+import { expect, test } from "vitest";
+import { advanced, refusalOf, type Facts, type PersonFact } from "./facts.ts";
+import type { LogEntry } from "./log_entry.ts";
 
-import { expect, it } from "vitest";
-import { advanced, type Facts, read } from "./facts.ts";
-import type { EnvelopeEntry, LogEntry } from "./log_entry.ts";
+const person = (id: string, role: PersonFact["role"], kind: PersonFact["kind"] = "user"): PersonFact => ({
+  id, kind, name: id, role, history: "full", profession: role === "patient" ? null : "10", identifier: null, verified: role !== "patient",
+  standing: kind === "invite" ? "invited" : "member",
+});
 
-const ME = "me";
-const HER = "her";
-
-const NOTHING: Facts = {
-  conversation: "c",
-  records: [],
-  invitations: [],
-  subject: "",
-  people: [],
-  named: 1,
-  from: 1,
-  last: 0,
-  lastAt: 0,
-  complete: true,
-  heads: [],
-  recent: [],
-  policy: { rule: "open", until: null, by: null } as unknown as Facts["policy"],
-  right: null,
-  delivered: {},
-  readSeq: 0,
-  unread: 0,
-  newest: null,
-  mine: null,
-  reads: {},
-  alarm: null,
+const BEGUN: Facts = {
+  conversation: "c", records: [], invitations: [], subject: "", people: [person("claire", "owner"), person("karim", "professional"), person("jean", "patient")],
+  named: 1, from: 1, last: 1, lastAt: 1, complete: true, heads: [], recent: [], policy: { reply: "open", until: null, by: null }, right: null,
+  delivered: {}, readSeq: 0, unread: 0, newest: null, mine: null, reads: {}, alarm: null,
 };
 
-function envelope(seq: number, author: string, more: Partial<EnvelopeEntry> = {}): EnvelopeEntry {
-  const closed = { type: "envelope", at: seq, epoch: 1, kind: "message", message: null, code: "open_failed", retracted: false } as const;
-  return { ...closed, seq, id: `m${String(seq)}`, author, ...more };
-}
+const after = (facts: Facts, ...entries: readonly object[]): Facts =>
+  entries.reduce<Facts>((known, entry) => advanced(known, { seq: known.last + 1, at: 2, ...entry } as LogEntry, "claire"), facts);
+const why = (facts: Facts): readonly (string | null)[] => ["claire", "karim", "jean"].map((id) => refusalOf(facts, id));
 
-function receipt(seq: number, author: string, upto: string): EnvelopeEntry {
-  const content = { author, at: seq, parents: [], said: { type: "receipt", payload: { upto, opened: [] } } };
-  return envelope(seq, author, { kind: "receipt", message: { author: { role: "patient" }, content } as unknown as EnvelopeEntry["message"] });
-}
-
-function after(...entries: readonly LogEntry[]): Facts {
-  return entries.reduce((facts, entry) => advanced(facts, entry, ME), NOTHING);
-}
-
-it("forgets what I read on another device, though my own receipt is the newest entry", () => {
-  const facts = after(envelope(1, HER), envelope(2, HER), envelope(3, ME), receipt(4, ME, "m2"));
-  expect(facts).toMatchObject({ unread: 0, readSeq: 2 });
+const blocked = (professional: string, yes: boolean): object => ({ type: "blocked", professional, by: "jean", name: "", blocked: yes });
+const added = (...ids: readonly string[]): object => ({
+  type: "epoch", epoch: 2, author: "claire", reason: "add", added: ids.map((id) => ({ id, name: id, history: "full" })), removed: [],
 });
 
-it("counts exactly what is left when only a part was read", () => {
-  const facts = after(envelope(1, HER), envelope(2, ME), envelope(3, HER), envelope(4, HER), receipt(5, ME, "m3"));
-  expect(facts).toMatchObject({ unread: 1, readSeq: 3 });
-  expect(read(facts, 4)).toMatchObject({ unread: 0, readSeq: 4 });
+test("only the blocked professional is refused, until the patient undoes it", () => {
+  const shut = after(BEGUN, blocked("karim", true), blocked("karim", true));
+  expect(why(shut)).toEqual([null, "blocked", null]);
+  expect(why(after(shut, blocked("karim", false)))).toEqual([null, null, null]);
 });
 
-it("does not count a message that was taken back", () => {
-  const facts = after(envelope(1, HER), envelope(2, HER), { type: "retracted", seq: 3, at: 3, id: "m2", by: HER, target: 2 });
-  expect(facts.unread).toBe(1);
-  expect(read(facts, 1).unread).toBe(0);
+test("who leaves is missed by everybody, also beside a block, and is heard again when let in again", () => {
+  const left = after(BEGUN, blocked("karim", true), { type: "left", account: "jean", name: "" });
+  expect(why(left)).toEqual(["left", "left", null]);
+  expect(why(after(left, added("jean")))).toEqual([null, "blocked", null]);
 });
 
-it("keeps the server's count where its own memory does not reach, until all is read", () => {
-  const many = { ...after(...Array.from({ length: 200 }, (_, i) => envelope(i + 1, HER))) };
-  expect(many.unread).toBe(200);
-  expect(read(many, 10).unread).toBe(200);
-  expect(read(many, 150).unread).toBe(50);
-  expect(read(many, 200).unread).toBe(0);
+test("a refused letter is as if the patient had left; a new one opens the place again", () => {
+  const waiting = { ...BEGUN, people: [person("claire", "owner"), person("karim", "professional"), person("letter", "patient", "invite")] };
+  expect(why(waiting)).toEqual([null, null, null]);
+  const refused = after(waiting, { type: "refused", member: "letter", name: "" });
+  expect(why(refused).slice(0, 2)).toEqual(["left", "left"]);
+  const anew = { ...refused, people: [...refused.people, person("again", "patient", "invite")] };
+  expect(why(anew).slice(0, 2)).toEqual([null, null]);
 });
 
-it("never goes back to an older mark", () => {
-  const facts = read(after(envelope(1, HER), envelope(2, HER)), 2);
-  expect(read(facts, 1)).toBe(facts);
+test("a professional who leaves, and a patient whom an owner took out, refuse nobody", () => {
+  expect(why(after(BEGUN, { type: "left", account: "karim", name: "" }))).toEqual([null, null, null]);
+  const out = { ...BEGUN, people: BEGUN.people.map((one): PersonFact => (one.id === "jean" ? { ...one, standing: "left" } : one)) };
+  expect(why(out).slice(0, 2)).toEqual([null, null]);
 });

@@ -6,7 +6,7 @@
 import type { InvitationRow, Policy } from "../api/types.ts";
 import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "../protocol/suite.ts";
 import { replyRight, type ReplyRight } from "../protocol/reply_right.ts";
-import type { BlockedEntry, EnvelopeEntry, LogEntry } from "./log_entry.ts";
+import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry } from "./log_entry.ts";
 
 const RECENT = 64;
 const PREVIEW = 160; // characters
@@ -92,12 +92,22 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
     case "blocked":
       return withBlocked(next, entry);
     case "epoch":
-      return next;
+      return withComing(next, entry);
   }
 }
 
 function reaching(facts: Facts, { seq, at }: LogEntry): Facts {
   return { ...facts, from: facts.from === 0 ? seq : facts.from, last: seq, lastAt: at };
+}
+
+/** Who comes back is here again. */
+function withComing(facts: Facts, { added }: EpochEntry): Facts {
+  const ids = new Set(added.map(({ id }) => id));
+  const people = facts.people.map((person): PersonFact => {
+    if (!ids.has(person.id) || person.standing !== "left") return person;
+    return { ...person, standing: person.kind === "invite" ? "invited" : "member" };
+  });
+  return { ...facts, people, departed: (facts.departed ?? []).filter((id) => !ids.has(id)) };
 }
 
 /** Of their own accord: they left, or refused the invitation. */
