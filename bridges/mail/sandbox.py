@@ -26,6 +26,11 @@ class Sandbox(Child):
     def limits(self) -> Limits:
         return limits.child()
 
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, while there is one."""
+        return self._child.pid if self._child else None
+
     async def read(self, raw: bytes, *, bodies: bool = False) -> Answer:
         """Read one file; whatever happens to the child, the answer is a reading."""
         if len(raw) > limits.RAW:
