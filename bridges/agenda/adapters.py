@@ -2,7 +2,7 @@
 
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -34,6 +34,7 @@ class CalDavSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     user: str
     password_file: str
     calendar: str = ""  # the name it is shown under, when there are several
+    also_busy: list[str] = []  # addresses of published calendars of the same person
     write_details: bool = False  # titles with what the practice says; neutral otherwise
     inside: bool = False  # the server stands at a private address
     plain: bool = False  # and speaks without TLS
@@ -78,14 +79,14 @@ async def _caldav(config: Config) -> AsyncIterator[Provider]:
     settings = convert(config.provider, CalDavSettings, "provider")
     password = secret(config.beside(settings.password_file))
     word = base64.b64encode(f"{settings.user}:{password}".encode()).decode()
-    async with (
-        Outgoing(
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(Sandbox(patient=True))
+        out = Outgoing(
             _origin(settings.url, inside=settings.inside, plain=settings.plain),
             headers={"Authorization": f"Basic {word}"},
             tls=_trust(config, settings.authority_file),
-        ) as out,
-        Sandbox(patient=True) as sandbox,
-    ):
+        )
+        await stack.enter_async_context(out)
         yield CalDav(
             collection=Collection(out, URL(settings.url).raw_path, settings.calendar),
             sandbox=sandbox,
@@ -94,6 +95,7 @@ async def _caldav(config: Config) -> AsyncIterator[Provider]:
             now=clock,
             with_details=settings.write_details,
             page=config.page,
+            feeds=await _feeds(stack, config, sandbox, settings.also_busy, settings),
         )
 
 
@@ -102,13 +104,21 @@ async def _ics(config: Config) -> AsyncIterator[Provider]:
     settings = convert(config.provider, IcsSettings, "provider")
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(patient=True))
-        feeds = []
-        for url in settings.urls:
-            origin = _origin(url, inside=settings.inside, plain=settings.plain)
-            out = Outgoing(origin, tls=_trust(config, settings.authority_file), most=limits.RAW)
-            await stack.enter_async_context(out)
-            feeds.append(Feed(out, URL(url).raw_path_qs, sandbox, config.zone, clock))
+        feeds = await _feeds(stack, config, sandbox, settings.urls, settings)
         yield Subscribed(feeds=feeds, zone=config.zone, openings=config.openings, page=config.page)
+
+
+async def _feeds(
+    stack: AsyncExitStack, config: Config, sandbox: Sandbox, urls: Sequence[str], settings: CalDavSettings | IcsSettings
+) -> list[Feed]:
+    """Open published calendars; no password is sent to them."""
+    feeds = []
+    for url in urls:
+        origin = _origin(url, inside=settings.inside, plain=settings.plain)
+        out = Outgoing(origin, tls=_trust(config, settings.authority_file), most=limits.RAW)
+        await stack.enter_async_context(out)
+        feeds.append(Feed(out, URL(url).raw_path_qs, sandbox, config.zone, clock))
+    return feeds
 
 
 def _origin(url: str, *, inside: bool, plain: bool) -> Origin:

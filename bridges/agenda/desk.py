@@ -35,7 +35,7 @@ from bridges.agenda.provider import (
     Window,
 )
 
-Health = Literal["ready", "unreachable", "revoked", "refused"]
+Health = Literal["ready", "incomplete", "unreachable", "revoked", "refused"]
 NOTICE: Final = timedelta(hours=2)  # between the choice of a patient and the slot
 KEPT: Final = timedelta(days=90)  # after its end a row is forgotten
 _Answer = TypeVar("_Answer")
@@ -49,11 +49,17 @@ class Desk:
     holds: Holds
     now: Callable[[], datetime]
     notice: timedelta = NOTICE
-    health: Health = field(default="ready", init=False)  # as of the last thing that was asked
+    _health: Health = field(default="ready", init=False)
 
     def __post_init__(self) -> None:
         if self.provider.capabilities().holds_natively:
             raise ValueError("this agenda keeps holds itself")
+
+    @property
+    def health(self) -> Health:
+        """How the agenda was when it was last asked; ``incomplete``: it answers, and something in it cannot be read."""
+        unread: int = getattr(self.provider, "unread", 0)
+        return "incomplete" if self._health == "ready" and unread else self._health
 
     def capabilities(self) -> Capabilities:
         """Say what the agenda can do; what can be booked can be held."""
@@ -198,15 +204,15 @@ class Desk:
         try:
             answer = await asked
         except CredentialsRevokedError:
-            self.health = "revoked"
+            self._health = "revoked"
             raise
         except (UnreachableError, UnknownOutcomeError):
-            self.health = "unreachable"
+            self._health = "unreachable"
             raise
         except RefusedError:
-            self.health = "refused"
+            self._health = "refused"
             raise
-        self.health = "ready"
+        self._health = "ready"
         return answer
 
 

@@ -31,6 +31,10 @@ SUBJECT: Final = "Agenda du cabinet (automate)"
 PRACTICE: Final = frozenset({"owner", "professional", "service"})
 HEALTH: Final = {
     "ready": ("L'agenda répond de nouveau.", "The agenda answers again."),
+    "incomplete": (
+        "Des événements de l'agenda ne se lisent pas : un créneau proposé peut déjà être pris.",
+        "Some events of the agenda cannot be read: a slot that is offered may be taken.",
+    ),
     "unreachable": ("L'agenda ne répond pas.", "The agenda does not answer."),
     "revoked": (
         "L'agenda refuse l'accès : vérifiez son mot de passe.",

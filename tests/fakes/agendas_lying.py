@@ -30,7 +30,7 @@ class LyingServer:
     def __init__(self) -> None:
         self.items: dict[str, tuple[str, bytes]] = {}
         self.asked: list[tuple[str, str]] = []
-        self.bodies: list[bytes] = []
+        self.heard: list[tuple[str, dict[str, str]]] = []
         self.sync = True
         self.pause = 0.0  # seconds before every answer
         self._plans: dict[str, list[str]] = defaultdict(list)
@@ -70,11 +70,11 @@ class LyingServer:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.asked.append((request.method, request.path))
+        self.heard.append((request.path, dict(request.headers)))
         plans = self._plans[request.method]
         what = plans.pop(0) if plans else "ok"
         body = await request.read()
         await asyncio.sleep(self.pause)
-        self.bodies.append(body)
         if what in {"lost", "cut"}:
             if what == "cut":
                 self._answer(request, body)

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from bridges.agenda.adapters import open_agenda
 from bridges.agenda.caldav import adapter
 from bridges.agenda.caldav.adapter import CalDav
 from bridges.agenda.caldav.collection import Collection, discover
 from bridges.agenda.calendar.sandbox import Sandbox
 from bridges.agenda.calendar.writing import Entry, write
+from bridges.agenda.config import load
 from bridges.agenda.desk import Desk
 from bridges.agenda.holds import Holds
 from bridges.agenda.openings import DAYS, Opening
@@ -26,6 +28,7 @@ from bridges.agenda.provider import (
     UnreachableError,
     Window,
 )
+from tests.fakes import agendas
 from tests.fakes.agendas_lying import PATH, LyingServer
 from tests.fakes.certificates import authority
 
@@ -227,6 +230,12 @@ async def test_an_event_that_nobody_can_repeat_is_counted(server, desk):
     server.put("odd.ics", event("odd", "05:00", "05:10", "RRULE:FREQ=SECONDLY\r\n"))
     await desk.find(DAY)
     assert desk.provider.unread == 1
+    assert desk.health == "incomplete"
+    await desk.changes()
+    assert desk.health == "incomplete"  # the practice is told once, not each time
+    server.remove("odd.ics")
+    await desk.find(DAY)
+    assert desk.health == "ready"
 
 
 async def test_a_move_leaves_what_the_practice_wrote_and_frees_the_old_time(server, desk):
@@ -342,6 +351,27 @@ async def test_an_event_marked_cancelled_is_a_cancellation(server, desk):
     server.put(name, event(name, "07:00", "07:30").replace(b"CONFIRMED", b"CANCELLED"))
     told = await desk.changes(cursor)
     assert [change.kind for change in told.changes] == ["cancelled"]
+
+
+async def test_another_calendar_of_the_same_person_takes_time_too(server, tmp_path):
+    server.put("other", event("other", "07:00", "07:20"))
+    other = server.items.pop(f"{PATH}other")
+    server.items["/else/other.ics"] = other
+    path = agendas.settings(
+        tmp_path, server.url, provider=f'also_busy = ["{server.url.removesuffix(PATH)}/else/other.ics"]'
+    )
+    async with open_agenda(load(path)) as agenda:
+        day = Window(start=DAY.start + timedelta(days=365), end=DAY.end + timedelta(days=365))
+        assert len(await agenda.find(day)) == 20
+        server.items["/else/other.ics"] = (other[0], other[1].replace(b"20260701", b"20270701"))
+        agenda.provider.feeds[0]._asked_at = None
+        agenda.provider.feeds[0]._etag = ""
+        assert len(await agenda.find(day)) == 19
+        del server.items["/else/other.ics"]
+        agenda.provider.feeds[0]._asked_at = None
+        with pytest.raises(UnreachableError):
+            await agenda.find(day)
+    assert not any("Authorization" in headers for path, headers in server.heard if path.startswith("/else/"))
 
 
 async def test_a_calendar_is_found_from_its_address(server):

@@ -18,6 +18,7 @@ from bridges.agenda.calendar import writing
 from bridges.agenda.calendar.reading import Entry as ReadEntry
 from bridges.agenda.calendar.reading import Query, Reading
 from bridges.agenda.calendar.sandbox import Sandbox
+from bridges.agenda.ics.feed import Feed
 from bridges.agenda.openings import Opening, free, slots
 from bridges.agenda.partial import PartialProvider
 from bridges.agenda.provider import (
@@ -60,6 +61,7 @@ class CalDav(PartialProvider):
     now: Callable[[], datetime]
     with_details: bool = False  # whether names and motives may leave the encrypted world
     page: str = ""
+    feeds: Sequence[Feed] = ()  # other calendars in which the same person can be busy
     unread: int = field(default=0, init=False)  # events of the last window that could not be read
 
     @override
@@ -83,7 +85,12 @@ class CalDav(PartialProvider):
         reach = Window(start=window.start, end=max(slot.end for slot in offered))
         reading = await self._read(await self.collection.between(reach), reach)
         self.unread = len(reading.skipped) + reading.unlisted
-        return free(offered, reading.busy)
+        offered = free(offered, reading.busy)
+        for feed in self.feeds:
+            reading = await feed.read(reach)
+            self.unread += len(reading.skipped) + reading.unlisted
+            offered = free(offered, reading.busy)
+        return offered
 
     @override
     async def book(self, hold: Hold, *, key: str, details: Details | None = None) -> Appointment:
