@@ -252,7 +252,7 @@ async def _add(config: Config, args: argparse.Namespace, out: Output) -> None:
 
 async def _invited(desk: process.Desk, config: Config, person: Person) -> dict[str, str]:
     """Invite somebody who has no account: link and code are for the hand of the patient."""
-    draft = Draft(opening(config.box[0], None))
+    draft = Draft(opening(config.box[0], None), reply="none")  # nobody would read an answer before the first mail
     async with desk.voice.alone():
         client: Client = desk.client
         invited = await client.starting.invite(person.shown, "Messages MSSanté", draft, days=30)

@@ -19,10 +19,9 @@ from bridges.mail.refusals import REFUSALS, Refused, tell
 from bridges.mail.saying import Said, TooManyFilesError, say, subject_of
 from bridges.mail.sorting import Elsewhere, Route, Sorting
 from bridges.mail.threads import Letter, Thread, Threads, Writer
-from bridges.mail.voice import Place, Voice, opening
+from bridges.mail.voice import LATER, Place, Voice, opening
 from crypto.errors import ProtocolError
 
-_LATER: Final = frozenset({"unauthenticated", "too_many_tries", "internal", "unavailable", "storage_full"})
 _FINAL: Final = {"patient_blocked": "opposition", "patient_left": "closed"}
 Clock = Callable[[], datetime]
 
@@ -82,7 +81,7 @@ class Carrying:
         return Verdict("refused", code, (lambda: self.outgoing.add(box.name, answer),))
 
     def _refused(self, refused: RefusedError, box: Box, reading: Reading) -> Verdict:
-        if refused.code in _LATER:
+        if refused.code in LATER:
             raise Undecided(refused.code) from refused
         if refused.code in _FINAL:
             return self._refuse(_FINAL[refused.code], box, reading)
@@ -104,22 +103,41 @@ class Carrying:
 
     async def _begin(self, taken: Taken, box: Box, patient: Known, mail: Mail) -> Thread:
         writer, subject = _writer(mail), subject_of(mail)
-        if not patient.account:
-            return await self._invited(box, patient, writer, subject)
-        conversation = await self.voice.start(taken.id, patient.account, subject, opening(box, writer))
+        if patient.invited and self.threads.get(patient.invited) is None:  # its conversation is nobody's yet
+            await self.voice.let_in(patient.invited, self.config.team)
+            before = (await self.voice.client.conversations.sync(patient.invited)).detail.last_seq
+            return self._thread(patient.invited, box, patient, writer, subject=subject, carried=before)
+        account = patient.account or await self._came(patient)
+        if not account:
+            return self._same_writer(box, patient, writer)
+        conversation = await self.voice.start(taken.id, account, subject, opening(box, writer))
         await self.voice.let_in(conversation, self.config.team)
-        return self._thread(conversation, box, patient, writer, subject)
+        return self._thread(conversation, box, patient, writer, subject=subject, carried=0)
 
-    async def _invited(self, box: Box, patient: Known, writer: Writer, subject: str) -> Thread:
-        """Use the conversation of the invitation, if it belongs to nobody yet or to this very writer."""
-        thread = self.threads.get(patient.invited) if patient.invited else None
-        if not patient.invited or (thread and (thread.box != box.name or thread.writers[0].address != writer.address)):
+    async def _came(self, patient: Known) -> bytes:
+        """Look whether an invited patient has come meanwhile."""
+        account = await self.voice.patient_in(patient.invited) if patient.invited else b""
+        if account:
+            self.patients.claimed(patient.id, account)
+        return account
+
+    def _same_writer(self, box: Box, patient: Known, writer: Writer) -> Thread:
+        """Give the conversation of the invitation to the writer who has it; anybody else waits."""
+        thread = self.threads.get(patient.invited)
+        if thread is None or thread.box != box.name or thread.writers[0].address != writer.address:
             raise NotJoinedError
-        return thread or self._thread(patient.invited, box, patient, writer, subject)
+        return thread
 
-    def _thread(self, conversation: bytes, box: Box, patient: Known, writer: Writer, subject: str) -> Thread:
+    def _thread(
+        self, conversation: bytes, box: Box, patient: Known, writer: Writer, *, subject: str, carried: int
+    ) -> Thread:
         thread = Thread(
-            conversation=conversation, box=box.name, patient=patient.id, subject=subject, writers=[writer], carried=0
+            conversation=conversation,
+            box=box.name,
+            patient=patient.id,
+            subject=subject,
+            writers=[writer],
+            carried=carried,
         )
         self.threads.add(thread)
         return thread

@@ -150,6 +150,11 @@ def may_answer(asks_receipt: str, return_path: str, *, by_a_person: bool) -> boo
     return bool(asks_receipt) and (by_a_person or asks_receipt == return_path)
 
 
+def is_writable(message_id: str) -> bool:
+    """Whether a Message-ID that came in can stand in a mail of ours: some are of no form."""
+    return bool(_ID.fullmatch(message_id))
+
+
 def stable_id(message: bytes, domain: str) -> str:
     """Give the Message-ID of a message of a conversation: always the same one."""
     read_address(f"pli@{domain}")

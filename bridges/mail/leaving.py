@@ -12,7 +12,7 @@ from bridges.kit.client import Reading
 from bridges.kit.errors import RefusedError
 from bridges.kit.log import Line
 from bridges.mail.address import Address, read_address
-from bridges.mail.composing import Attached, LetterError, compose, compose_receipt, stable_id
+from bridges.mail.composing import Attached, LetterError, compose, compose_receipt, is_writable, stable_id
 from bridges.mail.composing import Letter as Written
 from bridges.mail.config import Box, Config
 from bridges.mail.dossier import Dossier
@@ -120,8 +120,9 @@ class Leaving:
         if line.message.author.role == "patient":
             author = patient.person.shown if patient.person.birth_name else author
         attached, too_large = await self._attached(thread, line)
-        made = self.dossier.wrap(reading, line, patient, attached)
         earlier = self.threads.letters(thread.conversation)
+        references = [each.mail_id for each in earlier if is_writable(each.mail_id)]
+        made = self.dossier.wrap(reading, line, patient, attached)
         subject = made.subject or f"Re: {earlier[-1].subject if earlier else thread.subject}".replace("Re: Re:", "Re:")
         text = str(payload["text"])
         if line.message.content.type == "end":
@@ -137,8 +138,8 @@ class Leaving:
             sent_at=datetime.fromtimestamp(line.at // 1000, UTC),
             message_id=stable_id(line.id, _sender(box, patient).domain),
             software=self.config.software,
-            in_reply_to=earlier[-1].mail_id if earlier else "",
-            references=[each.mail_id for each in earlier],
+            in_reply_to=references[-1] if references else "",
+            references=references,
             asks_receipt=box.receipts,
             codes=made.codes,
             qualified=made.qualified,

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from bridges.kit.client import Client
-from bridges.kit.errors import KitError, RefusedError, UnreachableError
+from bridges.kit.errors import KitError, UnreachableError
 from bridges.kit.home import Home
 from bridges.kit.keystore import Keystore
 from bridges.mail.carrying import Carrying
@@ -55,6 +57,7 @@ class Desk:
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something came in
     grew: dict[str, asyncio.Event] = field(default_factory=dict)  # by box: something is to leave
     _begun: bool = False
+    _again: set[bytes] = field(default_factory=set)  # conversations that could not be carried
 
     def keep(self, raw: bytes, source: Source) -> Kept:
         """Take a mail of any origin; durable when it returns."""
@@ -87,19 +90,22 @@ class Desk:
         others = [
             each for each in entries if each.event.type != "envelope" or each.event.author != self.client.device.id
         ]
-        left_over = [] if self._begun else self.leaving.waiting()
-        self._begun = True
-        return list(dict.fromkeys([*left_over, *(bytes(each.conversation) for each in others)]))
+        left_over = self._again if self._begun else self.leaving.waiting()
+        found = list(dict.fromkeys([*left_over, *(bytes(each.conversation) for each in others)]))
+        self._begun, self._again = True, set()
+        return found
 
     async def _guarded(self, conversation: bytes) -> int:
-        """Carry one conversation; what is wrong in one stops no other, and is tried again at the next beginning."""
+        """Carry one conversation; what is wrong in one stops no other, and is tried again in the next round."""
         try:
             return await self.leaving.carry(conversation)
         except UnreachableError:
             self._begun = False  # what we did not get to is looked for again
             raise
-        except (RefusedError, ProtocolError, KitError) as error:
-            self.lives.fails("conversations", "", "retrying", f"{error.code} in a conversation")
+        except Exception as error:  # noqa: BLE001  also our own faults: shown, and no reason to stop the others
+            self._again.add(conversation)
+            why = getattr(error, "code", f"internal {type(error).__name__}")
+            self.lives.fails("conversations", "", "retrying", f"{why} in a conversation")
             return 0
 
     async def run(self) -> None:
@@ -114,7 +120,8 @@ class Desk:
             except Exception as error:  # noqa: BLE001  the mailboxes go on; what is wrong here is shown
                 wait = self.lives.fails("conversations", "", "retrying", f"internal {type(error).__name__}")
             else:
-                self.lives.is_("conversations", "", "idle")
+                if not self._again:
+                    self.lives.is_("conversations", "", "idle")
                 wait = self.config.every
             await self._rest(wait)
 
@@ -189,7 +196,8 @@ def trusted_domains(trust: Trust) -> frozenset[str] | None:
     """Read the signed list, where one is configured; raises SignatureError for one that does not count."""
     if trust.list_file is None:
         return None
-    return frozenset(verify(trust.list_file.read_bytes(), issuer=trust.issuer).domains)
+    authority = x509.load_pem_x509_certificate(trust.ca_file.read_bytes()) if trust.ca_file else None
+    return frozenset(verify(trust.list_file.read_bytes(), issuer=trust.issuer, authority=authority).domains)
 
 
 async def run(desk: Desk, ask: Resolve = resolve) -> None:

@@ -98,7 +98,10 @@ class Sorting:
             return Elsewhere("refused", "ins_differs")
         if threads:
             return Route(known, threads[0])
-        same = self.threads.of(box.name, known.id, mail.sender, mail.marks.subject)
+        ends = mail.marks.ends_conversation  # everything this sender began, whatever its subject
+        same = self.threads.of(box.name, known.id, mail.sender, None if ends else mail.marks.subject)
+        if ends and not same:
+            return Elsewhere("left", "nothing_to_end")
         return Route(known, same[0] if same else None)
 
     def _nobody(self, box: Box, reading: Reading) -> Elsewhere:

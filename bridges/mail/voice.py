@@ -24,6 +24,10 @@ from bridges.mail.threads import Threads, Writer
 from crypto import attachment, content, envelope
 from crypto.content import Attachment
 
+LATER: Final = frozenset(
+    {"unauthenticated", "too_many_tries", "internal", "unavailable", "storage_full", "stale_epoch"}
+)
+"""Refusals of the server that say nothing about what was asked: it is asked again."""
 TURN: Final = 50  # messages said on one look at a conversation
 MAX_FETCHED: Final = 25_000_000  # bytes of one document that could still go by mail
 
@@ -166,16 +170,31 @@ class Voice:
         return replace(reference, title=file.title)
 
     async def note(self, conversation: bytes, text: str, number: int) -> None:
-        """Say something of our own, once for each ``number`` (below 0): that a mail did not arrive."""
-        await self.say(number, conversation, Said(text, (), "open"))
+        """Say something of our own, once for each ``number`` (below 0): that a mail did not arrive.
+
+        Where nobody takes our words any more, there is nobody to tell. Raises UnreachableError, ProtocolError.
+        """
+        with _final_refusals_ignored():
+            await self.say(number, conversation, Said(text, (), "open"))
 
     async def acknowledge(self, conversation: bytes, message: bytes) -> None:
-        """Sign that the person at the mailbox has read all up to a message."""
-        reading = await self.client.look(conversation)
-        upto = next((number for number, line in enumerate(reading.log.lines, 1) if line.id == message), 0)
-        await self.client.messages.acknowledge(
-            reading.conversation, Log(reading.log.lines[:upto], reading.log.receipts)
-        )
+        """Sign that the person at the mailbox has read all up to a message. Raises as ``note``."""
+        with _final_refusals_ignored():
+            reading = await self.client.look(conversation)
+            upto = next((number for number, line in enumerate(reading.log.lines, 1) if line.id == message), 0)
+            known = Log(reading.log.lines[:upto], reading.log.receipts)
+            await self.client.messages.acknowledge(reading.conversation, known)
+
+    async def patient_in(self, conversation: bytes) -> bytes:
+        """Give the account that took the patient's place, or nothing while it is an invitation.
+
+        Raises:
+            RefusedError, UnreachableError, ProtocolError.
+
+        """
+        found = await self.client.conversations.sync(conversation)
+        members = found.opened.chain.members.values()
+        return next((each.id for each in members if each.role == "patient" and each.kind != "invite"), b"")
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -225,6 +244,15 @@ def _same(line: Line, said: Said) -> bool:
         return False
     files = [each.sha256 for each in payload["attachments"]]
     return payload["text"] == said.text and files == [file.sha256 for file in said.files]
+
+
+@contextmanager
+def _final_refusals_ignored() -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as refused:
+        if refused.code in LATER:
+            raise
 
 
 @contextmanager

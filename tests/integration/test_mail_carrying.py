@@ -148,6 +148,38 @@ async def test_fin_takes_away_the_right_to_answer_and_a_later_mail_gives_it_back
     assert len(await mine(jean)) == 2
 
 
+async def test_fin_without_a_reference_ends_what_there_is_and_begins_nothing(bridge):
+    desk, jean = bridge
+    assert await take(desk, mail("", subject="[FIN]")) == [("left", "nothing_to_end")]
+    await take(desk, mail(number=2, subject="Un"))
+    assert await take(desk, mail("", number=3, subject="[FIN]")) == [("accepted", None)]
+    (one,) = await mine(jean)
+    assert await policy(jean, one) == "ended"
+
+
+async def test_a_message_id_of_no_form_stops_no_answer(bridge):
+    desk, jean = bridge
+    strange = mail().replace(b"<1@chu.mssante.fr>", b"<a(b)@[odd]{}>")
+    assert await take(desk, strange, mail(number=2)) == [("accepted", None), ("accepted", None)]
+    (conversation,) = await mine(jean)
+    await jean.say(conversation, "Merci", None)
+    await desk.pass_once()
+    (answer,) = sent(desk)
+    assert answer["References"] == "<2@chu.mssante.fr>"
+
+
+async def test_nobody_is_told_where_nobody_listens(bridge):
+    desk, jean = bridge
+    await take(desk, mail())
+    (conversation,) = await mine(jean)
+    await jean.say(conversation, "Une question", None)
+    await desk.pass_once()
+    (question,) = sent(desk)
+    await jean.ask("POST", f"/v1/conversations/{b64(conversation)}/leave")
+    assert await take(desk, bounce_of(question["Message-ID"])) == [("report", "failed")]
+    assert desk.outgoing.untold() == []
+
+
 REFUSED = {
     "patient_unknown": (mail(to=f"{OTHER}@patients.cabinet.mssante.fr"), "5.1.1"),
     "too_large": (mail("x" * 25_100_000), "5.3.4"),
@@ -285,10 +317,10 @@ async def test_mail_waits_until_an_invited_patient_has_come(bridge, server):
     async with desk.voice.alone():
         invited = await desk.client.starting.invite("Paul DUPONT", "Messages", Words("Bienvenue"), days=30)
     desk.patients.learn(paul, invited=bytes(invited.started.conversation))
+    conversation = bytes(invited.started.conversation)
     to = f"pli+{OTHER}@cabinet.mssante.fr"
     first, other = mail("Premier", to=to), mail("Autre", number=2, to=to, sender="labo@bio.mssante.fr", subject="Bilan")
     assert await take(desk, first, other) == [("accepted", None), ("quarantined", "patient_not_joined")]
-    conversation = bytes(invited.started.conversation)
     held = invitation.read_link(invited.link).invitation
     peer = await Peer.claim(server, Letter(conversation, invited.link, invited.code, held, 1), "Paul Dupont")
     await desk.pass_once()
