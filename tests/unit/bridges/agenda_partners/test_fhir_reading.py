@@ -4,6 +4,7 @@ import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridges.agenda.fhir import identifiers
 from bridges.agenda.fhir.appointments import Told, Writing, compose, describe, understand
+from bridges.agenda.fhir.gate import Caller, CertificateGate
 from bridges.agenda.fhir.reading import FhirError, index, read
 from bridges.agenda.fhir.search import understand as understand_search
 from bridges.agenda.fhir.terms import CORE_1, CORE_2
@@ -244,3 +246,26 @@ def test_the_bounds_of_a_search():
     start, end = bounds("ge2026-12-01T09:00:00", "le2026-12-01T09:00:00.000 01:00")
     assert start == START < end  # the last instant is included
     assert bounds("gt2026-12-01", "lt2026-12-03")[0] == datetime(2026, 12, 1, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "known"),
+    [
+        ([("commonName", "a"), ("organizationalUnitName", "b")], True),
+        ([("commonName", "a"), ("commonName", "a"), ("organizationalUnitName", "b")], False),
+        ([("commonName", "a"), ("organizationalUnitName", "b"), ("organizationalUnitName", "c")], False),
+        ([("commonName", "a")], False),
+        ([], False),
+    ],
+)
+def test_a_certificate_names_one_caller(pairs, known):
+    connection = SimpleNamespace(getpeercert=lambda: {"subject": tuple((pair,) for pair in pairs)})
+    request = SimpleNamespace(transport=SimpleNamespace(get_extra_info=lambda _: connection))
+    gate = CertificateGate({"sas": Caller(common_name="a", unit="b")})
+    assert gate.admit(request) == ("sas" if known else None)
+
+
+def test_nobody_is_admitted_without_tls():
+    gate = CertificateGate({"sas": Caller(common_name="a", unit="b")})
+    for transport in (None, SimpleNamespace(get_extra_info=lambda _: None)):
+        assert gate.admit(SimpleNamespace(transport=transport)) is None

@@ -66,6 +66,8 @@ def test_what_is_no_address_of_a_partner(base):
         "100.64.0.1",
         "2130706433",
         "0x7f.1",
+        "224.0.0.1",
+        "[ff0e::1]",
     ],
 )
 async def test_no_name_and_no_number_leads_inside(host):
