@@ -57,6 +57,9 @@ class Agent:
     async def look(self, conversation: bytes) -> Looked:
         """Read a conversation. Raises as ``Client.look``."""
         reading = await self.client.look(conversation)
+        if reading.log.errors:  # written by a device of the practice that is newer than what this one knows?
+            await self.client.device.catch_up_own()
+            reading = await self.client.look(conversation)
         acts = appointments_log.acts_of(reading.log)
         return Looked(conversation, acts, derive(each.said for each in acts))
 

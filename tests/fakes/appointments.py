@@ -61,6 +61,7 @@ class Actor:
         return to_text(self.client.device.id)
 
     async def acts(self, conversation: bytes | None = None) -> list[appointments_log.Placed]:
+        await self.client.device.catch_up_own()
         reading = await self.client.look(conversation or self.conversation)
         return list(appointments_log.acts_of(reading.log))
 

@@ -1,6 +1,6 @@
 /** The appointments of one conversation: shown by the id of each act, and every act that a person may say. */
 
-import { AppointmentLog, MINUTE, readAct, writeAct, type ActFields, type ActName, type PlacedAct, type Reading } from "../model/appointments.ts";
+import { AppointmentLog, MINUTE, readAct, writeAct, type ActFields, type ActName, type PlacedAct, type Reading, type SaidAct } from "../model/appointments.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
 import type { Pending, ReplyMirror } from "../model/pending.ts";
@@ -14,6 +14,7 @@ import type { AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft } f
 const CALM = 40; // milliseconds in which changes are taken together
 const UNDO = 10_000; // milliseconds
 const TICK = 60_000; // milliseconds: what expires is shown within this time
+const PATIENCE = 8_000; // milliseconds with an automate that does not answer; then what it last told is shown
 const DAY = 1_440 * MINUTE;
 
 const NOTHING: AppointmentsState = { side: null, rows: new Map(), mayBegin: false, last: null, free: { name: "none" }, problem: null };
@@ -28,8 +29,9 @@ export class Appointments implements AppointmentsModel {
   #agenda: { readonly id: string; readonly log: AppointmentLog } | null = null;
   #reading: Reading | null = null;
   #facts: Facts | null = null;
-  /** The answer that was there when the agenda was asked anew. */
+  /** The answer that was there when the agenda was asked anew, and until when a newer one is waited for. */
   #answered: string | null = null;
+  #waitsUntil = 0;
   #timer: (() => void) | null = null;
 
   constructor(home: Home, id: string) {
@@ -93,6 +95,7 @@ export class Appointments implements AppointmentsModel {
     const agenda = this.#agenda;
     if (agenda === null) return;
     const from = this.#home.now();
+    this.#waitsUntil = this.#clock.now() + PATIENCE;
     this.#answered = (await agenda.log.read()).book.available?.id ?? null;
     await this.#try(() => this.#post(agenda.id, "find", null, { from, to: from + days * DAY }));
   }
@@ -139,7 +142,7 @@ export class Appointments implements AppointmentsModel {
       mayAct,
       mayWrite: this.#mayWrite(),
       now: this.#home.now(),
-      deviceNow: this.#home.ground.platform.clock.now(),
+      deviceNow: this.#clock.now(),
       nameOf: (account) => personIn(facts, account, this.#home.account)?.name ?? "",
       deviceOf: (_, device) => this.#devices.get(device) ?? "",
     });
@@ -151,11 +154,9 @@ export class Appointments implements AppointmentsModel {
     if (facts.people.find(({ id }) => id === this.#home.account)?.role !== "owner") return { name: "none" };
     this.#agenda ??= await this.#findAgenda();
     if (this.#agenda === null) return { name: "none" };
-    const { book } = await this.#agenda.log.read();
-    const act = book.available === null ? null : readAct(book.available.payload);
-    if (book.available === null || act?.act !== "availability") return { name: "none" };
-    if (book.available.id === this.#answered) return { name: "waiting" };
-    return { name: "ready", at: book.available.at, zone: act.fields.zone, slots: act.fields.slots };
+    const { available } = (await this.#agenda.log.read()).book;
+    const waits = available?.id === this.#answered && this.#clock.now() < this.#waitsUntil;
+    return waits ? { name: "waiting" } : freeSlots(available);
   }
 
   async #findAgenda(): Promise<{ readonly id: string; readonly log: AppointmentLog } | null> {
@@ -213,13 +214,24 @@ export class Appointments implements AppointmentsModel {
     await this.#load();
   }
 
+  get #clock(): Home["ground"]["platform"]["clock"] {
+    return this.#home.ground.platform.clock;
+  }
+
   #nextLook(pending: readonly Pending[]): number {
-    const held = pending.map(({ heldUntil }) => heldUntil - this.#home.ground.platform.clock.now()).filter((left) => left > 0);
-    return Math.min(TICK, ...held.map((left) => left + CALM));
+    const held = pending.map(({ heldUntil }) => heldUntil - this.#clock.now()).filter((left) => left > 0);
+    const waits = this.#waitsUntil - this.#clock.now();
+    return Math.min(TICK, ...(waits > 0 ? [waits + CALM] : []), ...held.map((left) => left + CALM));
   }
 
   #after(ms: number): void {
     this.#timer?.();
-    this.#timer = this.#home.ground.platform.clock.after(ms, () => void this.#load());
+    this.#timer = this.#clock.after(ms, () => void this.#load());
   }
+}
+
+function freeSlots(available: SaidAct | null): FreeSlots {
+  const act = available === null ? null : readAct(available.payload);
+  if (available === null || act?.act !== "availability") return { name: "none" };
+  return { name: "ready", at: available.at, zone: act.fields.zone, slots: act.fields.slots };
 }

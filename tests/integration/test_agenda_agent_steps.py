@@ -1,0 +1,167 @@
+"""What the automate decides when its clock says so: reminders, patience, deadlines. Real server, real log, own clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bridges.agenda.agent import Agent
+from bridges.agenda.agent_memory import Memory
+from bridges.agenda.desk import Desk
+from bridges.agenda.holds import Holds
+from bridges.agenda.provider import Slot
+from bridges.kit.client import client
+from bridges.kit.home import Home
+from tests.fakes.appointments import ABOUT, MINUTE, Actor, automate_home, doctor, patient_of
+from tests.fakes.memory_agenda import MemoryAgenda
+from tests.fakes.server import running as running_server
+
+PARIS = ZoneInfo("Europe/Paris")
+FIRST = datetime.now(PARIS).replace(hour=14, minute=0, second=0, microsecond=0) + timedelta(days=20)
+
+
+def slot(hours: int = 0) -> Slot:
+    start = (FIRST + timedelta(hours=hours)).astimezone(UTC)
+    return Slot(start=start, end=start + timedelta(minutes=30), zone="Europe/Paris", reference=f"slot {hours}")
+
+
+def plain(of: Slot) -> dict:
+    return {"start": int(of.start.timestamp()) * 1000, "end": int(of.end.timestamp()) * 1000, "ref": of.reference}
+
+
+@dataclass
+class Room:
+    doctor: Actor
+    patient: Actor
+    agent: Agent
+    agenda: MemoryAgenda
+    folder: Path
+    clock: list[datetime] = field(default_factory=list)
+
+    async def step(self, now: datetime | None = None) -> None:
+        """Let the automate look once, at that time."""
+        self.clock[:] = [(now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)]
+        await self.agent.attend(self.patient.conversation)
+
+    async def booked(self, **about: object) -> str:
+        appointment = await self.doctor.propose(plain(slot()), plain(slot(2)), **about)
+        await self.patient.say("accept", appointment, proposal=appointment, slot=0)
+        await self.step()
+        assert await self.patient.standing() == "booked"
+        return appointment
+
+    def again(self) -> None:
+        """The automate is started anew: only what lies on its disk is left."""
+        self.agent.memory.close()
+        self.agent = agent_of(self.agent.client, self.agenda, self.folder, self.clock)
+
+
+def agent_of(made, agenda: MemoryAgenda, folder: Path, clock: list[datetime]) -> Agent:
+    def now() -> datetime:
+        return clock[0]
+
+    desk = Desk(agenda, Holds(folder / "agenda.db", "a", now), now)
+    return Agent(made, desk, Memory(folder / "agenda.db", "a"), "Europe/Paris", now)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    async with (
+        running_server(tmp_path / "server", web=False) as server,
+        doctor(server, tmp_path) as (claire, code),
+        patient_of(claire, tmp_path) as jean,
+    ):
+        home = Home(await automate_home(server, tmp_path, code))
+        agenda, clock = MemoryAgenda(slot(), slot(2), slot(4)), [datetime.now(UTC)]
+        async with client(home, server=None, ask=lambda: "", tell=print) as device:
+            agent = agent_of(device, agenda, tmp_path, clock)
+            yield Room(claire, jean, agent, agenda, tmp_path, clock)
+            agent.memory.close()
+
+
+async def test_each_reminder_leaves_once_in_the_evening_and_never_at_night(room: Room) -> None:
+    await room.booked()
+    evening = FIRST.replace(hour=18)
+    times = [
+        FIRST - timedelta(days=8),
+        evening - timedelta(days=7, hours=1),
+        evening - timedelta(days=7) + timedelta(hours=5),
+    ]
+    for early_or_night in times:
+        await room.step(early_or_night)
+    assert await room.patient.said("reminder") == []
+    for now in (
+        evening - timedelta(days=7, minutes=-25),
+        evening - timedelta(days=1, minutes=-25),
+        FIRST - timedelta(hours=2),
+    ):
+        for _ in range(2):
+            await room.step(now)
+            room.again()
+    said = await room.patient.said("reminder")
+    assert [each.said.payload["lead"] for each in said] == ["d7", "d1", "h2"]
+    assert {each.said.payload["start"] for each in said} == {plain(slot())["start"]}
+    await room.patient.say("cancel", said[0].said.payload["appointment"], note="", source="person")
+    await room.step(FIRST - timedelta(minutes=90))
+    assert len(await room.patient.said("reminder")) == 3
+
+
+async def test_an_agenda_that_does_not_answer_is_waited_for_then_told_then_tried_again(room: Room) -> None:
+    appointment = await room.doctor.propose(plain(slot()))
+    room.agenda.broken = True
+    await room.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await room.step()
+    assert await room.patient.standing() == "accepted"
+    await room.step(datetime.now(UTC) + timedelta(minutes=11))
+    [failed] = await room.patient.said("failed")
+    assert failed.said.payload["reason"] == "unreachable"
+    assert await room.patient.standing() == "proposed"
+    room.agenda.broken = False
+    await room.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await room.step()
+    assert await room.patient.standing() == "booked"
+    assert len(room.agenda.entries) == 1
+
+
+async def test_after_the_deadline_the_practice_is_told_and_its_agenda_left_alone(room: Room) -> None:
+    month = 43_200
+    appointment = await room.booked(cancel_before=month)
+    await room.patient.say("cancel", appointment, note="Grippe", source="person")
+    await room.step()
+    agreed = await room.doctor.agreed()
+    assert agreed.end is not None
+    assert agreed.end.late
+    assert len(room.agenda.entries) == 1
+
+
+async def test_a_patient_and_a_stranger_to_the_agenda_learn_no_free_time(room: Room) -> None:
+    now = plain(slot())["start"]
+    await room.patient.say("find", None, **{"from": now - 60 * MINUTE, "to": now + 60 * MINUTE})
+    await room.doctor.say("find", None, **{"from": now - 60 * MINUTE, "to": now + 60 * MINUTE})
+    await room.step()
+    assert await room.patient.said("availability") == []
+
+
+async def test_what_one_doctor_proposes_the_agenda_of_another_does_not_answer(room: Room, tmp_path: Path) -> None:
+    appointment = await room.doctor.propose({**plain(slot()), "ref": "of another agenda"}, cancel_before=0)
+    room.agent.provider.provider.slots.clear()  # type: ignore[attr-defined]  # a desk in front of the agenda
+    await room.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await room.step()
+    [failed] = await room.patient.said("failed")
+    assert failed.said.payload["reason"] == "gone"
+    assert room.agenda.entries == {}
+
+
+async def test_nothing_of_an_appointment_lies_on_the_server(room: Room) -> None:
+    await room.booked(note="à jeun, marqueur-zèbre")
+    words = [str(ABOUT["what"]), str(ABOUT["place"]), "zèbre", "Europe/Paris", "slot 2"]
+    lies = [path for path in (room.folder / "server").rglob("*") if path.is_file()]
+    assert lies
+    for path in lies:
+        held = path.read_bytes()
+        assert not [word for word in words if word.encode() in held], path
