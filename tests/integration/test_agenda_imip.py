@@ -5,6 +5,7 @@ import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from bridges.agenda.imip.adapter import ImipProvider, Sender
@@ -16,6 +17,7 @@ from bridges.agenda.imip.sandbox import Sandbox
 from bridges.agenda.imip.spool import Spool
 from bridges.agenda.provider import ChangedError, Hold, RefusedError, Slot
 from bridges.agenda.push.inbox import Inbox
+from bridges.mail.imip import Letter as MailLetter
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 START = datetime(2026, 12, 1, 8, tzinfo=UTC)
@@ -196,6 +198,28 @@ async def test_another_time_is_a_wish_that_the_practice_decides(desk):
     await desk.provider.changes()
     await desk.provider.reschedule(made, hold(4, "h2"), key="k2")
     assert desk.provider.wishes() == []
+
+
+async def test_the_last_wish_is_the_one_that_was_said_last(desk):
+    await desk.provider.book(hold(), key="k")
+    ((_, asked),) = desk.sent()
+    desk.answer(asked, "COUNTER", "TENTATIVE", hours=3, stamp=NOW + timedelta(minutes=5))
+    desk.answer(asked, "COUNTER", "TENTATIVE", hours=4, stamp=NOW)
+    await desk.provider.changes()
+    assert [wish.start for wish in desk.provider.wishes()] == [START + timedelta(hours=3)]
+
+
+def test_both_bridges_mean_the_same_file(tmp_path):
+    """The folder is all that they share: neither imports the other."""
+    theirs = MailLetter(
+        sender=ANNE, recipient=CABINET, method="REPLY", calendar="QUJD", message_id="<1@x>", verified=True
+    )
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/1.json").write_bytes(msgspec.json.encode(theirs))
+    ((_, ours, calendar),) = Spool(tmp_path).waiting()
+    assert (msgspec.structs.asdict(ours), calendar) == (msgspec.structs.asdict(theirs), b"ABC")
+    Spool(tmp_path).send("x", ours)
+    assert msgspec.json.decode((tmp_path / "out/x.json").read_bytes(), type=MailLetter) == theirs
 
 
 async def test_a_partner_books_with_the_practice(desk):

@@ -73,9 +73,13 @@ class Ledger:
         self.settle(one.uid)
 
     def wish(self, wish: Wish) -> None:
-        """Keep the last wish about an invitation."""
+        """Keep the last wish about an invitation, by when it was said."""
         times = (int(wish.start.timestamp()), int(wish.end.timestamp()), int(wish.stamp.timestamp()))
-        self._db.execute("INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?)", (wish.uid, wish.sequence, *times))
+        self._db.execute(
+            "INSERT INTO wishes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence,"
+            " start = excluded.start, end = excluded.end, stamp = excluded.stamp WHERE excluded.stamp >= wishes.stamp",
+            (wish.uid, wish.sequence, *times),
+        )
 
     def wishes(self) -> Sequence[Wish]:
         """Give the wishes that nobody has answered."""

@@ -38,7 +38,7 @@ class Spool:
     def waiting(self) -> Iterator[tuple[Path, Letter | None, bytes]]:
         """Give what came, oldest first: its file, the letter and the calendar; None for what is none."""
         inbox = self._made("in")
-        files = sorted(each for each in inbox.iterdir() if each.suffix == ".json" and each.is_file())
+        files = sorted((each for each in inbox.iterdir() if each.suffix == ".json" and each.is_file()), key=_age)
         for path in files[:AT_ONCE]:
             yield path, *_open(path)
 
@@ -67,6 +67,10 @@ class Spool:
         folder = self.folder / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+
+def _age(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name  # the names that the mail bridge gives are digests
 
 
 def _open(path: Path) -> tuple[Letter | None, bytes]:
