@@ -15,13 +15,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridges.agenda.adapters import open_agenda
+from bridges.agenda.checks import CHECKS
 from bridges.agenda.config import load as load_agenda
+from bridges.agenda.conformance import Agenda, examine
 from bridges.agenda.fhir.checking import Subject, check
 from bridges.agenda.fhir.gate import client_context
 from bridges.agenda.listen.serving import opened
 from bridges.agenda.listen.settings import load
 from bridges.agenda.outgoing import Origin
-from bridges.agenda.provider import Ability
+from bridges.agenda.provider import Ability, Window
 from bridges.agenda.push.mllp import END, START
 from bridges.kit.errors import UsageError
 from tests.fakes.certificates import authority
@@ -277,6 +279,26 @@ async def test_an_agenda_of_a_partner_opens_by_its_settings(tmp_path, provider, 
     async with open_agenda(load_agenda(settings)) as agenda:
         found = agenda.capabilities()
     assert (found.adapter, {str(each) for each in found.abilities}) == (adapter, abilities)
+
+
+@pytest.mark.parametrize(
+    ("provider", "passed"),
+    [
+        ('kind = "link"', 3),
+        ('kind = "link"\ninbox = "inbox.db"\nsource = "doctolib"', 4),
+        ('kind = "imip"\nspool = "mail"\naddress = "cabinet@exemple.fr"', 3),
+        ('kind = "push"\nsource = "lgc"', 3),
+    ],
+)
+async def test_agendas_that_can_a_part_keep_the_contract_for_it(tmp_path, provider, passed):
+    settings = tmp_path / "agenda.toml"
+    settings.write_text(f'name = "x"\nzone = "Europe/Paris"\npage = "https://rdv.example/"\n[provider]\n{provider}\n')
+    now = datetime.now(UTC)
+    window = Window(start=now, end=now + timedelta(days=1))
+    async with open_agenda(load_agenda(settings)) as agenda:
+        report = await examine(Agenda(provider=agenda, window=window, now=lambda: now), CHECKS)
+    assert [each for each in report.details if each.outcome == "failed"] == []
+    assert report.count("passed") >= passed
 
 
 @pytest.mark.parametrize(

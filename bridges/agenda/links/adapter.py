@@ -1,6 +1,7 @@
 """An agenda that is a page where people book by hand. Source: docs/spec/agenda-partners.md 7."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Final
 
@@ -8,9 +9,10 @@ from typing_extensions import override
 from yarl import URL
 
 from bridges.agenda.links.availability import Reader
+from bridges.agenda.links.matching import Awaited, Booked, Match, match
 from bridges.agenda.links.platforms import label, page
 from bridges.agenda.partial import PartialProvider
-from bridges.agenda.provider import Ability, Capabilities, Changes, Link, Mode, Slot, Window
+from bridges.agenda.provider import Ability, Capabilities, Change, Changes, Link, Mode, Slot, Window
 from bridges.agenda.push.inbox import Inbox
 
 LEAVES: Final = "leaves_encryption"  # the app says so before it opens the page
@@ -56,6 +58,24 @@ class LinkProvider(PartialProvider):
         """Give the page as it was configured; all that may be added is a token drawn for this one link."""
         token = {self._parameter: token_urlsafe(16)} if self._parameter else {}
         return Link(url=str(self._page.update_query(token)), label=label(self._page), warnings=(LEAVES,))
+
+    def owner(self, change: Change, awaited: Sequence[Awaited], now: datetime) -> Match:
+        """Say whose appointment a change of ``changes`` is about, among those who were given a link.
+
+        ``now`` stands for when it was booked where the partner does not say it.
+        """
+        known = self._inbox.get(change.reference) if self._inbox is not None else None
+        told = known.arrival if known else None
+        if told is None or told.start is None:
+            return Match("none")
+        booked = Booked(
+            start=told.start,
+            made_at=told.said_at or now,
+            correlation=told.correlation,
+            person=told.person,
+            practitioner=told.practitioner,
+        )
+        return match(booked, awaited)
 
     def correlation(self, link: Link) -> str:
         """Give the token that a link carries, empty for none: what ``matching`` compares."""

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bridges.agenda.links.adapter import LEAVES, LinkProvider
 from bridges.agenda.links.availability import Agreement, read
-from bridges.agenda.links.matching import Awaited, Booked, match
+from bridges.agenda.links.matching import Awaited, Booked, Match, match
 from bridges.agenda.provider import Ability, UnreachableError
+from bridges.agenda.push.arrival import Arrival
 from bridges.agenda.push.inbox import Inbox
 
 SAMPLES = Path(__file__).resolve().parents[4].parent / "shared/samples/agenda-platforms"
@@ -98,6 +99,27 @@ def booked(**more):
 def test_whose_an_appointment_is(event, people, certainty, whose):
     found = match(event, people)
     assert (found.certainty, found.references) == (certainty, whose)
+
+
+async def test_what_a_platform_tells_comes_back_to_the_conversation():
+    inbox = Inbox(":memory:")
+    provider = LinkProvider("https://rdv.example/", inbox=inbox, source="doctolib", parameter="origin")
+    cursor = (await provider.changes()).cursor
+    token = provider.correlation(await provider.link())
+    arrival = {
+        "source": "doctolib",
+        "kind": "booked",
+        "start": START,
+        "end": START + timedelta(minutes=20),
+        "said_at": NOW + timedelta(hours=1),
+    }
+    inbox.take(Arrival(event="1", reference="A", correlation=token, **arrival), now=NOW)
+    inbox.take(Arrival(event="2", reference="B", **arrival), now=NOW)
+    ours, unnamed = (await provider.changes(cursor)).changes
+    people = [awaited("anne", correlation=token), awaited("paul", correlation="other"), awaited("zoe")]
+    assert provider.owner(ours, people, NOW) == Match("certain", ("anne",))
+    assert provider.owner(unnamed, people, NOW).certainty == "ambiguous"
+    inbox.close()
 
 
 NAMES = st.sampled_from(["", "p", "q"])
