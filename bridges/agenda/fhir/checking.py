@@ -3,6 +3,7 @@
 Source: docs/spec/agenda-partners.md 5.5.
 """
 
+import asyncio
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ async def _search(outgoing: Outgoing, query: Query) -> Found:
     if reply.status != 200:
         return Found(status=reply.status, problem=f"status {reply.status}")
     try:
-        bundle = read(reply.body, "Bundle")
+        bundle = await asyncio.to_thread(read, reply.body, "Bundle")
     except FhirError as error:
         return Found(status=200, problem=str(error))
     return Found(status=200, bundle=bundle, index=index(bundle))

@@ -1,5 +1,6 @@
 """An agenda that speaks SAS or GAP, as a provider. Source: docs/spec/agenda-partners.md 5.6."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -125,7 +126,7 @@ class FhirProvider(PartialProvider):
         reply = await self._outgoing.ask("GET", "Slot", query=query)
         seen: set[str] = set()
         for _ in range(PAGES):
-            bundle = _bundle(reply)
+            bundle = await _bundle(reply)
             yield index(bundle)
             following = [str(each.get("url")) for each in bundle.get("link") or () if each.get("relation") == "next"]
             if not following or following[0] in seen:
@@ -185,7 +186,7 @@ class FhirProvider(PartialProvider):
         reply = await self._outgoing.ask("GET", "Appointment", query=query)
         if reply.status != 200:
             return None
-        for resource in index(_bundle(reply)).all("Appointment"):
+        for resource in index(await _bundle(reply)).all("Appointment"):
             told = _described(resource)
             if (told.system, told.value) == (self._agenda.writing.system, reference):
                 return told
@@ -245,11 +246,11 @@ class FhirProvider(PartialProvider):
         )
 
 
-def _bundle(reply: Reply) -> Resource:
+async def _bundle(reply: Reply) -> Resource:
     if reply.status != 200:
         raise RefusedError(str(reply.status))
     try:
-        return read(reply.body, "Bundle")
+        return await asyncio.to_thread(read, reply.body, "Bundle")  # a thousand slots take a second
     except FhirError as error:
         raise UnreachableError(f"bad_answer {error}") from None
 

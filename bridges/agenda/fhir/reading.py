@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-BUNDLE: Final = 8 * 1024 * 1024  # bytes
+BUNDLE: Final = 4 * 1024 * 1024  # bytes
 APPOINTMENT: Final = 64 * 1024  # bytes
-ENTRIES: Final = 5000  # of one bundle
+ENTRIES: Final = 3000  # of one bundle: a thousand slots and what they refer to
 DEPTH: Final = 40  # objects inside objects
 MODULES: Final[Mapping[str, str]] = {"Bundle": "bundle", "Appointment": "appointment"}
 

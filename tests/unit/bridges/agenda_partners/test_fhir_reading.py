@@ -97,6 +97,14 @@ def test_what_is_no_appointment_has_a_reason(raw, code):
     assert caught.value.code == code
 
 
+def test_a_bundle_is_bounded():
+    told = {"resourceType": "Bundle", "type": "searchset", "entry": [{}] * 3001}
+    for raw, code in ((json.dumps(told).encode(), "too_many_entries"), (b" " * (4 * 1024 * 1024 + 1), "too_large")):
+        with pytest.raises(FhirError) as caught:
+            read(raw, "Bundle")
+        assert caught.value.code == code
+
+
 def test_a_refusal_repeats_no_value():
     with pytest.raises(FhirError) as caught:
         understand(json.dumps({**APPOINTMENT, "start": "DUPONT Anne"}).encode())
