@@ -9,15 +9,6 @@ import pytest
 from tests.journeys.support import BIN, Server, Terminal, free_port, luhn, write_pdf
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory):
-    """Let the many short programs share compiled modules, also where the environment forbids writing them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
-        yield
-
-
 class Liar(Server):
     """A server whose operator changes what it keeps."""
 

@@ -5,26 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.journeys.support import BIN, Server, Terminal, free_port, luhn
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory):
-    """Let the many short programs share compiled modules, also where the environment forbids writing them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, compiled):
-    folder = tmp_path_factory.mktemp("devices")
-    made = Server(folder / "data", folder / "log", free_port(), extra=["--no-web"])
-    subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
-    made.start()
-    yield made
-    made.stop()
+from tests.journeys.support import BIN, Terminal, luhn
 
 
 @pytest.fixture(scope="module")

@@ -69,15 +69,6 @@ class Line:
             client.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory):
-    """Let the many short programs share compiled modules, also where the environment forbids writing them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
-        yield
-
-
 @pytest.fixture
 def server(tmp_path):
     made = Server(tmp_path / "data", tmp_path / "log", free_port(), extra=["--no-web"])
