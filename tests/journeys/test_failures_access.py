@@ -176,7 +176,8 @@ def test_logging_off_says_first_what_would_be_lost(
     jean.sees(re.compile("1 message n.est pas encore parti de cet appareil"))
     jean.page.get_by_role("button", name="Fermer quand même").wait_for()
     jean.context.set_offline(False)
-    jean.page.get_by_role("button", name="Oui, fermer").wait_for(timeout=60_000)  # it left: nothing would be lost any more
+    # It left: nothing would be lost any more.
+    jean.page.get_by_role("button", name="Oui, fermer").wait_for(timeout=60_000)
     assert script.run(doctor.read(letter.conversation))[-1] == "Pas encore parti"
 
 

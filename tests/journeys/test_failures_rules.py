@@ -130,7 +130,9 @@ def test_a_few_new_messages_open_at_their_first(
 
 def until_read(script: Script, doctor: Peer, conversation: bytes) -> None:
     deadline = time.monotonic() + 30
-    while not any(event.get("kind") == "receipt" for event in script.run(doctor.events(conversation, after=0, limit=200))):
+    while not any(
+        event.get("kind") == "receipt" for event in script.run(doctor.events(conversation, after=0, limit=200))
+    ):
         assert time.monotonic() < deadline, "no receipt"
         time.sleep(0.1)
 
