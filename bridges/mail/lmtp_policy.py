@@ -13,7 +13,7 @@ from typing import Final
 from bridges.mail.address import Address, AddressError, read_address
 from bridges.mail.lmtp import Reply
 from bridges.mail.lmtp_door import NO_PEER, SEVERAL, UNKNOWN, PatientDoor
-from bridges.mail.lmtp_trust import FIELD, PeerError, name_own, read_peer
+from bridges.mail.lmtp_trust import FIELD, PeerError, read_peer
 
 IDLE: Final = 600.0  # seconds; Postfix keeps its connections
 _LINES: Final = 100  # of one question
@@ -42,16 +42,14 @@ class Policy:
 
     def answer(self, question: dict[str, str]) -> str:
         """Give the action of Postfix: ``DUNNO``, a refusal or ``PREPEND …``."""
-        user, is_own = question.get("sasl_username", ""), question.get("sasl_method", "") not in {"", "XCLIENT"}
-        if is_own:  # at the submission port, which has checked the sender
-            return self._answer_own(question, user)
+        token = question.get("sasl_username", "")
         try:
-            peer = read_peer(user)
+            peer = read_peer(token)
         except PeerError:
             return _refusal(NO_PEER)
         if question.get("protocol_state") == "DATA":
             several = question.get("recipient_count", "0") not in {"0", "1"}
-            return _refusal(SEVERAL) if several else f"PREPEND {FIELD.decode()}{user}"
+            return _refusal(SEVERAL) if several else f"PREPEND {FIELD.decode()}{token}"
         try:
             recipient = read_address(question.get("recipient", ""))
         except AddressError:
@@ -62,13 +60,6 @@ class Policy:
             return _refusal(_BAD_SENDER)
         refusal = self.door.refuse_sender(peer, sender) or self.door.refuse_patient(recipient)
         return _refusal(refusal) if refusal else _NO_OBJECTION
-
-    def _answer_own(self, question: dict[str, str], user: str) -> str:
-        try:
-            token = name_own(user)
-        except PeerError:
-            return _refusal(NO_PEER)
-        return f"PREPEND {FIELD.decode()}{token}" if question.get("protocol_state") == "DATA" else _NO_OBJECTION
 
 
 def _sender(text: str) -> Address | None:

@@ -18,8 +18,8 @@ from bridges.mail.whitelist import Whitelist
 
 FIELD: Final = b"X-Pli-Peer: "
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,2000}")
-_FIRST: Final = re.compile(rb"X-Pli-Peer: ((?:own\.)?[A-Za-z0-9_-]{8,2000})\r\n")
-_OWN: Final = "own."  # no token of a certificate holds a dot
+_FIRST: Final = re.compile(rb"X-Pli-Peer: ([A-Za-z0-9_-]{8,2000})\r\n")
+_OWN: Final = re.compile(rb"X-Pli-Own: ([!-~]{3,254})\r\n")
 
 
 class PeerError(ValueError):
@@ -58,30 +58,14 @@ def read_peer(token: str) -> Attributes:
 
 
 def split_own(raw: bytes) -> tuple[Address, bytes]:
-    """Take the login of a user of our own machine off the first line; raises PeerError."""
-    found = _FIRST.match(raw)
+    """Take the address of a user of our own machine off the first line; raises PeerError when none was named."""
+    found = _OWN.match(raw)
     if not found:
         raise PeerError("our mail server named no user")
-    return read_own(found[1].decode("ascii")), raw[found.end() :]
-
-
-def name_own(login: str) -> str:
-    """Give the token of somebody who signed in at our own mail server; raises PeerError."""
     try:
-        return f"{_OWN}{base64.urlsafe_b64encode(str(read_address(login)).encode()).decode().rstrip('=')}"
+        return read_address(found[1].decode("ascii")), raw[found.end() :]
     except AddressError:
         raise PeerError("not an address") from None
-
-
-def read_own(token: str) -> Address:
-    """Give the login that a token stands for; raises PeerError."""
-    text = token.removeprefix(_OWN)
-    try:
-        if text == token:
-            raise PeerError("not of our machine")
-        return read_address(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode())
-    except ValueError:
-        raise PeerError("not a token") from None
 
 
 def split_peer(raw: bytes) -> tuple[Attributes, bytes]:

@@ -4,6 +4,7 @@ aiosmtplib keeps the line; the envelope's commands are ours, from addresses of o
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -103,23 +104,29 @@ class SmtpSubmission:
                 line = await self._connected()
                 sent = await _transact(line, mail)
         except TimeoutError:
-            await self.close()
+            self._drop()
             raise RefusedError("unknown", 0, "lost: too slow") from None
         except RefusedError as refused:
             if refused.code in {0, 421}:
-                await self.close()
+                self._drop()
             raise
         except BaseException:  # cancelled half way: nobody knows what the line would say next
-            await self.close()
+            self._drop()
             raise
         self._used = time.monotonic()
         return sent
 
     async def close(self) -> None:
         """Leave; never fails."""
+        if self._line is not None and self._line.is_connected:
+            with contextlib.suppress(SMTPException, OSError, TimeoutError):
+                await asyncio.wait_for(self._line.quit(), 5)
+        self._drop()
+
+    def _drop(self) -> None:
         line, self._line = self._line, None
         if line is not None:
-            line.close()
+            _hang_up(line)
 
     async def _connected(self) -> SMTP:
         line = self._line
@@ -130,9 +137,17 @@ class SmtpSubmission:
                 pass
             else:
                 return line
-        await self.close()
+        self._drop()
         self._line = await _open(self.relay)
         return self._line
+
+
+def _hang_up(line: SMTP) -> None:
+    """Cut a line at once: TLS would wait half a minute for the other side's goodbye."""
+    transport = line.transport
+    line.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 async def _open(relay: Relay) -> SMTP:
@@ -154,16 +169,16 @@ async def _open(relay: Relay) -> SMTP:
         await _make_private(line, relay)
         await _sign_in(line, relay)
     except SMTPAuthenticationError as error:
-        line.close()
+        _hang_up(line)
         raise RefusedError("temporary", error.code, error.message) from None
     except SMTPResponseException as error:
-        line.close()
+        _hang_up(line)
         raise RefusedError("temporary", error.code, error.message) from None
     except (SMTPException, OSError) as error:
-        line.close()
+        _hang_up(line)
         raise RefusedError("temporary", 0, f"lost: {type(error).__name__}") from None
     except BaseException:
-        line.close()
+        _hang_up(line)
         raise
     return line
 

@@ -33,7 +33,8 @@ _FOLDERS = {
     "maillog_file_prefixes = /var/log": "maillog_file_prefixes = {}/log",
     "/etc/pli-mail": "{}/etc",
     "/var/spool/pli-mail": "{}/spool",
-    "/var/lib/pli-mail": "{}/lib",
+    "/var/lib/pli-postfix": "{}/lib",
+    "/var/lib/pli-mail": "{}/bridge",
     "/var/log/pli-mail": "{}/log",
     "/run/pli-mail": "{}/run",
     "/var/mail/pli": "{}/boxes",
@@ -51,14 +52,14 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in held]
 
 
-def until(found: Callable[[], object], what: str):
+def until(found: Callable[[], object], what: str, logs: Callable[[], str] = str):
     """Poll until it gives something, and give that."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if result := found():
             return result
         time.sleep(0.05)
-    raise AssertionError(f"not within {PATIENCE} s: {what}")
+    raise AssertionError(f"not within {PATIENCE} s: {what}\n{logs()}")
 
 
 def answers(port: int) -> bool:
@@ -75,7 +76,7 @@ class MailHost:
         self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self._processes: list[subprocess.Popen[bytes]] = []
         folder.chmod(0o755)
-        for name in ("etc/postfix", "spool", "lib", "log", "run/dovecot", "boxes", "papers"):
+        for name in ("etc/postfix", "spool", "lib", "log", "run/dovecot", "boxes", "papers", "bridge"):
             (folder / name).mkdir(parents=True)
         shutil.chown(folder / "lib", "postfix", "postfix")
         shutil.chown(folder / "boxes", "nobody", "nogroup")
@@ -102,23 +103,25 @@ class MailHost:
 
     def trust(self, domains: dict[str, list[str]]) -> None:
         """Publish another signed list of trusted domains."""
-        self.list = self.folder / "papers" / "list.xml"
+        self.list = self.folder / "etc" / "list.xml"
         fresh = self.list.with_suffix(".new")
         fresh.write_bytes(signed_list(self._signer, domains))
         fresh.rename(self.list)
 
     def _write_configuration(self) -> None:
-        blocks = re.findall(r"```\w+\n# (/etc/pli-mail/\S+)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-        assert len(blocks) == 5, [name for name, _ in blocks]
+        blocks = re.findall(r"```[\w ]+\n# (/etc/pli-mail/\S+)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+        assert len(blocks) == 8, [name for name, _ in blocks]
         for name, text in blocks:
             Path(self._here(name)).write_text(self._here(text))
         main = self.folder / "etc" / "postfix" / "main.cf"
         here = f"virtual_mailbox_domains = {PRACTICE}"  # the hospital's boxes are on this machine too
-        patient = "maximal_backoff_time = 5s\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n"
+        patient = "maximal_backoff_time = 5s\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\ntransport_retry_time = 1s\n"
         main.write_text(main.read_text().replace(here, f"{here}, {HOSPITAL}") + patient)
         boxes = [f"{name}:{{PLAIN}}secret" for name in (f"claire@{PRACTICE}", f"pli@{PRACTICE}", f"karim@{HOSPITAL}")]
         (self.folder / "etc" / "boxes").write_text("\n".join(boxes) + "\n")
         (self.folder / "etc" / "boxes").chmod(0o644)
+        (self.folder / "etc" / "password").write_text("secret\n")
+        (self.folder / "etc" / "password").chmod(0o600)
 
     def _here(self, text: str) -> str:
         text = _PORT.sub(lambda found: str(self._ports[found[0]]), text.replace("0.0.0.0:25;", "127.0.0.1:2525;"))

@@ -42,7 +42,8 @@ class Bridge(threading.Thread):
 
     def __init__(self, host: MailHost) -> None:
         super().__init__(daemon=True)
-        self.intake, self.ready, self.ended = Notebook(), threading.Event(), asyncio.Event()
+        self.host, self.intake = host, Notebook()
+        self.ready, self.ended = threading.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         ports = {name: host.port(port) for name, port in PORTS.items()}
         authority = host.folder / "etc" / "authority.pem"
@@ -98,7 +99,7 @@ def sent(host, *words, peer="hospital", sender=f"dr@{HOSPITAL}", to=JEAN, **more
 
 
 def waits(bridge, count=1):
-    until(lambda: len(bridge.intake.kept) >= count, "mail in the intake")
+    until(lambda: len(bridge.intake.kept) >= count, "mail in the intake", bridge.host.logs)
     return bridge.intake.kept
 
 

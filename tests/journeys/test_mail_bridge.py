@@ -1,7 +1,7 @@
 """A hospital colleague who never leaves the mail program, and a patient who never leaves the browser.
 
-Everything between them is real: swaks speaks to nginx and Postfix as another hospital's mail server does, the bridge is
-`pli-bridge mail`, the answers lie in a Dovecot mailbox and are read by the standard library's imaplib.
+Everything between them is real, and configured as docs/operate/mail.md says: swaks speaks to nginx and Postfix as another
+hospital's mail server does, the bridge is `pli-bridge mail`, the answers lie in a Dovecot mailbox and are read by imaplib.
 """
 
 import email
@@ -38,15 +38,12 @@ AUTHOR = {
 class Bridge:
     """`pli-bridge mail` in operator mode for the patients of one domain."""
 
-    def __init__(self, folder: Path, server: Server, host: MailHost) -> None:
+    def __init__(self, server: Server, host: MailHost) -> None:
+        folder = host.folder / "bridge"
         self.home = Terminal(folder / "home", server.url)
-        self.config, self._log = folder / "bridge.toml", folder / "log"
+        self.config, self._log = host.folder / "etc" / "bridge.toml", folder / "log"
         link = server.add_professional("Passerelle du CHU du Nord", "10", luhn("9990000077"))
         self.home.run("account", "create", "--link", link)
-        (folder / "password").write_text("secret\n")
-        (folder / "password").chmod(0o600)
-        ports = {name: host.port(port) for name, port in PORTS.items()}
-        self.config.write_text(CONFIGURATION.format(folder=folder, host=host, url=server.url, **ports))
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, *words: str) -> dict:
@@ -66,40 +63,6 @@ class Bridge:
         return self._log.read_text()
 
 
-PORTS = {"lmtp": "2400", "policy": "2401", "front": "2402", "postfix": "2425", "submission": "2587"}
-CONFIGURATION = """
-home = "{folder}/home"
-state = "{folder}/state"
-server = "{url}"
-every = 1.0
-
-[trust]
-list_file = "{host.list}"
-
-[[box]]
-name = "patients"
-address = "pli@practice.example"
-owner = "CHU du Nord"
-
-[box.operator]
-domain = "patients.example"
-hostname = "mail.patients.example"
-whitelist = "{host.list}"
-authority = "{host.folder}/etc/authority.pem"
-lmtp = {lmtp}
-policy = {policy}
-front = {front}
-postfix = {postfix}
-
-[box.smtp]
-host = "localhost"
-port = {submission}
-security = "starttls"
-ca_file = "{host.folder}/etc/authority.pem"
-login = {{ user = "pli@practice.example", password_file = "password" }}
-"""
-
-
 @pytest.fixture
 def host() -> Iterator[MailHost]:
     with tempfile.TemporaryDirectory(prefix="mail") as folder:
@@ -112,8 +75,8 @@ def host() -> Iterator[MailHost]:
 
 
 @pytest.fixture
-def bridge(server: Server, host: MailHost, tmp_path: Path) -> Iterator[Bridge]:
-    made = Bridge(tmp_path, server, host)
+def bridge(server: Server, host: MailHost) -> Iterator[Bridge]:
+    made = Bridge(server, host)
     yield made
     made.stop()
 
@@ -174,7 +137,8 @@ def test_a_colleague_writes_by_mail_and_the_patient_answers_in_the_browser(
     # The colleague's mail reaches her as words, a document card and a PDF.
     colleague_writes(host, tmp_path, "Bonjour, voici le compte rendu de votre examen.")
     last_message(anne, "voici le compte rendu de votre examen").wait_for()
-    anne.sees(re.compile("CHU du Nord"))
+    anne.sees(re.compile("Courriel MSSanté de Dr Karim Haddad"))
+    anne.sees(re.compile("chiffrement de bout en bout s.arrête"))
     anne.sees(re.compile("Echographie"))
     anne.press(re.compile("^Ouvrir .*[Ee]chographie"))
     anne.page.get_by_role("dialog").get_by_text(re.compile("Page 1 sur 1|COMPTE RENDU")).first.wait_for()
