@@ -16,7 +16,12 @@ FORBIDDEN = [
         r"BEGIN (RSA |EC |OPENSSH )?PRIV" + r"ATE KEY",
     ]
 ]
-PYTHON_LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-build.lock", "tools/peers/requirements.lock"]
+PYTHON_LOCKS = [
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-build.lock",
+    "tools/peers/requirements.lock",
+]
 
 
 def test_no_forbidden_string_is_tracked(root, tracked):
