@@ -16,7 +16,7 @@ const appointment = (...names: Parameters<typeof appointmentScene> extends [unkn
 };
 const appointmentOfPractice = (...names: Parameters<typeof appointment>): Scene => {
   const { state, entries } = appointmentScene(martin, ...names);
-  return claire({ conversation: s.conversation(martin, { entries }), appointments: state, composer: s.composerProfessional });
+  return claire({ conversation: s.conversation(martin, { entries }), appointments: state, composer: { ...s.composerProfessional, text: "", documents: [] } });
 };
 
 /** Every screen in its telling states; the screenshots and the accessibility tests walk through all of them. */
@@ -48,7 +48,8 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "appointment-overseas": () => appointment("overseas"),
   "appointment-booked": () => appointment("booked"),
   "appointment-all": () => appointment("gone", "remote", "cancelled"),
-  "appointment-practice": () => appointmentOfPractice("asked", "toConfirm"),
+  "appointment-practice": () => appointmentOfPractice("asked"),
+  "appointment-confirm": () => appointmentOfPractice("toConfirm"),
   "conversation-undo": () =>
     claire({ conversation: s.conversation(martin, { send: { name: "undoable", seconds: 8 }, invitation: { state: "open", expires: Date.now() } }) }),
   "conversation-10000": () => jean({ conversation: s.conversation(dupont, { entries: manyMessages(dupont, 10_000), older: "available" }) }),
