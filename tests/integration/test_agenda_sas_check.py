@@ -171,6 +171,25 @@ async def test_a_broken_requirement_is_seen(number, answers):
     assert (await judged(SPOILT[number], answers))[number] == "failed"
 
 
+async def test_an_endpoint_that_wants_names_is_asked_for_those_of_the_guide():
+    asked = []
+
+    async def search(request):
+        named = request.query.get("schedule.actor:Practitioner.identifier")
+        asked.append(named)
+        empty = {"resourceType": "Bundle", "type": "searchset", "total": 0}
+        return web.json_response(empty if named else {"resourceType": "OperationOutcome"}, status=200 if named else 400)
+
+    app = web.Application()
+    app.router.add_get("/Slot", search)
+    async with TestServer(app) as server:
+        origin = Origin(base=str(server.make_url("")), inside=True, plain=True)
+        report = await check(Subject(origin=origin, start=START, end=END))
+    assert asked[0] is None
+    assert THOMAS in asked[1]
+    assert report.details[3].outcome == "passed"
+
+
 async def test_the_search_for_nothing_is_empty(answers):
     async def always(request):
         return web.json_response(next(iter(answers.values())))

@@ -20,6 +20,7 @@ from bridges.agenda.provider import AgendaError, CredentialsRevokedError
 
 ACCEPT: Final = f"{JSON_OF_SAS}, {JSON}"
 LONG_AGO: Final = datetime(2001, 1, 1, tzinfo=UTC)
+EXAMPLES: Final = ("810100050075", "810002673899")  # the invented professionals of the national guide
 NOBODY: Final = "800000000000"
 
 
@@ -83,6 +84,9 @@ async def _gather(subject: Subject) -> Evidence:
     async with Outgoing(subject.origin, headers={"Accept": ACCEPT}, tls=subject.tls) as outgoing:
         asked = list(subject.professionals)
         main = await _search(outgoing, question(subject.start, subject.end, asked))
+        if not asked and 400 <= main.status < 500:  # it may be asked for somebody only
+            asked = list(EXAMPLES)
+            main = await _search(outgoing, question(subject.start, subject.end, asked))
         narrow = await _search(outgoing, question(subject.start, narrow_end, asked))
         nothing = await _search(outgoing, question(LONG_AGO, LONG_AGO + timedelta(hours=1), asked))
         stranger = await _search(outgoing, question(subject.start, subject.end, [NOBODY]))
