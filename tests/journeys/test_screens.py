@@ -114,6 +114,8 @@ def test_no_screen_has_an_accessibility_violation(show: Show, language: str, the
 DIALOGS = [
     ("conversation-patient", ["3 personnes peuvent lire"]),
     ("conversation-patient", ["Ouvrir Traitement de la tension"]),
+    ("conversation-patient", ["3 personnes peuvent lire", "Bloquer Karim Haddad"]),
+    ("invitation-letter", ["Je ne veux pas de compte"]),
     ("conversation-professional", ["Détails de l’échange", "Ajouter un professionnel"]),
     ("conversation-professional", ["Détails de l’échange", "Retirer Karim Haddad"]),
     ("conversation-professional", ["Détails de l’échange", "Clore"]),
