@@ -5,6 +5,7 @@ to have been about to do: so a step that was cut is simply taken again, under th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,6 +20,7 @@ from bridges.kit.appointments_log import Placed
 from bridges.kit.appointments_state import Appointment as Agreed
 from bridges.kit.appointments_state import Book, derive
 from bridges.kit.client import Client
+from bridges.kit.errors import RefusedError
 from bridges.kit.wire import from_text, to_text
 
 OTHERS: Final = timedelta(days=14)  # in which other slots are looked for when one has gone
@@ -173,7 +175,7 @@ class Agent:
         """Tell the conversations what became of their appointments in the agenda.
 
         Raises:
-            RefusedError, UnreachableError, ProtocolError: of a conversation; the change is then told at the next look.
+            UnreachableError, ProtocolError: of a conversation; the change is then told at the next look.
 
         """
         if not self.provider.capabilities().can(Ability.CHANGES):
@@ -183,7 +185,8 @@ class Agent:
         except AgendaError:
             return
         for change in changes.changes:
-            await self._tell(change)
+            with suppress(RefusedError):  # a conversation that the practice has left: nobody to tell
+                await self._tell(change)
             self.writing.acknowledge(change)
         self.memory.learn("cursor", changes.cursor)
 

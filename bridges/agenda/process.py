@@ -28,7 +28,6 @@ from bridges.terminal.output import Output
 REST: Final = 10.0  # seconds between looks at the agenda
 ROUND: Final = timedelta(minutes=5)  # between looks at every conversation: reminders, answers that waited
 SUBJECT: Final = "Agenda du cabinet (automate)"
-PRACTICE: Final = frozenset({"owner", "professional", "service"})
 HEALTH: Final = {
     "ready": ("L'agenda répond de nouveau.", "The agenda answers again."),
     "incomplete": (
@@ -117,18 +116,20 @@ class Work:
                 if isinstance(self.agent.provider, Desk):
                     await self.agent.provider.settle()
                 await self.agent.follow()
-                self.publish()
                 await self._tell_health(self.agent.provider)
-                for conversation in list(self._waiting):
-                    await self._attend(conversation)
-                    self._waiting.discard(conversation)
+                while self._waiting:
+                    await self._attend(self._waiting.pop())
+                self.publish()
 
     async def _attend(self, conversation: bytes) -> None:
+        """Attend to one; what a server refuses there keeps no other waiting, and is tried at the next round."""
         try:
             await self.agent.attend(conversation)
+        except UnreachableError:
+            self._waiting.add(conversation)
+            raise
         except RefusedError as refused:
-            if refused.code != "not_found":  # we are no member there any more
-                raise
+            self._client.device.tell(f"{to_text(conversation)}: {refused.code}")
 
     async def _own_conversation(self) -> bytes:
         known = self.agent.memory.fact("conversation")

@@ -90,7 +90,9 @@ def test_a_patient_chooses_moves_and_is_told_when_the_practice_cancels_in_its_ow
     # She picks two of the times that are free in her calendar.
     doctor.press("Proposer un rendez-vous")
     form = doctor.page.get_by_role("dialog", name="Proposer un rendez-vous")
-    free = form.get_by_role("region", name="Horaires libres de votre agenda").get_by_role("button", name=re.compile(" à "))
+    free = form.get_by_role("region", name="Horaires libres de votre agenda").get_by_role(
+        "button", name=re.compile(" à ")
+    )
     free.nth(3).wait_for()
     free.nth(2).click()
     free.nth(3).click()
