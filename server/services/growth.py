@@ -161,10 +161,12 @@ def require_boxes(growth: Growth) -> None:
     needed = {(holder, after.generation) for holder in after.active_holders if rotated or holder not in before.holders}
     given = {(each.holder, each.generation) for each in growth.boxes}
     foreign = {holder for holder, _ in given} - after.holders.keys()
-    if not needed <= given or foreign or any(generation > after.generation for _, generation in given):
+    generations = range(1, after.generation + 1)
+    if not needed <= given or foreign or any(generation not in generations for _, generation in given):
         raise BadRequestError("a box is missing or too many")
-    if not rotated <= {each.generation for each in growth.previous}:
-        raise BadRequestError("the sealed previous secret is missing")
+    told = {each.generation for each in growth.previous}
+    if not rotated <= told or any(generation not in generations for generation in told):
+        raise BadRequestError("a sealed previous secret is missing or too many")
 
 
 def require_free(tx: Transaction, before: AccountChain | None, after: AccountChain) -> None:
