@@ -175,6 +175,8 @@ class Carrying:
                 subject=mail.marks.subject,
             )
             self.threads.note(letter, documents)
+        if mail.sender in self.outgoing.recipients(mail.in_reply_to):
+            self.outgoing.report(mail.in_reply_to, "read", "")  # who answers has read
         self.threads.done(taken.id)
 
     def _asked(self, thread: Thread, mail: Mail) -> str:

@@ -289,6 +289,19 @@ async def test_reports_reach_the_conversation(bridge):
     assert (await jean.read(conversation))[-1] == note
 
 
+async def test_who_answers_has_read(bridge):
+    desk, jean = bridge
+    await take(desk, mail())
+    (conversation,) = await mine(jean)
+    said = await jean.say(conversation, "Une question", None)
+    await desk.pass_once()
+    (question,) = sent(desk)
+    assert [each for each in await payloads(jean, conversation) if each["type"] == "receipt"] == []
+    await take(desk, mail("Oui", number=2, fields=f"In-Reply-To: {question['Message-ID']}\r\n"))
+    (receipt,) = [each for each in await payloads(jean, conversation) if each["type"] == "receipt"]
+    assert receipt["upto"] == unb64(said["id"])
+
+
 def receipt_for(message_id: str, disposition: str, sender: str = LEROY) -> bytes:
     return (
         f"From: {sender}\r\nTo: pli@cabinet.mssante.fr\r\nMessage-ID: <r{abs(hash(sender))}@chu.mssante.fr>\r\nSubject: Lu\r\n"
