@@ -94,6 +94,8 @@ def _describe(operation: Operation, of: dict[type[msgspec.Struct], dict[str, Any
         "parameters": [*_in_path(operation), *_in_query(operation), *_in_headers(operation)],
         "responses": {str(operation.status): _answer(operation, of), **_refusals(operation)},
     }
+    if operation.name == "readAttachment":
+        said["responses"]["206"] = {"description": "The range that was asked for", "content": OCTETS}
     if operation.request is not None:
         said["requestBody"] = {"required": True, "content": {"application/json": {"schema": of[operation.request]}}}
     elif operation.name == "appendUpload":

@@ -2348,6 +2348,15 @@ export interface operations {
                     readonly "application/octet-stream": string;
                 };
             };
+            /** @description The range that was asked for */
+            readonly 206: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
+                };
+            };
             /** @description bad_request */
             readonly 400: {
                 headers: {
