@@ -68,6 +68,7 @@ class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     operator: Operator | None = None  # mail of a whole patient domain, by LMTP behind Postfix
     deliver: Literal["smtp", "append"] = "smtp"
     unknown: Literal["leave", "bounce"] = "leave"  # mail about somebody who is no patient here
+    history: bool = False  # also carry what lies in the mailbox when the bridge first sees it
     receipts: bool = True  # answer requests for a read receipt, and ask for some
 
     @property

@@ -96,6 +96,18 @@ class Inbox:
             (box, validity, uid),
         )
 
+    def is_new(self, box: str) -> bool:
+        """Whether nothing was ever taken from a box."""
+        return self._state.one("SELECT 1 FROM mails WHERE box = ? LIMIT 1", (box,)) is None
+
+    def begin(self, box: str, validity: int, uid: int) -> None:
+        """Leave what lies in a mailbox up to a UID: it came before the bridge."""
+        self._state.run(
+            "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state, reason, marked) "
+            "VALUES (?, ?, ?, x'', x'', x'', 'left', 'before', 1)",
+            (box, validity, uid),
+        )
+
     def next(self, box: str) -> Taken | None:
         """Give the oldest mail that nobody has judged."""
         query = "SELECT id FROM mails WHERE state = 'taken' AND box = ? ORDER BY id LIMIT 1"

@@ -22,10 +22,13 @@ class Folder:
 
     box: str  # name in our store
     inbox: Inbox
+    history: bool = True  # also what lay in the mailbox before it was first seen
 
     async def take(self, imap: Imap, folder: str) -> int:
         """Take what is new and give how many; raises ImapError. Each step begins with what the store says."""
         validity = await imap.select(folder)
+        if not self.history and self.inbox.is_new(self.box):
+            self.inbox.begin(self.box, validity, max(await imap.uids_after(0), default=0))
         numbers = await imap.uids_after(self.inbox.last(self.box, validity))
         for uid in numbers:
             await self._take(imap, validity, uid)

@@ -214,7 +214,7 @@ async def run(desk: Desk, ask: Resolve = resolve) -> None:
 
 
 def _mailbox(desk: Desk, box: Box, ask: Resolve) -> Mailbox:
-    return Mailbox(box, Folder(box.name, desk.inbox), desk.lives, desk.config.every, desk.work.set, ask)
+    return Mailbox(box, Folder(box.name, desk.inbox, box.history), desk.lives, desk.config.every, desk.work.set, ask)
 
 
 def _delivery(desk: Desk, box: Box, ask: Resolve) -> Delivery:

@@ -73,6 +73,7 @@ def configuration(
     imap = (
         f"""
 deliver = "append"
+history = true
 [box.imap]
 host = "localhost"
 port = {dovecot.port}

@@ -83,6 +83,20 @@ async def test_mail_is_taken_judged_and_marked_once(dovecot, tmp_path):
 
 
 @needs_dovecot
+async def test_what_came_before_the_bridge_is_left_alone(dovecot, tmp_path):
+    dovecot.put(mail(1), mail(2))
+    inbox, imap = opened(tmp_path / "inbox.db"), await connected(dovecot)
+    folder = Folder("dr", inbox, history=False)
+    assert await folder.take(imap, "INBOX") == 0
+    dovecot.put(mail(3))
+    assert await folder.take(imap, "INBOX") == 1
+    assert b"bonjour 3" in inbox.next("dr").raw
+    assert await folder.take(imap, "INBOX") == 0
+    await imap.close()
+    inbox._state.close()
+
+
+@needs_dovecot
 async def test_only_later_mails_are_named(dovecot):
     dovecot.put(mail(1), mail(2))
     imap = await connected(dovecot)
