@@ -92,4 +92,6 @@ async def test_a_practice_runs_the_bridge_from_the_terminal(server, tmp_path):
 
 async def test_what_is_not_configured_is_said(tmp_path):
     assert (await pli_bridge("mail", fails=2))["error"]["code"] == "usage"
-    assert (await pli_bridge("mail", "doctor", "--config", tmp_path / "none", fails=2))["error"]["code"] == "file_unreadable"
+    assert (await pli_bridge("mail", "doctor", "--config", tmp_path / "none", fails=2))["error"][
+        "code"
+    ] == "file_unreadable"
