@@ -115,7 +115,9 @@ class MailHost:
             Path(self._here(name)).write_text(self._here(text))
         main = self.folder / "etc" / "postfix" / "main.cf"
         here = f"virtual_mailbox_domains = {PRACTICE}"  # the hospital's boxes are on this machine too
-        patient = "maximal_backoff_time = 5s\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\ntransport_retry_time = 1s\n"
+        patient = (
+            "maximal_backoff_time = 5s\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\ntransport_retry_time = 1s\n"
+        )
         main.write_text(main.read_text().replace(here, f"{here}, {HOSPITAL}") + patient)
         boxes = [f"{name}:{{PLAIN}}secret" for name in (f"claire@{PRACTICE}", f"pli@{PRACTICE}", f"karim@{HOSPITAL}")]
         (self.folder / "etc" / "boxes").write_text("\n".join(boxes) + "\n")
