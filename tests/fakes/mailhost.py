@@ -68,6 +68,14 @@ def answers(port: int) -> bool:
     return False
 
 
+def is_gone(process: int) -> bool:
+    """Whether it has ended; where nobody collects orphans, they stay as zombies."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class MailHost:
     """nginx, Postfix and Dovecot. Our own programs listen on `port("2400")` to `port("2402")`."""
 
@@ -160,6 +168,7 @@ class MailHost:
 
     def stop(self) -> None:
         """End all three and their children."""
+        self._stop_postfix()
         for one in reversed(self._processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(one.pid, signal.SIGTERM)
@@ -169,6 +178,14 @@ class MailHost:
             except subprocess.TimeoutExpired:
                 os.killpg(one.pid, signal.SIGKILL)
                 one.wait(20)
+
+    def _stop_postfix(self) -> None:
+        """End the master of Postfix, which leaves the process group that it was started in."""
+        with contextlib.suppress(FileNotFoundError):
+            master = int((self.folder / "spool" / "pid" / "master.pid").read_text())
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(master, signal.SIGTERM)
+            until(lambda: is_gone(master), "the end of Postfix")
 
     def context(self) -> ssl.SSLContext:
         """Trust our authority and nobody else."""
