@@ -1,10 +1,13 @@
+import type { appointments } from "./fr/appointments";
 import type { fr } from "./fr/index";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
-export type Key = keyof typeof fr;
-export type Catalogue = Readonly<Record<Key, Message>>;
+export type Catalogue = Readonly<Record<keyof typeof fr, Message>>;
+/** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
+type Words = typeof fr & typeof appointments;
+export type Key = keyof Words;
 
 export const LANGUAGES = { fr: "Français", en: "English" } as const satisfies Record<Language, string>;
 
@@ -14,7 +17,21 @@ const LOADERS: Record<Language, () => Promise<Catalogue>> = {
   en: async () => (await import("./en/index")).en,
 };
 
-type Spoken = { readonly language: Language; readonly catalogue: Catalogue; readonly plural: Intl.PluralRules };
+export type Part = "appointments";
+type Messages = Readonly<Record<string, Message>>;
+
+/** What only some conversations need does not weigh on the first page. */
+const PARTS: Record<Part, Record<Language, () => Promise<Messages>>> = {
+  appointments: {
+    fr: async () => typesetAll((await import("./fr/appointments")).appointments),
+    en: async () => (await import("./en/appointments")).appointments,
+  },
+};
+// Read when a language is spoken, never drawn from.
+// eslint-disable-next-line svelte/prefer-svelte-reactivity
+const learned = new Set<Part>();
+
+type Spoken = { readonly language: Language; readonly catalogue: Messages; readonly plural: Intl.PluralRules };
 let spoken = $state.raw<Spoken | null>(null);
 
 export function isLanguage(tag: string): tag is Language {
@@ -28,9 +45,18 @@ export function preferred(tags: readonly string[]): Language {
 
 export async function speak(language: Language): Promise<void> {
   if (spoken?.language === language) return;
-  const catalogue = await LOADERS[language]();
+  const parts = await Promise.all([...learned].map((part) => PARTS[part][language]()));
+  const catalogue: Messages = Object.assign({}, await LOADERS[language](), ...parts);
   spoken = { language, catalogue, plural: new Intl.PluralRules(language) };
   document.documentElement.lang = language;
+}
+
+/** Speak of this too, from now on. */
+export async function learn(part: Part): Promise<void> {
+  if (learned.has(part)) return;
+  learned.add(part);
+  const words = await PARTS[part][language()]();
+  if (spoken !== null) spoken = { ...spoken, catalogue: { ...spoken.catalogue, ...words } };
 }
 
 export function language(): Language {
@@ -40,14 +66,14 @@ export function language(): Language {
 /** The sentence of `key` in the language spoken now. */
 export function t<K extends Key>(
   key: K,
-  ...values: [ParamsOf<(typeof fr)[K]>] extends [never] ? [] : [Readonly<Record<ParamsOf<(typeof fr)[K]>, string | number>>]
+  ...values: [ParamsOf<Words[K]>] extends [never] ? [] : [Readonly<Record<ParamsOf<Words[K]>, string | number>>]
 ): string {
   return lookUp(key, values[0] ?? {}) ?? key;
 }
 
 /** For keys made at run time; null when the catalogue has none. */
 export function lookUp(key: string, values: Values): string | null {
-  const message = (spoken?.catalogue as Record<string, Message> | undefined)?.[key];
+  const message = spoken?.catalogue[key];
   if (spoken === null || message === undefined) return null;
   return fill(message, values, spoken.plural);
 }

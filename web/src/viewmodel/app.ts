@@ -6,7 +6,6 @@ import type { Joining } from "../model/joining.ts";
 import { isPassing } from "../model/refusals.ts";
 import { AccountSettings } from "./account_settings.ts";
 import { Activation } from "./activation.ts";
-import { Appointments } from "./appointments.ts";
 import { ConversationView } from "./conversation.ts";
 import { Inbox } from "./inbox.ts";
 import { AccessJournal } from "./journal.ts";
@@ -135,7 +134,8 @@ export class App implements AppModel {
     return new ConversationView(this.#client, this.#home(), id, () => { this.go({ name: "inbox" }); });
   }
 
-  appointments(conversation: string): AppointmentsModel {
+  async appointments(conversation: string): Promise<AppointmentsModel> {
+    const { Appointments } = await import("./appointments.ts");
     return new Appointments(this.#home(), conversation);
   }
 

@@ -2,7 +2,6 @@ import type { appointments as source } from "../fr/appointments";
 import type { Message } from "../message";
 
 export const appointments: Record<keyof typeof source, Message> = {
-  "preview.appointment": "Appointment",
   "appointment.title": "Appointment",
   "appointment.neutral": "Appointment",
   "appointment.state.asked": "Appointment asked for",

@@ -1,7 +1,6 @@
 import type { Catalogue } from "../locale.svelte";
-import { appointments } from "./appointments";
 import { errors } from "./errors";
 import { screens } from "./screens";
 import { words } from "./words";
 
-export const en: Catalogue = { ...screens, ...words, ...errors, ...appointments };
+export const en: Catalogue = { ...screens, ...words, ...errors };

@@ -54,6 +54,7 @@ export const words = {
   "preview.ended": "Exchange closed by {by}",
   "preview.retracted": "{by} withdrew a message",
   "preview.unreadable": "Cannot be read here",
+  "preview.appointment": "Appointment",
   "preview.empty": "No message yet",
 
   "document.prescription": "Prescription",

@@ -1,6 +1,5 @@
 /** Appointments inside a conversation. */
 export const appointments = {
-  "preview.appointment": "Rendez-vous",
   "appointment.title": "Rendez-vous",
   "appointment.neutral": "Rendez-vous",
   "appointment.state.asked": "Demande de rendez-vous",

@@ -53,6 +53,7 @@ export const words = {
   "preview.ended": "Échange clos par {by}",
   "preview.retracted": "{by} a retiré un message",
   "preview.unreadable": "Message illisible ici",
+  "preview.appointment": "Rendez-vous",
   "preview.empty": "Pas encore de message",
 
   "document.prescription": "Ordonnance",

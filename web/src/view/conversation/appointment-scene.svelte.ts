@@ -1,25 +1,47 @@
 import { getContext, setContext } from "svelte";
+import { learn } from "../../i18n/locale.svelte";
 import type { AppModel, AppointmentsModel, AppointmentsState } from "../../viewmodel/types";
-import { following } from "../context.svelte";
 
 type Asked =
   /** The form for a proposal, or the dialog in which a patient says when. Null: about a new appointment. */
   | { readonly what: "propose" | "wish"; readonly appointment: string | null }
   | { readonly what: "cancel"; readonly appointment: string };
 
+const NOTHING: AppointmentsState = { side: null, rows: new Map(), mayBegin: false, last: null, free: { name: "none" }, problem: null };
+
 /** The appointments of the conversation on the screen, for the rows of its log, its foot and its dialogs. */
 export class AppointmentScene {
-  readonly model: AppointmentsModel;
-  readonly #followed: { readonly current: AppointmentsState };
+  #model: AppointmentsModel | null = null;
+  state = $state.raw(NOTHING);
   asked = $state.raw<Asked | null>(null);
 
-  constructor(model: AppointmentsModel) {
-    this.model = model;
-    this.#followed = following(model);
+  /** While a component is made, and until it goes. */
+  constructor(app: AppModel, conversation: string) {
+    $effect(() => {
+      let gone = false;
+      let stop = (): void => undefined;
+      void Promise.all([app.appointments(conversation), learn("appointments")]).then(([model]) => {
+        if (gone) {
+          model.dispose();
+          return;
+        }
+        this.#model = model;
+        stop = model.state.subscribe((state) => {
+          this.state = state;
+        });
+      });
+      return () => {
+        gone = true;
+        stop();
+        this.#model?.dispose();
+      };
+    });
   }
 
-  get state(): AppointmentsState {
-    return this.#followed.current;
+  /** There is one as soon as there is anything to press. */
+  get model(): AppointmentsModel {
+    if (this.#model === null) throw new Error("nothing is shown yet");
+    return this.#model;
   }
 
   compose(appointment: string | null): void {
@@ -43,7 +65,7 @@ const KEY = Symbol("appointments");
 
 /** While a component is made: its children find the scene with `theAppointments`. */
 export function provideAppointments(app: AppModel, conversation: string): AppointmentScene {
-  return setContext(KEY, new AppointmentScene(app.appointments(conversation)));
+  return setContext(KEY, new AppointmentScene(app, conversation));
 }
 
 /** Undefined where a conversation is only shown (the letter of a first visit). */

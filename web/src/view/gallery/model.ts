@@ -1,6 +1,6 @@
 import { Observable } from "../../viewmodel/observable";
 import type {
-  ActivationState, AppModel, AppointmentsState, AppState, ComposerState, ConversationState, InboxState, InvitationState, MembersState,
+  ActivationState, AppModel, AppointmentsModel, AppointmentsState, AppState, ComposerState, ConversationState, InboxState, InvitationState, MembersState,
   NewConversationState, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
 import { noAppointments } from "./appointments";
@@ -102,7 +102,7 @@ export function galleryApp(scene: Scene): AppModel {
       }),
     inbox: () => still(holding(scene.inbox ?? states.inboxPatient)),
     conversation: () => conversation(scene),
-    appointments: () => still({ ...holding(scene.appointments ?? noAppointments), instants: (day: string, time: string) => [Date.parse(`${day}T${time}Z`)] }),
+    appointments: () => Promise.resolve(still<AppointmentsModel>({ ...holding(scene.appointments ?? noAppointments), instants: (day: string, time: string) => [Date.parse(`${day}T${time}Z`)] })),
     newConversation: () =>
       still({ ...holding(scene.newConversation ?? states.newConversation), composer: composer(scene.composer ?? states.composerProfessional) }),
     write: () => still({ ...holding(scene.write ?? states.write), composer: composer(scene.composer ?? states.composer) }),

@@ -61,7 +61,8 @@ export interface AppModel {
   invitation(link: string | null): InvitationModel;
   inbox(): InboxModel;
   conversation(id: string): ConversationModel;
-  appointments(conversation: string): AppointmentsModel;
+  /** Fetched when a conversation is opened. */
+  appointments(conversation: string): Promise<AppointmentsModel>;
   newConversation(patient: string | null): NewConversationModel;
   write(to: string | null): WriteModel;
   settings(): SettingsModel;
