@@ -26,7 +26,8 @@ export type Scene = {
 
 /** A model that shows `fields` and takes every intent without doing anything. */
 function still<T extends object>(fields: Partial<NoInfer<T>>): T {
-  return new Proxy(fields, { get: (target, name) => Reflect.get(target, name) ?? (() => undefined) }) as T;
+  // `then` is absent, or a promise of a model would take the model for a promise.
+  return new Proxy(fields, { get: (target, name) => Reflect.get(target, name) ?? (name === "then" ? undefined : () => undefined) }) as T;
 }
 
 const holding = <S>(value: S): { state: Observable<S> } => ({ state: new Observable(value) });
