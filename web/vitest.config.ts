@@ -5,7 +5,6 @@ import { defineConfig } from "vitest/config";
  * Tests run in Node. A file that needs a document says so itself with
  * `// @vitest-environment happy-dom` on its first line.
  */
-// eslint-disable-next-line no-restricted-exports -- vitest reads its configuration from the default export
 export default defineConfig({
   plugins: [svelte()],
   // Svelte's client build, also under test: otherwise `mount` is the server's and throws.

@@ -153,6 +153,7 @@ def test_a_colleague_writes_by_mail_and_the_patient_answers_in_the_browser(
     last_message(anne, "voici le compte rendu de votre examen").wait_for()
     anne.sees(re.compile("Courriel MSSanté de Dr Karim Haddad"))
     anne.sees(re.compile("chiffrement de bout en bout s.arrête"))
+    anne.sees(re.compile("Chiffré jusqu.à la boîte MSSanté"))
     anne.sees(re.compile("Echographie"))
     anne.press(re.compile("^Ouvrir .*[Ee]chographie"))
     anne.page.get_by_role("dialog").get_by_text(re.compile("Page 1 sur 1|COMPTE RENDU")).first.wait_for()
