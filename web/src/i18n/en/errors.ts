@@ -80,5 +80,7 @@ export const errors = {
   "error.account_first": "This document opens at the next step.",
   "error.home_busy": "This folder is already used by another program. Wait until it has finished.",
   "error.export_differs": "This copy does not match the original exchange. Do not rely on it.",
+  "error.agenda_refused": "The practice's agenda refused. Check its access.",
+  "error.agenda_away": "The practice's agenda does not answer. Try again in a while.",
   "error.other": "Something did not work. Try again, or reload the page.",
 } as const;

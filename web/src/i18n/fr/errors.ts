@@ -83,5 +83,7 @@ export const errors = {
   "error.account_first": "Ce document s'ouvrira à l'étape suivante.",
   "error.home_busy": "Ce dossier est déjà utilisé par un autre programme. Attendez qu'il ait fini.",
   "error.export_differs": "Cette copie ne correspond pas à l'échange d'origine. Ne vous y fiez pas.",
+  "error.agenda_refused": "L'agenda du cabinet a refusé. Vérifiez ses accès.",
+  "error.agenda_away": "L'agenda du cabinet ne répond pas. Réessayez dans un moment.",
   "error.other": "Quelque chose n'a pas marché. Réessayez, ou rechargez la page.",
 } as const;
