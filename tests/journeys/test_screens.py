@@ -253,7 +253,7 @@ def test_a_dialog_gives_the_focus_back_and_escape_closes_it(show: Show) -> None:
     opener = page.get_by_role("button", name="3 personnes peuvent lire")
     opener.click()
     dialog = page.get_by_role("dialog", name="Détails de l’échange")
-    expect(dialog.get_by_text("Karim Haddad")).to_be_visible()
+    expect(dialog.get_by_text("Karim Haddad", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(opener).to_be_focused()
