@@ -148,7 +148,8 @@ export class Intake {
   async #demandParents(taken: Taken, entry: EnvelopeEntry): Promise<void> {
     const { facts, entries } = taken;
     // Who joined, or came back, without the history has no whole past to look through.
-    const sees = facts.from <= 1 && facts.people.some(({ id, history }) => id === this.#parts.me && history === "full");
+    const first = facts.from === 0 ? entry.seq : facts.from; // nothing is here yet: a page may begin anywhere
+    const sees = first <= 1 && facts.people.some(({ id, history }) => id === this.#parts.me && history === "full");
     for (const parent of entry.message?.content.parents ?? []) {
       const recent = facts.recent.some(({ id }) => id === parent) || entries.some((one) => isThis(one, parent));
       if (recent || !sees) continue;

@@ -155,5 +155,5 @@ describe("between a doctor and a patient", () => {
     opened.push(again);
     await until(async () => (await again.home.log.facts(conversation)) !== undefined, 20_000, "the conversation");
     expect((await card(new Appointments(again.home, conversation), "accepted")).id).toBe(id);
-  });
+  }, 60_000);
 });
