@@ -25,8 +25,8 @@ dev: .make/dev .make/webroot ## Server on a throw-away demo, restarted when Pyth
 	@$(BIN)/python tools/dev.py --port $(PORT)
 check: lint types rooms ## Lint, types, rooms and the quick tests: the set to run before a push
 	@$(BIN)/pytest -q -n 2 tests/unit tests/architecture
-lint: .make/dev .make/web ## ruff, eslint
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && cd web && npm run --silent lint
+lint: .make/dev .make/web ## ruff, deptry, eslint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/deptry . && cd web && npm run --silent lint
 types: .make/dev .make/web ## mypy strict, svelte-check
 	@$(BIN)/mypy && cd web && npm run --silent check
 rooms: .make/dev .make/web ## import-linter, dependency-cruiser

@@ -81,6 +81,7 @@ install || { echo "The installation failed: nothing was tested." >&2; exit 1; }
 
 section "ruff: rules" "$BIN/ruff" check .
 section "ruff: format" "$BIN/ruff" format --check .
+section "deptry: dependencies used and named" "$BIN/deptry" .
 section "import-linter: rooms of the Python code" "$BIN/lint-imports"
 section "eslint" npm --prefix web run --silent lint
 section "dependency-cruiser: rooms of the web client" npm --prefix web run --silent rooms
