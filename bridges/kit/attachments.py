@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from crypto.errors import ProtocolError, require
 
 BLOCK: Final = 1024 * 1024  # bytes read at once
 PART: Final = 4 * 1024 * 1024  # bytes of one PATCH
+SMALL: Final = BLOCK  # bytes of a document that is sealed in memory and sent anew when its transfer is cut
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds before an interrupted transfer goes on
 FOLDER: Final = "transfer"
 _BINARY: Final = frozenset({"id", "key", "sha256", "sealed_sha256"})
@@ -74,10 +76,30 @@ async def upload(device: Device, document: Document) -> Attachment:
     likeness = device.likeness("upload", to_text(document.sha256), document.name, document.document or "")
     kept = device.store.upload(likeness)
     reference = _known(device, kept) if kept else None
+    begun = reference is not None
     if reference is None:
         reference = _seal(device, document)
         device.store.keep_upload(likeness, device.keys.seal(json.dumps(reference.plain()).encode()))
-    await _send(device, sealed_path(device, reference.id), reference)
+    with sealed_path(device, reference.id).open("rb") as sealed:
+        await _send(device, sealed, reference, begun=begun)
+    return reference
+
+
+async def upload_small(device: Device, octets: bytes, document: Document) -> Attachment:
+    """Seal at most ``SMALL`` bytes in memory and hand them to the server; gives the signed reference.
+
+    The home keeps nothing of it, so no commit is waited for. Whoever calls must be able to make the same again: after
+    a crash it goes up under another id, and the server sweeps what no message names (docs/spec/api.md 6).
+
+    Raises:
+        RefusedError, UnreachableError.
+
+    """
+    file = attachment.draw()
+    sealer = attachment.Sealer(file, [octets])
+    sealed = io.BytesIO(b"".join(sealer))
+    reference = _reference(sealer, file, document)
+    await _send(device, sealed, reference, begun=False)
     return reference
 
 
@@ -114,24 +136,27 @@ def _seal(device: Device, document: Document) -> Attachment:
     if sealer.seals.sha256 != document.sha256:
         sealed_path(device, file.id).unlink()
         raise UsageError("file_unreadable", "it changed while it was read", path=str(document.path))
+    return _reference(sealer, file, document)
+
+
+def _reference(sealer: attachment.Sealer, file: attachment.FileKey, document: Document) -> Attachment:
     return sealer.seals.reference(file, name=document.name, media_type=document.media_type, document=document.document)
 
 
-async def _send(device: Device, sealed: Path, reference: Attachment) -> None:
+async def _send(device: Device, sealed: BinaryIO, reference: Attachment, *, begun: bool) -> None:
     where = await device.api.begin_upload(reference.id, reference.sealed_size)
-    offset = await device.api.upload_offset(where)
+    offset = await device.api.upload_offset(where) if begun else 0  # of an id drawn just now it has nothing
     pauses = iter(PAUSES)
-    with sealed.open("rb") as file:
-        while offset < reference.sealed_size:
-            file.seek(offset)
-            try:
-                offset = await device.api.upload_part(where, offset, file.read(PART))
-            except KitError as error:
-                pause = next(pauses, None)
-                if pause is None or not (isinstance(error, UnreachableError) or error.code == "offset_conflict"):
-                    raise
-                await asyncio.sleep(pause)
-                offset = await device.api.upload_offset(where)
+    while offset < reference.sealed_size:
+        sealed.seek(offset)
+        try:
+            offset = await device.api.upload_part(where, offset, sealed.read(PART))
+        except KitError as error:
+            pause = next(pauses, None)
+            if pause is None or not (isinstance(error, UnreachableError) or error.code == "offset_conflict"):
+                raise
+            await asyncio.sleep(pause)
+            offset = await device.api.upload_offset(where)
 
 
 async def save(device: Device, conversation: bytes, reference: Attachment, folder: Path) -> Path:

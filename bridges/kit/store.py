@@ -1,14 +1,16 @@
 """What a device remembers, in one SQLite file: public or sealed bytes only, never a key or a readable word.
 
-The pins live here: a chain or a log that the server once showed may only grow.
+The pins live here: a chain or a log that the server once showed may only grow. The SQLite of a wheel, since the one
+in our Python has a race of write-ahead logs that corrupts (docs/adr/0005).
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from pysqlite3 import dbapi2 as sqlite3
 
 from bridges.kit import wire
 
@@ -49,6 +51,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode=WAL")  # a commit is one wait for the disk instead of several
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
 

@@ -108,10 +108,10 @@ class Inbox:
             (box, validity, uid),
         )
 
-    def next(self, box: str) -> Taken | None:
-        """Give the oldest mail that nobody has judged."""
-        query = "SELECT id FROM mails WHERE state = 'taken' AND box = ? ORDER BY id LIMIT 1"
-        row = self._state.one(query, (box,))
+    def next(self, box: str, after: int = 0) -> Taken | None:
+        """Give the oldest mail that nobody has judged, behind the mail ``after``."""
+        query = "SELECT id FROM mails WHERE state = 'taken' AND box = ? AND id > ? ORDER BY id LIMIT 1"
+        row = self._state.one(query, (box, after))
         return self.show(int(row[0])) if row else None
 
     def show(self, mail: int) -> Taken | None:

@@ -43,15 +43,30 @@ class Judge:
     verdicts: Verdicts
 
     async def judge(self, box: str) -> int:
-        """Judge what waits and give how many; raises ``Undecided``."""
-        count = 0
-        while taken := self.inbox.next(box):
-            await self._one(taken)
-            count += 1
+        """Judge what waits and give how many; raises ``Undecided``. While one is carried, the next is read."""
+        count, taken = 0, self.inbox.next(box)
+        ahead = self._read(taken)
+        try:
+            while taken and ahead:
+                reading = await ahead
+                behind = self.inbox.next(box, taken.id)
+                ahead = self._read(behind)
+                await self._settle(taken, reading)
+                count += 1
+                taken = behind or self.inbox.next(box)
+                ahead = ahead or self._read(taken)
+        finally:
+            if ahead:
+                ahead.cancel()
         return count
 
-    async def _one(self, taken: Taken) -> None:
-        reading = (await self.sandbox.read(taken.raw, bodies=True)).reading
+    def _read(self, taken: Taken | None) -> asyncio.Task[Reading] | None:
+        return asyncio.create_task(self._reading(taken)) if taken else None
+
+    async def _reading(self, taken: Taken) -> Reading:
+        return (await self.sandbox.read(taken.raw, bodies=True)).reading
+
+    async def _settle(self, taken: Taken, reading: Reading) -> None:
         verdict = await self._verdict(taken, reading)
         message_id = reading.mail.message_id if reading.mail else ""
         with self.state.together():

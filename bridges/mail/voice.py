@@ -165,8 +165,11 @@ class Voice:
     async def _upload(self, file: File) -> Attachment:
         with _in_memory(file.octets) as path:
             document = Document(path, file.name, file.media_type, len(file.octets), file.sha256, file.document)
-            reference = await attachments.upload(self.client.device, document)
-            attachments.uploaded(self.client.device, document)
+            if document.size <= attachments.SMALL:
+                reference = await attachments.upload_small(self.client.device, file.octets, document)
+            else:
+                reference = await attachments.upload(self.client.device, document)
+                attachments.uploaded(self.client.device, document)
         return replace(reference, title=file.title)
 
     async def note(self, conversation: bytes, text: str, number: int) -> None:

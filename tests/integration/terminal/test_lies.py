@@ -1,10 +1,10 @@
 """A server that lies: its database and its files are changed under it, and the people at their terminals notice."""
 
 import contextlib
-import sqlite3
 import subprocess
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from tests.journeys.support import BIN, Server, Terminal, free_port, luhn, write_pdf
 

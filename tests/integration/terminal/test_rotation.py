@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from bridges.kit import accounts, claims, conversations, holders, messages
 from bridges.kit.beginning import Beginning

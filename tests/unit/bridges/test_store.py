@@ -2,12 +2,12 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from bridges.kit.store import Store
 from bridges.kit.wire import B64, EpochEntry, Event
