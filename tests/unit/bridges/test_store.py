@@ -90,3 +90,8 @@ def test_a_kept_answer_is_handed_out_once_and_not_for_ever(store):
     assert store.take_result(b"other", since=10) is None
     assert store.take_result(b"like", since=10) == b"answer of 50"
     assert store.take_result(b"like", since=10) is None
+
+
+def test_every_commit_waits_for_the_disk(store):
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: also in a write-ahead log
+    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
