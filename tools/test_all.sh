@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1
 REPORTS=.make/reports
 BIN=.venv/bin
-LIMIT=${TEST_LIMIT:-15m} # longest time of one section: a test that hangs is a failure, not a night
+LIMIT=${TEST_LIMIT:-25m} # longest time of one section: a test that hangs is a failure, not a night
 failed=()
 pytest_marks=()
 
