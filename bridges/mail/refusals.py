@@ -34,6 +34,13 @@ _TABLE: Final = (
     Refusal(
         "ins_differs", 904, "5.6.0", "INS differente", "L'INS ou les traits du document sont ceux d'une autre personne."
     ),
+    Refusal(
+        "hidden_from_patient",
+        906,
+        "5.7.1",
+        "Document non visible par le patient",
+        "Le document est marqué non visible par le patient : il ne lui est pas remis.",
+    ),
     Refusal("sender_not_entitled", 901, "5.7.1", "Auteur non habilite", "Cette adresse ne peut pas écrire ici."),
 )
 REFUSALS: Final = {each.code: each for each in _TABLE}

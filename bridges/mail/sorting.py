@@ -94,6 +94,8 @@ class Sorting:
     def _judged(self, known: Known, threads: list[Thread], reading: Reading, box: Box, mail: Mail) -> Route | Elsewhere:
         if known.status != "known":
             return Elsewhere("refused", "opposition" if known.status == "opposed" else "closed")
+        if "hidden_from_patient" in reading.warnings:
+            return Elsewhere("refused", "hidden_from_patient")
         if any(contradicts(known.person, card.patient) for card in reading.documents):
             return Elsewhere("refused", "ins_differs")
         if threads:

@@ -1,6 +1,5 @@
 """What a mail becomes: message, end, correction, refusal, report. Real conversations, mails written by hand."""
 
-from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import msgspec
@@ -9,29 +8,17 @@ import pytest
 from bridges.kit import attachments
 from bridges.kit.client import client
 from bridges.kit.messages import Draft as Words
-from bridges.mail import carrying, codes
+from bridges.mail import carrying
 from bridges.mail.inbox import Source
-from bridges.mail.inputs import Draft, Subject, Writer
 from bridges.mail.patients import Person
 from bridges.mail.xdm import open_xdm
-from bridges.mail.xdm_making import make_xdm
 from crypto import envelope, invitation
 from crypto.codec import b64, unb64
+from tests.fakes.mail_archives import AUTHOR, PDF, archive, hidden
 from tests.fakes.mail_bridge import INS, JEAN, LEROY, configuration, desk_of, mail, make_home, sent, take
 from tests.fakes.peer import Letter, Peer
 
 OTHER = "248039263001064"
-PDF = b"%PDF-1.4\nbilan\n%%EOF\n"
-AUTHOR = Writer(
-    id="99700367909",
-    title="DR",
-    family_name="LEROY",
-    given_name="Paul",
-    specialty="G15_10/SM26",
-    institution="CHU du Nord",
-    institution_id="499700367909006",
-    facility="SA07",
-)
 
 
 @pytest.fixture
@@ -54,23 +41,6 @@ async def mine(jean) -> list[bytes]:
 async def policy(jean, conversation) -> str:
     shown = (await jean.ask("GET", "/v1/conversations"))["conversations"]
     return next(each["policy"]["reply"] for each in shown if unb64(each["conversation"]) == conversation)
-
-
-def archive(ins: str = INS, *, birth_date: str = "1979-03-28", replaces: str = "", hour: int = 9) -> tuple[bytes, str]:
-    """An IHE_XDM.ZIP about a patient, and the id of its document."""
-    patient = Subject(ins=ins, birth_name="CORSE", given_names="Anne", birth_date=birth_date, sex="F")
-    made = make_xdm(
-        Draft(
-            pdf=PDF + str(hour).encode(),
-            patient=patient,
-            author=AUTHOR,
-            type=codes.table("types")["18748-4"],
-            title="Echographie",
-            made_at=datetime(2026, 11, 20, hour, tzinfo=UTC),
-            replaces=replaces,
-        )
-    )
-    return made.archive, made.document_id
 
 
 def with_files(
@@ -221,6 +191,15 @@ async def test_a_machine_gets_its_acknowledgement(bridge):
     (told,) = sent(desk)
     assert told["Subject"].startswith("[KO Intégration système !][904]")
     assert told.get_content_type() == "text/plain"
+
+
+async def test_a_document_that_is_hidden_from_the_patient_is_not_shown_to_the_patient(bridge):
+    desk, jean = bridge
+    octets, _ = archive()
+    assert await take(desk, with_files(("IHE_XDM.ZIP", hidden(octets)))) == [("refused", "hidden_from_patient")]
+    (told,) = sent(desk)
+    assert told["Subject"].startswith("[KO Intégration système !][906]")
+    assert await mine(jean) == []
 
 
 async def test_machines_and_reports_are_never_answered(bridge):
