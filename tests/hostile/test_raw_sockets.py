@@ -56,6 +56,15 @@ async def open_socket_io(practice: Scene, wire: Wire, *, connect: bool = True, *
         assert (await wire.frame())[1].startswith(b"40")
 
 
+@pytest.mark.parametrize("path", ["/v1/live?ticket={ticket}&after=0", "/v1/socket.io/?EIO=4&transport=websocket"])
+async def test_no_live_socket_tells_which_library_answers(practice: Scene, path: str):
+    async with connected(practice) as wire:
+        head = await upgraded(wire, path.format(ticket=await ticket(practice)))
+    assert statuses(head) == [101]
+    assert b"aiohttp" not in head.lower()
+    assert b"python" not in head.lower()
+
+
 LEAN_ABUSE = {
     "a reserved bit": masked(FIN | 0x40 | TEXT, b"{}"),
     "every reserved bit": masked(FIN | 0x70 | TEXT, b"{}"),

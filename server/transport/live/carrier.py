@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
+
+NAME: Final = "Pli"  # a stranger need not know which library answers
 
 
 class Carrier:
@@ -14,6 +16,7 @@ class Carrier:
     def __init__(self, handler: Callable[[Carrier], Awaitable[object]], server: Any) -> None:
         self._handler = handler
         self._socket = web.WebSocketResponse(max_msg_size=server.max_http_buffer_size, compress=False)
+        self._socket.headers["Server"] = NAME
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Open the socket and serve it to its end."""

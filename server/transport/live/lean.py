@@ -20,6 +20,7 @@ from server.services.container import Services
 from server.services.envelopes import Accepted
 from server.transport import wire
 from server.transport.address import address
+from server.transport.live.carrier import NAME
 from server.transport.live.frames import Framing, members
 from server.transport.live.gateway import Gateway
 from server.transport.live.line import Line
@@ -69,6 +70,7 @@ class LeanSocket:
 
     async def _open(self, request: web.Request, principal: Principal, after: int) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT, compress=False)
+        socket.headers["Server"] = NAME
         await socket.prepare(request)
         transport = request.transport
         if transport is None:
