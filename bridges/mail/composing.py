@@ -17,7 +17,7 @@ import msgspec
 from bridges.mail.address import Address, read_address
 from bridges.mail.files import clean_name
 from bridges.mail.inputs import Subject
-from bridges.mail.marks import HIDDEN, PATIENT_DOMAIN
+from bridges.mail.marks import HIDDEN
 from bridges.mail.words import one_line
 
 MAX_MAIL: Final = 25 * 1000 * 1000  # bytes; what a patient's box takes, all included
@@ -159,11 +159,6 @@ def stable_id(message: bytes, domain: str) -> str:
     """Give the Message-ID of a message of a conversation: always the same one."""
     read_address(f"pli@{domain}")
     return f"<pli.{hashlib.sha256(b'pli mail id' + message).hexdigest()[:40]}@{domain}>"
-
-
-def patient_box(patient: Subject) -> Address:
-    """Give the address of a patient, from the identity and never from what somebody typed."""
-    return read_address(f"{patient.ins}@{PATIENT_DOMAIN}")
 
 
 def document_subject(label: str, patient: Subject) -> str:

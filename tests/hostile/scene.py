@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import ipaddress
 import itertools
 import json
@@ -25,7 +26,7 @@ from crypto import account, conversation, holder, invitation, session
 from crypto.codec import b64, unb64
 from crypto.epoch import Roster
 from server import telemetry
-from server.transport.rest.operations import Operation
+from server.transport.rest.operations import Operation, Role
 from server.transport.rest.routes import OPERATIONS
 from tests.fakes.peer import Letter, Peer, boxes_json, now, rpps
 from tests.fakes.server import LocalServer, running
@@ -309,6 +310,17 @@ RIGHT: dict[str, Callable[[Scene], Awaitable[dict[str, Any]]]] = {
 
 
 # --- what is promised ----------------------------------------------------------------------------------------------------
+
+
+async def send(practice: Scene, name: str, body: bytes, **headers: str) -> Answer:
+    who = "" if BY_NAME[name].role in {Role.ANYONE, Role.EITHER} else "claire"
+    return await practice.call(
+        name, who=who, data=io.BytesIO(body), headers={"Content-Type": "application/json"} | headers
+    )
+
+
+async def right_bytes(practice: Scene, name: str) -> bytes:
+    return json.dumps(await practice.right(name)).encode()
 
 
 def check_refusal(name: str, answer: Answer) -> None:

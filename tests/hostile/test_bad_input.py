@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -26,27 +25,18 @@ from tests.hostile.scene import (
     DESCRIBED,
     RIGHT,
     TUS,
-    Answer,
     Scene,
     announced,
     check_refusal,
     responses,
+    right_bytes,
     scene,
+    send,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-JSON = {"Content-Type": "application/json"}
 EVERY = pytest.mark.parametrize("name", BODIED)
 WRONG = (7, -1, 2**63, 1e308, 1.5, True, "x", "", [], {}, None, [[]], {"until": "x"})
-
-
-async def send(practice: Scene, name: str, body: bytes, **headers: str) -> Answer:
-    who = "" if BY_NAME[name].role in {Role.ANYONE, Role.EITHER} else "claire"
-    return await practice.call(name, who=who, data=io.BytesIO(body), headers=JSON | headers)
-
-
-async def right_bytes(practice: Scene, name: str) -> bytes:
-    return json.dumps(await practice.right(name)).encode()
 
 
 async def test_every_operation_that_reads_a_body_is_tried():

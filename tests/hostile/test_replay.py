@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
 
 import pytest
 
-from server.transport.rest.operations import Role
-from tests.hostile.scene import (
-    BODIED,
-    BY_NAME,
-    Answer,
-    Scene,
-    check_refusal,
-    scene,
-)
+from tests.hostile.scene import BODIED, Scene, check_refusal, right_bytes, scene, send
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-JSON = {"Content-Type": "application/json"}
-EVERY = pytest.mark.parametrize("name", BODIED)
-WRONG = (7, -1, 2**63, 1e308, 1.5, True, "x", "", [], {}, None, [[]], {"until": "x"})
-
-
-async def send(practice: Scene, name: str, body: bytes, **headers: str) -> Answer:
-    who = "" if BY_NAME[name].role in {Role.ANYONE, Role.EITHER} else "claire"
-    return await practice.call(name, who=who, data=io.BytesIO(body), headers=JSON | headers)
-
-
-async def right_bytes(practice: Scene, name: str) -> bytes:
-    return json.dumps(await practice.right(name)).encode()
 
 
 async def test_the_same_request_again_gives_the_same_answer_and_changes_nothing(tmp_path):

@@ -53,15 +53,3 @@ def phone(text: str) -> str:
     if not PHONE.fullmatch(found):
         raise ValueError("not a phone number")
     return found
-
-
-def passes_luhn(identifier: str) -> bool:
-    """Say whether the eleven digits of an RPPS have their check digit.
-
-    Invented numbers of the national examples fail: a warning for people, never a refusal.
-    """
-    total = 0
-    for place, digit in enumerate(reversed(identifier[-11:])):
-        doubled = int(digit) * (1 + place % 2)
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0

@@ -209,11 +209,6 @@ def test_structures_and_phones():
             wrong()
 
 
-def test_the_check_digit_of_an_rpps_is_a_hint():
-    assert sum(identifiers.passes_luhn(f"89970036790{digit}") for digit in range(10)) == 1
-    assert not identifiers.passes_luhn("810100050075")  # an invented number of the national examples
-
-
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -20,7 +20,6 @@ from bridges.mail.composing import (
     document_name,
     document_subject,
     may_answer,
-    patient_box,
     stable_id,
 )
 from bridges.mail.inputs import Subject
@@ -141,7 +140,6 @@ def test_the_marks_of_mssante_are_written_and_read():
     )
     assert (marks.no_reply, marks.has_hidden_subject) == (True, True)
     assert ours(compose(letter(subject="[FIN]"))).mail.marks.ends_conversation
-    assert str(patient_box(PATIENT)) == "279035121518989@patient.mssante.fr"
     assert document_name("CR d'examens", PATIENT, SENT_AT) == "20261122_CR-d'examens_CORSE_Zoé.pdf"
 
 
