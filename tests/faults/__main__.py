@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.faults import links, trials
 from tests.faults.campaign import Campaign, How, Outcome, Program
-from tests.faults.mutants import MUTANTS
+from tests.faults.mutants import MUTANTS, Mutant
 from tests.faults.nodes import Nodes, Services
 from tests.faults.partitions import Partitions, deaf_worker
 from tools.services import MissingError
@@ -107,20 +107,25 @@ class Suite:
                 print(f"· mutant {mutant.name} skipped: {self.refused[mutant.needs]}")
                 continue
             self.tried += 1
-            said = await self._notice(mutant.name, mutant.needs, mutant.shows)
+            said = await self.notice(mutant)
             self.caught += said is not None
             if said is None:
                 self.failures.append(f"the mutant {mutant.name} was not noticed")
             print(f"· mutant {mutant.name}: {said or 'NOT NOTICED'}", flush=True)
 
-    async def _notice(self, name: str, needs: How, shows: str) -> str | None:
-        if needs == "sim":
-            code, said = await simulation("--mutant", name, "--first", self.seed * 1_000, "--seeds", SCHEDULES)
-            return None if code else f"noticed by {shows}, at seed {json.loads(said[-1])['seed']} of the simulation"
+    async def notice(self, mutant: Mutant) -> str | None:
+        """Run one mutant until the checker sees the promise broken that it breaks; say how, or `None`."""
+        if mutant.needs == "sim":
+            code, said = await simulation("--mutant", mutant.name, "--first", self.seed * 1_000, "--seeds", SCHEDULES)
+            return (
+                None if code else f"noticed by {mutant.shows}, at seed {json.loads(said[-1])['seed']} of the simulation"
+            )
         for number in range(1, TRIES + 1):
-            campaign = self._campaign(needs, FOR_A_MUTANT[needs] * number, self.seed + number, name)
+            campaign = self._campaign(
+                mutant.needs, FOR_A_MUTANT[mutant.needs] * number, self.seed + number, mutant.name
+            )
             breaches = (await campaign.play(self.forks)).breaches
-            if any(breach.promise == shows for breach in breaches):
+            if any(breach.promise == mutant.shows for breach in breaches):
                 promises = sorted({breach.promise for breach in breaches}, key=lambda one: int(one[1:]))
                 return f"noticed by {', '.join(promises)}"
         return None

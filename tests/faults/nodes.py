@@ -29,6 +29,7 @@ COMMANDS = {
     "flush": (("FLUSHALL",), ("SCRIPT", "FLUSH"), ("CLIENT", "KILL", "TYPE", "pubsub")),
 }
 """What Redis is told: to answer nobody for 700 ms; to drop its data and its listeners, as a failover does."""
+REDIS_FAULTS = ("kill", "stop", "pause", "flush")
 SETTLED = 20.0  # seconds in which a killed service is back
 Fault = Callable[[random.Random, Stage], Awaitable[None]]
 
@@ -74,6 +75,8 @@ class Nodes(Campaign):
     """One run of two nodes. ``faults`` is the number of all faults, of every kind."""
 
     services: Services | None = None
+    redis_hurt: int = 0
+    """How often Redis was hurt so far."""
 
     async def play(self, forks: Program | None = None) -> Outcome:
         services = self.services
@@ -146,10 +149,11 @@ class Nodes(Campaign):
         await _again(postgres)
 
     async def _redis(self, chance: random.Random, stage: Stage) -> None:
-        """Kill it, or let it stand still, or make it forget everything it knows and whom it talks to."""
+        """Kill it, or let it stand still, or make it forget everything it knows and whom it talks to: each in its turn."""
         assert self.services is not None
         redis = self.services.redis
-        kind = chance.choice(("kill", "kill", "stop", "pause", "flush"))
+        kind = REDIS_FAULTS[(self.seed + self.redis_hurt) % len(REDIS_FAULTS)]
+        self.redis_hurt += 1
         stage.history.add("fault", kind=f"redis {kind}")
         stage.count("redis_faults")
         stage.count(f"redis_{kind}")

@@ -1,4 +1,7 @@
-"""The short form of `make faults`: every kind of fault once, and mutants that show the checker sees them."""
+"""The numbers of every run (reliability.md 5.2, G1 to G6), in parts that two processes share, and mutants that must be noticed.
+
+`make faults` does the same in one go with all mutants, `make faults-release` with the numbers of a release.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults import links, trials
-from tests.faults.campaign import Campaign, Program
+from tests.faults.__main__ import AT_ONCE, IN_CI, Suite
+from tests.faults.campaign import Campaign, How, Program
 from tests.faults.fragile_disk import FragileDisk, Node
 from tests.faults.mutants import MUTANTS
-from tests.faults.nodes import Nodes, Services
+from tests.faults.nodes import REDIS_FAULTS, Nodes, Services
 from tests.faults.partitions import Partitions, deaf_worker
 from tools.services import MissingError
 
@@ -35,16 +39,23 @@ async def forks() -> Iterator[Program]:  # type: ignore[misc]
     await asyncio.sleep(0)  # let the loop forget the pipe
 
 
-async def test_kills_lose_nothing(home: Path, forks: Program) -> None:
-    outcome = await Campaign("kill", 12, SEED, home).play(forks)
+def parts(how: How) -> pytest.MarkDecorator:
+    """Split the faults of a run into histories, each with a seed of its own."""
+    return pytest.mark.parametrize("seed", range(SEED, SEED + -(-IN_CI[how] // AT_ONCE[how])))
+
+
+@parts("kill")
+async def test_kills_lose_nothing(home: Path, forks: Program, seed: int) -> None:
+    outcome = await Campaign("kill", AT_ONCE["kill"], seed, home).play(forks)
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
     assert outcome.history.of("unknown"), "a campaign without a broken request proves nothing"
 
 
 @needs_disk
-async def test_power_cuts_lose_nothing(home: Path, forks: Program) -> None:
-    outcome = await Campaign("cut", 8, SEED, home).play(forks)
+@parts("cut")
+async def test_power_cuts_lose_nothing(home: Path, forks: Program, seed: int) -> None:
+    outcome = await Campaign("cut", AT_ONCE["cut"], seed, home).play(forks)
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
     assert outcome.counts["documents"] > 0
@@ -61,29 +72,35 @@ def services() -> Iterator[Services]:
 
 
 @pytest.mark.postgres
-async def test_two_nodes_lose_nothing_while_all_around_crashes(services: Services, home: Path, forks: Program) -> None:
-    outcome = await Nodes("nodes", 7, SEED, home, services=services).play(forks)
+@parts("nodes")
+async def test_two_nodes_lose_nothing_while_all_around_crashes(
+    services: Services, home: Path, forks: Program, seed: int
+) -> None:
+    outcome = await Nodes("nodes", AT_ONCE["nodes"], seed, home, services=services).play(forks)
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
-    assert outcome.counts["postgres_crashes"] == 4
+    assert outcome.counts["postgres_crashes"] == AT_ONCE["nodes"] * 4 // 7
+    assert {f"redis_{kind}" for kind in REDIS_FAULTS} <= set(outcome.counts)
 
 
 NO_SPACES = links.refused()
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(
-    "spaces",
-    [
-        False,
-        pytest.param(
-            True, marks=pytest.mark.skipif(NO_SPACES is not None, reason=f"no network namespaces: {NO_SPACES}")
-        ),
-    ],
-    ids=["proxies", "namespaces"],
-)
-async def test_parted_wires_lose_nothing(services: Services, home: Path, forks: Program, spaces: bool) -> None:
-    outcome = await Partitions("partitions", 4, SEED, home, services=services, spaces=spaces).play(forks)
+@parts("partitions")
+@pytest.mark.skipif(NO_SPACES is not None, reason=f"no network namespaces: {NO_SPACES}")
+async def test_parted_wires_lose_nothing(services: Services, home: Path, forks: Program, seed: int) -> None:
+    faults = AT_ONCE["partitions"]
+    outcome = await Partitions("partitions", faults, seed, home, services=services, spaces=True).play(forks)
+    assert outcome.breaches == []
+    assert outcome.counts["acknowledged"] > 50
+    assert outcome.counts["node_partitions"] == faults
+
+
+@pytest.mark.postgres
+async def test_wires_parted_by_proxies_lose_nothing(services: Services, home: Path, forks: Program) -> None:
+    """What a machine that refuses namespaces does instead: the same faults, fewer."""
+    outcome = await Partitions("partitions", 4, SEED, home, services=services, spaces=False).play(forks)
     assert outcome.breaches == []
     assert outcome.counts["acknowledged"] > 50
     assert outcome.counts["node_partitions"] == 4
@@ -95,19 +112,33 @@ async def test_a_deaf_worker_asks_within_a_bound(services: Services, home: Path,
     assert told["deaf"] > 1, "the hint did arrive: the worker was not deaf"
 
 
-@pytest.mark.parametrize(
-    "name", ["acknowledges_before_commit", "does_not_join_repeats_of_one_batch", "overwrites_receipts"]
-)
+def mutants(*needs: How) -> pytest.MarkDecorator:
+    """Name the mutants that such campaigns show."""
+    return pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.needs in needs])
+
+
+async def noticed(name: str, home: Path, forks: Program, services: Services | None = None) -> bool:
+    """Tell whether the checker sees the promise broken that the mutant breaks: a crash would not do."""
+    suite = Suite(SEED, home, services, refused={})
+    suite.forks = forks
+    return await suite.notice(MUTANTS[name]) is not None
+
+
+@mutants("kill", "run", "sim")
 async def test_a_mutant_is_noticed(name: str, home: Path, forks: Program) -> None:
-    needs = MUTANTS[name].needs
-    outcome = await Campaign(needs, 8 if needs == "kill" else 15, SEED, home, name).play(forks)
-    assert MUTANTS[name].shows in {breach.promise for breach in outcome.breaches}
+    assert await noticed(name, home, forks)
 
 
 @needs_disk
-@pytest.mark.parametrize("name", ["syncs_at_checkpoints", "forgets_the_names_of_documents"])
+@mutants("cut")
 async def test_a_careless_disk_is_noticed(name: str, home: Path, forks: Program) -> None:
-    assert (await Campaign("cut", 6, SEED, home, name).play(forks)).breaches
+    assert await noticed(name, home, forks)
+
+
+@pytest.mark.postgres
+@mutants("nodes")
+async def test_a_careless_database_is_noticed(name: str, services: Services, home: Path, forks: Program) -> None:
+    assert await noticed(name, home, forks, services)
 
 
 @needs_disk
