@@ -224,22 +224,6 @@ async def test_ending_a_session_closes_its_socket(pair):
         assert (await line.ws.receive()).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
 
 
-async def test_whoever_has_no_session_any_more_is_not_heard(pair):
-    """Neither during the goodbye: a client that does not answer the closing frame could go on talking."""
-    claire, jean, conversation = pair
-    submission = jean.words(conversation, "après la fin")
-    async with lean(jean, after=await position(jean)) as line:
-        await jean.ask("DELETE", "/v1/sessions/current")
-        assert (await line.next())["t"] == "ended"
-        before = await claire.feed()
-        for ref in range(3):
-            await line.ws.send_json(
-                {"t": "send", "ref": ref, "conversation": b64(conversation), "submission": submission}
-            )
-        assert (await line.ws.receive()).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
-    assert (await claire.feed())["last"] == before["last"]
-
-
 @pytest.mark.parametrize(
     "frame", ['{"t":"ack"}', '{"t":"ack","position":-1}', '{"t":"dance"}', "[", '{"t":"ack","position":1,"x":1}']
 )
