@@ -323,6 +323,9 @@ async def test_a_client_that_asks_and_does_not_read_is_answered_when_it_does(ser
     """Ten thousand commands whose answers nobody reads: what waits stays small, and every answer comes in the end."""
     _, jean, _ = pair
     stuck, transport = await raw_line(server, jean)
+    transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536
+    )  # else the kernel's grows
     count, told, most = 10_000, b"", 0
     asked = masked(b'{"t":"send","ref":1,"conversation":"AAAA","submission":{"envelope":"","kind":"message"}}')
     asking = asyncio.create_task(asyncio.to_thread(stuck.sendall, asked * count))
