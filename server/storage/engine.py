@@ -63,7 +63,7 @@ def writer(database: Path) -> Connection:
         "synchronous=FULL",
         "foreign_keys=ON",
         "busy_timeout=5000",
-        "wal_autocheckpoint=2000",
+        "wal_autocheckpoint=8000",  # 32 MiB: a page that many messages change is copied into the database once for all
         "journal_size_limit=67108864",
         "cache_size=-65536",
     ):
