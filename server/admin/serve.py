@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -28,6 +29,8 @@ from server.transport.runner import Runner
 
 IDLE: Final = 15  # seconds a connection may wait between or within the headers of requests
 GRACE: Final = 10  # seconds that running requests get when the server ends
+COLLECT: Final = (10_000, 20, 20)
+"""``gc.set_threshold``. With Python's own 700, looking for garbage among what is in use was a seventh of the work."""
 
 
 def run(settings: Settings) -> int:
@@ -87,9 +90,17 @@ async def _serve(settings: Settings, worker: Worker) -> None:
             await kept.enter_async_context(office.open_to(settings.data, app[SERVICES], url))
             await kept.enter_async_context(scrape.open_to(app, settings))
         telemetry.info("serving", pid=os.getpid(), host=settings.host)
+        _settle()
         worker.ready(url)
         name = await _signalled(worker.parent)
         telemetry.info("ending", signal=name)
+
+
+def _settle() -> None:
+    """Spare the collector the modules and tables that stay to the end, and let it look less often at the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def _mount(app: web.Application, settings: Settings) -> None:

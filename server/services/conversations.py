@@ -172,14 +172,16 @@ class ConversationService:
         """
 
         def query(view: Transaction) -> tuple[Member, list[Event], int]:
-            member = _member(view, conversation, principal.account)
-            head = _head(view, conversation)
+            reading = view.conversations.reader(conversation, principal.account)
+            if reading is None:
+                raise NotFoundError
+            member, last = reading
             floor = member.since if member.history is History.NONE else 1
             if before is not None:
                 found = view.log.before(conversation, before, floor, limit)
             else:
                 found = view.log.after(conversation, max(after or 0, floor - 1), limit)
-            return member, view.log.with_boxes(found, principal.account), head.last_seq
+            return member, view.log.with_boxes(found, principal.account), last
 
         member, found, last = await self.store.read(query)
         if member.role is not Role.PATIENT:

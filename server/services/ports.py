@@ -142,6 +142,9 @@ class Conversations(Protocol):
     def member(self, conversation: ConversationId, account: AccountId) -> Member | None:
         """Return an account's place in a conversation."""
 
+    def reader(self, conversation: ConversationId, account: AccountId) -> tuple[Member, int] | None:
+        """Return an account's place in a conversation, and the newest seq there."""
+
     def save_member(self, conversation: ConversationId, member: Member) -> None:
         """Store a new member, or one that comes back. What was before it does not count as unread."""
 

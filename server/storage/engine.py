@@ -13,6 +13,11 @@ from server.storage.faults import Fault
 _FULL: Final = frozenset({13, 4874})  # SQLITE_FULL, SQLITE_IOERR_SHMSIZE
 _DISK: Final = frozenset({10, 11, 26})  # IOERR, CORRUPT, NOTADB: primary codes
 
+# The driver asks every ``bytes`` and ``None`` that is bound how it wants to be stored, and each makes and drops two
+# exceptions before it is stored as it is: 4 us a value, a tenth of a message's price. So there is an answer.
+sqlite.register_adapter(bytes, bytes)
+sqlite.register_adapter(type(None), lambda nothing: nothing)
+
 FLOOR: Final = (3, 51, 3)
 """Older SQLites lose data when two connections checkpoint at once (the "WAL-reset" race)."""
 
@@ -58,7 +63,7 @@ def writer(database: Path) -> Connection:
         "synchronous=FULL",
         "foreign_keys=ON",
         "busy_timeout=5000",
-        "wal_autocheckpoint=2000",
+        "wal_autocheckpoint=8000",  # 32 MiB: a page that many messages change is copied into the database once for all
         "journal_size_limit=67108864",
         "cache_size=-65536",
     ):

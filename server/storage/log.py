@@ -168,23 +168,26 @@ class SqlLog:
             " WHERE f.account = ? AND f.position > ? ORDER BY f.position LIMIT ?",
             account, after, limit,
         )  # fmt: skip
-        return [FeedEntry(row[10], self._whole(event_of(row), account)) for row in rows]
+        events = self.with_boxes([event_of(row) for row in rows], account)
+        return [FeedEntry(row[10], event) for row, event in zip(rows, events, strict=True)]
 
     def with_boxes(self, events: list[Event], reader: bytes) -> list[Event]:
         """Fill in the epoch records, and the key boxes that are ``reader``'s."""
-        return [self._whole(event, reader) for event in events]
-
-    def _whole(self, event: Event, reader: bytes) -> Event:
-        if event.type == "epoch":
-            row = self._rows.one(
-                "SELECT p.record, b.box FROM epoch p LEFT JOIN epoch_box b ON b.conversation = p.conversation"
-                " AND b.epoch = p.epoch AND b.member = ? WHERE p.conversation = ? AND p.epoch = ?",
-                reader, event.conversation, event.epoch,
+        epochs = [event for event in events if event.type == "epoch"]
+        if epochs:
+            here, conversations = self._rows.among(list({event.conversation for event in epochs}))
+            these, numbers = self._rows.among(list({event.epoch for event in epochs}))
+            rows = self._rows.all(
+                "SELECT p.conversation, p.epoch, p.record, b.box FROM epoch p"  # noqa: S608
+                " LEFT JOIN epoch_box b ON b.conversation = p.conversation AND b.epoch = p.epoch AND b.member = ?"
+                f" WHERE p.conversation {here} AND p.epoch {these}",
+                reader, *conversations, *numbers,
             )  # fmt: skip
-            if row:
-                event.body = row[0]
-                event.boxes = {reader: row[1]} if row[1] else {}
-        return event
+            found = {(row[0], row[1]): (row[2], row[3]) for row in rows}
+            for event in epochs:
+                event.body, box = found[event.conversation, event.epoch]
+                event.boxes = {reader: box} if box else {}
+        return events
 
     def _events_where(self, where: str, *values: Any) -> list[Event]:
         return [event_of(row) for row in self._rows.all(f"SELECT {EVENT} FROM event e WHERE {where}", *values)]  # noqa: S608

@@ -7,11 +7,13 @@ its name and quotes the request. Here the same becomes a problem document (docs/
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from typing_extensions import override
 
+from server.transport.prepared import Prepared
 from server.transport.rest.problems import MEANINGS, SAFE_HEADERS, problem
 
 
@@ -21,8 +23,9 @@ class Runner(web.AppRunner):
     @override
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
+        handle: Any = Prepared(self.app, made.request_handler).handle
         return _Server(
-            made.request_handler, request_factory=made.request_factory, loop=made._loop, **made._kwargs  # noqa: SLF001
+            handle, request_factory=made.request_factory, loop=made._loop, **made._kwargs  # noqa: SLF001
         )  # fmt: skip
 
 

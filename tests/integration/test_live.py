@@ -281,13 +281,12 @@ async def test_socket_io_closes_on_other_words(pair, said):
             await gone.wait()
 
 
-async def test_a_reader_that_stops_reading_stays_bounded(server, pair):
-    """Thousands of large events for a peer whose window is full of unread bytes: what waits for it stays small."""
-    claire, jean, conversation = pair
-    stuck = socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=5)
-    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+async def raw_line(server, peer, room=65_536):
+    """Open the lean socket on a connection whose reading is up to the test; ``room`` bytes may wait in the kernel."""
+    stuck = socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=PATIENCE)
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     key = base64.b64encode(os.urandom(16)).decode()
-    path = f"/v1/live?ticket={await ticket(jean)}&after={await position(jean)}"
+    path = f"/v1/live?ticket={await ticket(peer)}&after={await position(peer)}"
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: x",
@@ -297,13 +296,46 @@ async def test_a_reader_that_stops_reading_stays_bounded(server, pair):
     ]
     await asyncio.to_thread(stuck.sendall, "\r\n".join([*lines, f"Sec-WebSocket-Key: {key}", "", ""]).encode())
     await asyncio.to_thread(stuck.recv, 1024)
+    (line,) = server.app[GATEWAY]._lines[peer.id]
+    return stuck, line._transport
+
+
+def masked(text):
+    """A text frame of a client, whose mask changes nothing."""
+    assert len(text) < 126
+    return b"\x81" + struct.pack(">B", 0x80 | len(text)) + b"\0\0\0\0" + text
+
+
+async def test_a_reader_that_stops_reading_stays_bounded(server, pair):
+    """Thousands of large events for a peer whose window is full of unread bytes: what waits for it stays small."""
+    claire, jean, conversation = pair
+    stuck, transport = await raw_line(server, jean, room=4096)
     for _ in range(60):
         await claire.say(conversation, "x" * 60_000)
         # It acknowledges what it never read, so only the bytes that wait can stop the server.
-        ack = b'{"t":"ack","position":%d}' % await position(jean)
-        masked = bytes(byte ^ 0 for byte in ack)
-        await asyncio.to_thread(stuck.sendall, b"\x81" + struct.pack(">B", 0x80 | len(ack)) + b"\0\0\0\0" + masked)
-    (line,) = server.app[GATEWAY]._lines[jean.id]
-    waiting = line._transport.get_write_buffer_size()
+        await asyncio.to_thread(stuck.sendall, masked(b'{"t":"ack","position":%d}' % await position(jean)))
+    waiting = transport.get_write_buffer_size()
     stuck.close()
     assert 100_000 < waiting < 1_000_000
+
+
+async def test_a_client_that_asks_and_does_not_read_is_answered_when_it_does(server, pair):
+    """Ten thousand commands whose answers nobody reads: what waits stays small, and every answer comes in the end."""
+    _, jean, _ = pair
+    stuck, transport = await raw_line(server, jean)
+    transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536
+    )  # else the kernel's grows
+    count, told, most = 10_000, b"", 0
+    asked = masked(b'{"t":"send","ref":1,"conversation":"AAAA","submission":{"envelope":"","kind":"message"}}')
+    asking = asyncio.create_task(asyncio.to_thread(stuck.sendall, asked * count))
+    async with asyncio.timeout(PATIENCE):
+        while not (most and most == transport.get_write_buffer_size()):  # until nothing moves any more
+            most = transport.get_write_buffer_size()
+            await asyncio.sleep(0.1)
+        while told.count(b'"t":"refused"') < count:
+            told += await asyncio.to_thread(stuck.recv, 1 << 20)
+            most = max(most, transport.get_write_buffer_size())
+        await asking
+    stuck.close()
+    assert 100_000 < most < 1_000_000

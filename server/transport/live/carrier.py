@@ -7,7 +7,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from server.transport.live.inlet import Inlet
+
 NAME: Final = "Pli"  # a stranger need not know which library answers
+CARRIER: Final = "pli.carrier"
+"""Where a connection's environment has it."""
 
 
 class Carrier:
@@ -15,25 +19,29 @@ class Carrier:
 
     def __init__(self, handler: Callable[[Carrier], Awaitable[object]], server: Any) -> None:
         self._handler = handler
-        self._socket = web.WebSocketResponse(max_msg_size=server.max_http_buffer_size, compress=False)
-        self._socket.headers["Server"] = NAME
+        self.inlet = Inlet(largest=server.max_http_buffer_size)
+        self.inlet.headers["Server"] = NAME
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Open the socket and serve it to its end."""
-        await self._socket.prepare(environ["aiohttp.request"])
-        await self._handler(self)
-        return self._socket
+        environ[CARRIER] = self
+        await self.inlet.prepare(environ["aiohttp.request"])
+        try:
+            await self._handler(self)
+        finally:
+            self.inlet.take(None)
+        return self.inlet
 
     async def close(self) -> None:
         """End the socket."""
-        await self._socket.close()
+        await self.inlet.close()
 
     async def send(self, message: str | bytes) -> None:
         """Send one frame."""
         if isinstance(message, bytes):
-            await self._socket.send_bytes(message)
+            await self.inlet.send_bytes(message)
         else:
-            await self._socket.send_str(message)
+            await self.inlet.send_str(message)
 
     async def wait(self) -> str | bytes:
         """Wait for the next frame.
@@ -42,7 +50,7 @@ class Carrier:
             OSError: the socket has ended.
 
         """
-        data = (await self._socket.receive()).data
+        data = (await self.inlet.receive()).data
         if not isinstance(data, str | bytes):
             raise OSError  # what the library takes for the end
         return data

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from server.domain.events import Event
-from server.domain.ids import AccountId, b64
+from server.domain.ids import AccountId
 from server.transport import wire
 
 
@@ -55,8 +55,7 @@ class Told:
         return self._shared
 
     def _encode(self, account: AccountId | None) -> bytes:
-        event = wire.encode(wire.event(self._event, account))
-        return b'"conversation":"' + b64(self._event.conversation).encode() + b'","event":' + event
+        return wire.told_json(self._event, account).encode()
 
 
 def members(value: wire.Wire) -> bytes:

@@ -23,12 +23,14 @@ from server.transport.address import address
 from server.transport.live.carrier import NAME
 from server.transport.live.frames import Framing, members
 from server.transport.live.gateway import Gateway
+from server.transport.live.inlet import Inlet
 from server.transport.live.line import Line
 from server.transport.origin import is_own
 from server.transport.wire import SubmissionWire, Wire
 
 LARGEST: Final = 512 * 1024  # bytes of a frame: an envelope in base64url and what stands around it
-HEARTBEAT: Final = 25  # seconds
+SILENCE: Final = 25  # seconds before a ping
+CROWDED: Final = 0.05  # seconds between looks at a reader who does not fetch its answers
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -69,7 +71,7 @@ class LeanSocket:
             return await self._open(request, principal, after)
 
     async def _open(self, request: web.Request, principal: Principal, after: int) -> web.StreamResponse:
-        socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT, compress=False)
+        socket = Inlet(largest=LARGEST, silence=SILENCE)
         socket.headers["Server"] = NAME
         await socket.prepare(request)
         transport = request.transport
@@ -77,6 +79,7 @@ class LeanSocket:
             return socket
 
         def close(code: str) -> None:
+            socket.take(None)  # whoever has no session any more is not listened to while the goodbye is under way
             line.say("ended", b'"code":"' + code.encode() + b'"')
             self.gateway.shut(line)
             _closing.add(task := asyncio.ensure_future(socket.close(code=WSCloseCode.POLICY_VIOLATION)))
@@ -87,23 +90,33 @@ class LeanSocket:
             await line.begin()
             await self._serve(socket, line)
         finally:
+            socket.take(None)
             self.gateway.shut(line)
         return socket
 
-    async def _serve(self, socket: web.WebSocketResponse, line: Line) -> None:
+    async def _serve(self, socket: Inlet, line: Line) -> None:
+        """Heed what is said, where it arrives; what is left over ends the line or is a hurry that must wait."""
+        socket.take(lambda text: not line.is_crowded and self._heed(line, text))
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 return
-            try:
-                said = _read(message.data)
-            except (msgspec.DecodeError, RecursionError):
+            await _uncrowded(line)  # meanwhile nothing is read, so nothing piles up
+            if not self._heed(line, message.data):
                 await socket.close(code=WSCloseCode.INVALID_TEXT)
                 return
-            if isinstance(said, Ack):
-                self.gateway.acknowledge(line, said.position)
-            else:
-                self._send(line, said)
+
+    def _heed(self, line: Line, text: str) -> bool:
+        """Do what a message says; False when it is none of ours."""
+        try:
+            said = _read(text)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        if isinstance(said, Ack):
+            self.gateway.acknowledge(line, said.position)
+        else:
+            self._send(line, said)
+        return True
 
     def _send(self, line: Line, said: Send) -> None:
         """Submit without a task: the answer is written when the commit is done."""
@@ -127,6 +140,11 @@ class LeanSocket:
 
 _closing: Final[set[asyncio.Future[bool]]] = set()
 """Closings under way: a task that nobody holds may be collected."""
+
+
+async def _uncrowded(line: Line) -> None:
+    while line.is_crowded:  # noqa: ASYNC110  # the transport tells only aiohttp when it has emptied
+        await asyncio.sleep(CROWDED)
 
 
 def _position(text: str) -> int:

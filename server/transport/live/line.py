@@ -87,6 +87,11 @@ class Line:
             self.say(name, members)
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether so much waits to be read by the peer that nothing more may be asked for."""
+        return self._transport.get_write_buffer_size() > FULL and not self._transport.is_closing()
+
+    @property
     def is_behind(self) -> bool:
         """Whether it was told to catch up, and has not yet."""
         return self._behind

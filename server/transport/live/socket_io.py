@@ -19,7 +19,7 @@ from server.domain.errors import BadRequestError, DomainError
 from server.domain.ids import unb64
 from server.services.container import Services
 from server.transport.address import address
-from server.transport.live.carrier import Carrier
+from server.transport.live.carrier import CARRIER, Carrier
 from server.transport.live.engine import slim
 from server.transport.live.frames import Framing
 from server.transport.live.gateway import Gateway
@@ -30,7 +30,7 @@ PATH: Final = "/v1/socket.io"
 LARGEST: Final = 65_536  # bytes of a packet
 GREETING: Final = 10  # seconds to say whose connection it is
 GOODBYE: Final = 1  # second for the last words
-_ACK: Final = re.compile(r'2\["ack",\{"position":(0|[1-9]\d{0,14})\}\]')
+_ACK: Final = re.compile(r'42\["ack",\{"position":(0|[1-9]\d{0,14})\}\]')
 _BINARY: Final = ("5", "6")  # packets that announce attachments; a peer could make us wait for 100,000 of them
 _MALFORMED: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What the library's parser makes of packets that no client writes."""
@@ -84,11 +84,6 @@ class SocketIO:
         if isinstance(packet, bytes) or packet[:1] in _BINARY:
             await self._hang_up(engine_sid)
             return
-        if plain := _ACK.fullmatch(packet):  # the one packet that comes all the time takes no detour
-            line = self._lines.get(self._server.manager.sid_from_eio_sid(engine_sid, "/"))
-            if line is not None:
-                self.gateway.acknowledge(line, int(plain[1]))
-                return
         try:
             await self._server._handle_eio_message(engine_sid, packet)  # noqa: SLF001  # no public door before the parser
         except _MALFORMED:
@@ -117,8 +112,10 @@ class SocketIO:
         )
         self._lines[sid] = line
         self._places[sid] = place
+        carrier: Carrier = environ[CARRIER]
         environ.clear()  # the library keeps it to the end: a copy of every header
         environ["aiohttp.request"] = request
+        carrier.inlet.take(lambda text: self._heed(sid, text))
         self._run(self._begin(sid, line))
 
     async def _begin(self, sid: str, line: Line) -> None:
@@ -128,6 +125,14 @@ class SocketIO:
         if engine is not None:
             await engine.queue.join()
         await line.begin()
+
+    def _heed(self, sid: str, text: str) -> bool:
+        """Take the one packet that comes all the time, where it arrives; the library would make two tasks of it."""
+        plain, line = _ACK.fullmatch(text), self._lines.get(sid)
+        if plain is None or line is None:
+            return False
+        self.gateway.acknowledge(line, int(plain[1]))
+        return True
 
     async def _acknowledge(self, sid: str, said: object = None) -> None:
         line = self._lines.get(sid)

@@ -11,7 +11,7 @@ from server.domain.ids import ConversationId, InvitationId, MemberId, b64, unb64
 from server.domain.place import Place
 from server.services.epochs import NewEpoch, OfferedInvitation
 from server.transport import wire
-from server.transport.rest.operations import Call, Operation, Role
+from server.transport.rest.operations import Answer, Call, Operation, Role
 from server.transport.wire import AcceptedWire, EventWire, PolicyWire, SubmissionWire, Wire
 
 LATEST = 2**53 - 1
@@ -226,7 +226,7 @@ async def change_members(call: Call) -> EpochBegun:
     return EpochBegun(epoch=epoch, seq=seq)
 
 
-async def events(call: Call) -> EventsShown:
+async def events(call: Call) -> Answer:
     """Show events after or before a seq, ascending."""
     query: EventsQuery = call.query
     if query.after is not None and query.before is not None:
@@ -234,7 +234,7 @@ async def events(call: Call) -> EventsShown:
     found, last = await call.services.conversations.events(
         call.who, _conversation(call), after=query.after, before=query.before, limit=query.limit
     )
-    return EventsShown(events=[wire.event(each, call.who.account) for each in found], last_seq=last)
+    return Answer(wire.events_json(found, call.who.account, last))
 
 
 async def mark_read(call: Call) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from server.domain.ids import b64
 from server.transport import wire
 from server.transport.rest.conversations import LATEST
-from server.transport.rest.operations import Call, Operation, Role
+from server.transport.rest.operations import Answer, Call, Operation, Role
 from server.transport.wire import FeedEntryWire, Wire
 
 
@@ -34,16 +34,12 @@ class Ticket(Wire):
     expires: int
 
 
-async def since(call: Call) -> FeedShown:
+async def since(call: Call) -> Answer:
     """Return what an account has missed; wait for it if nothing is there yet."""
     query: FeedQuery = call.query
     account = call.who.account
     found, last = await call.services.feed.since(account, query.after, limit=query.limit, wait=query.wait)
-    return FeedShown(
-        events=[wire.entry(each, account) for each in found],
-        position=found[-1].position if found else query.after,
-        last=last,
-    )
+    return Answer(wire.feed_json(found, account, found[-1].position if found else query.after, last))
 
 
 async def acknowledge(call: Call) -> None:

@@ -107,14 +107,14 @@ async def by_code(call: Call) -> CodeShown:
     return CodeShown(id=b64(found.id), code_box=b64(found.code_box or b""))
 
 
-async def events(call: Call) -> EventsShown:
+async def events(call: Call) -> Answer:
     """Show the letter to an open invitation, before there is an account."""
     query: EventsQuery = call.query
     with tries(call.limits.invitation_address, call.address, InvitationUnknownError):
         member, found, last = await call.services.invitations.events(
             _invitation(call), after=query.after, limit=query.limit
         )
-    return EventsShown(events=[wire.event(each, member) for each in found], last_seq=last)
+    return Answer(wire.events_json(found, member, last))
 
 
 async def refuse(call: Call) -> None:

@@ -16,6 +16,7 @@ from aiohttp import web
 from server.domain.errors import UnauthenticatedError
 from server.domain.session import Principal
 from server.services.container import Services
+from server.transport import wire
 from server.transport.rest import limits
 from server.transport.rest.limits import Limits
 
@@ -82,7 +83,8 @@ class Operation:
 
 
 class Answer(web.Response):
-    """A JSON answer with a status of its own."""
+    """A JSON answer with a status of its own, or one that is written already."""
 
-    def __init__(self, body: msgspec.Struct, status: int) -> None:
-        super().__init__(body=msgspec.json.encode(body), status=status, content_type="application/json")
+    def __init__(self, body: msgspec.Struct | bytes, status: int = 200) -> None:
+        written = body if isinstance(body, bytes) else wire.encode(body)
+        super().__init__(body=written, status=status, content_type="application/json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from server.domain.errors import (
@@ -33,7 +32,7 @@ from server.transport.rest import (
 )
 from server.transport.rest.json import read_body, read_query
 from server.transport.rest.limits import Limits
-from server.transport.rest.operations import Call, Operation
+from server.transport.rest.operations import Answer, Call, Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *server_info.OPERATIONS,
@@ -93,7 +92,7 @@ def endpoint(operation: Operation, services: Services, counters: Limits) -> Endp
             return result
         if result is None:
             return web.Response(status=204)
-        return web.Response(body=msgspec.json.encode(result), status=operation.status, content_type="application/json")
+        return Answer(result, operation.status)
 
     return answer
 
