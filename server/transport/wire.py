@@ -83,7 +83,23 @@ class RetractedEvent(Wire, tag_field="type", tag="retracted"):
     target_seq: int
 
 
-EventWire = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent
+class TrimmedWire(Wire, rename={"first": "from"}):
+    """Where a log begins now (docs/spec/api.md 8.2)."""
+
+    first: int
+    before: int
+
+
+class TrimmedEvent(Wire, tag_field="type", tag="trimmed", rename={"first": "from"}):
+    seq: int
+    at: int
+    first: int
+    before: int
+
+
+EventWire = (
+    EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent | TrimmedEvent
+)
 
 
 _PLAIN: Final[dict[str, type[LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent]]] = {
@@ -164,6 +180,8 @@ def event(value: Event, reader: bytes | None = None) -> EventWire:
         )
     if value.type == "policy":
         return PolicyEvent(seq=value.seq, at=value.at, policy=PolicyWire(**detail["policy"]), by=detail["by"])
+    if value.type == "trimmed":
+        return TrimmedEvent(seq=value.seq, at=value.at, first=detail["from"], before=detail["before"])
     return _PLAIN[value.type](seq=value.seq, at=value.at, **detail)
 
 

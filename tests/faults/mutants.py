@@ -284,7 +284,7 @@ def does_not_catch_lines_up() -> None:
     """A line hears what happens from now on; what it missed stays missed."""
 
     async def from_now_on(self: Any) -> None:
-        _, newest = await self._feed(2**53 - 1, 1)
+        newest = (await self._feed(2**53 - 1, 1)).last
         self._sent = self._acked = self._newest = newest
         self._catching_up = False
 

@@ -22,6 +22,7 @@ class FeedQuery(Wire):
 class FeedShown(Wire):
     events: list[FeedEntryWire]
     position: int
+    first: int
     last: int
 
 
@@ -38,11 +39,12 @@ async def since(call: Call) -> FeedShown:
     """Return what an account has missed; wait for it if nothing is there yet."""
     query: FeedQuery = call.query
     account = call.who.account
-    found, last = await call.services.feed.since(account, query.after, limit=query.limit, wait=query.wait)
+    found = await call.services.feed.since(account, query.after, limit=query.limit, wait=query.wait)
     return FeedShown(
-        events=[wire.entry(each, account) for each in found],
-        position=found[-1].position if found else query.after,
-        last=last,
+        events=[wire.entry(each, account) for each in found.entries],
+        position=found.entries[-1].position if found.entries else query.after,
+        first=found.first,
+        last=found.last,
     )
 
 
