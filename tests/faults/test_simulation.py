@@ -59,7 +59,7 @@ def test_a_failing_seed_fails_again_in_the_same_way(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pushes_before_commit", "keeps_lost_hints_to_itself"])
+@pytest.mark.parametrize("name", ["pushes_before_commit", "keeps_lost_hints_to_itself", "lets_go_before_the_term"])
 def test_a_mutant_is_noticed(home: Path, name: str) -> None:
     told = simulate(home, "--mutant", name, "--first", SEED, "--seeds", 600)
     assert MUTANTS[name].shows in told["noticed"]

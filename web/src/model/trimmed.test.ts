@@ -100,12 +100,14 @@ it("reads its conversations anew when its feed has lost what came between", asyn
   server.cutSockets();
   server.now = now - 90 * DAY;
   await say(hers.home, conversation, "Entre-temps.");
+  const other = await conversationOf(hers.home, patient.account, "Une autre chose.");
   server.now = now;
   await say(hers.home, conversation, "Maintenant.");
   await until(() => server.envelopes(conversation).length === 5);
   shortenFeeds(server, 1);
   his.tab.online.set(true);
   await untilTexts(his.home, conversation, ["Bonjour.", "Deux comprimés.", "Revenez en mars.", "Entre-temps.", "Maintenant."]);
+  await untilTexts(his.home, other, ["Une autre chose."]);
   expect(await alarmOf(his)).toBeNull();
   expect(await his.home.log.cursor()).toBe(server.accounts.get(patient.account)?.feed.at(-1)?.position);
 });
@@ -137,15 +139,17 @@ it("alarms at bytes that go without a word", async () => {
 });
 
 it.each([
-  ["a term of nothing", () => ({ from: 6, before: now + DAY })],
-  ["shorter than any term", () => ({ from: 6, before: now - 20 * DAY })],
-  ["old, but behind something younger", () => over(6)],
-])("alarms when a new message is called over: %s", async (_, said) => {
+  ["a term of nothing", 0, () => ({ from: 6, before: now + DAY })],
+  ["shorter than any term", 0, () => ({ from: 6, before: now - 20 * DAY })],
+  ["younger by its own time", 0, () => over(6)],
+  ["old by its own time, but behind something younger", 90, () => over(6)],
+])("alarms when a new message is called over: %s", async (_, days, said) => {
   his.tab.online.set(false);
   server.cutSockets();
-  server.now = now;
+  server.now = now - days * DAY;
   await say(hers.home, conversation, "Arrêtez le traitement.");
   await until(() => server.envelopes(conversation).length === 4);
+  server.now = now;
   trim(server, conversation, said());
   his.tab.online.set(true);
   await until(async () => (await alarmOf(his)) === "withheld");
