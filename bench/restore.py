@@ -120,7 +120,7 @@ def _document(connection: Any, data: Path, conversation: bytes, account: bytes) 
     path.write_bytes(os.urandom(DOCUMENT))
     row = (attachment, account, DOCUMENT, DOCUMENT, AT)
     connection.execute("INSERT INTO attachment (id, account, size, received, created_at) VALUES (?, ?, ?, ?, ?)", row)
-    connection.execute("INSERT INTO attachment_link VALUES (?, ?)", (attachment, conversation))
+    connection.execute("INSERT INTO attachment_link VALUES (?, ?, ?)", (attachment, conversation, 0))
 
 
 def timed(*words: str) -> float:

@@ -26,6 +26,7 @@ from server.services.invitations import InvitationService
 from server.services.journal import JournalService
 from server.services.opposition import OppositionService
 from server.services.pace import Pace
+from server.services.retention import RetentionService
 from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
 from server.settings import Settings
@@ -121,6 +122,7 @@ def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryB
         invitations=InvitationService(store, clock, chains, sessions),
         opposition=OppositionService(store, clock, pace, chains),
         journal=journal,
+        retention=RetentionService(store, clock),
         feed=feed,
     )
 

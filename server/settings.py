@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
+from server.domain.retention import SHORTEST
+
 PREFIX: Final = "PLI_"
 FOREIGN: Final = frozenset({"PLI_HOME", "PLI_SERVER", "PLI_PASSPHRASE", "PLI_TEST_LIMIT"})
 """Variables of ``pli-bridge`` and of the test suite, which may stand in the same environment."""
@@ -48,6 +50,13 @@ def _amount(text: str) -> int:
     if amount <= 0:
         raise ValueError("say a number above zero")
     return amount
+
+
+def _term(text: str) -> int:
+    days = _amount(text)
+    if days < SHORTEST:
+        raise ValueError(f"at least {SHORTEST} days: devices take a shorter term for a lie")
+    return days
 
 
 def _url(text: str) -> str:
@@ -114,6 +123,14 @@ class Settings:
         _As(
             _amount,
             "Days that the access journal of patients is kept; for ever when empty. Ask your data protection officer.",
+        ),
+    ] = None
+    message_days: Annotated[
+        int | None,
+        _As(
+            _term,
+            "Days that messages and their documents are kept, 30 or more; for ever when empty. Read"
+            " `docs/operate/retention.md` first.",
         ),
     ] = None
     database_url: Annotated[

@@ -52,6 +52,9 @@ async def say(
     reply: Reply = None
     if role in PRACTICE and role != "service":
         right = client.messages.log_of(conversation).reply_right()
+        if right.by is None:  # what decided it is no longer kept: what the server mirrored stays
+            policy = ready.detail.policy
+            right = ReplyRight(policy.reply, policy.until)
         reply = "open" if name in {"propose", "offer"} else _restated(right)
     payload = appointments.write(name, appointment, fields, reply=reply)
     return await client.messages.post(ready, Letter(payload), likeness)

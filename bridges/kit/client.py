@@ -11,8 +11,9 @@ from bridges.kit.conversations import Conversation, Conversations
 from bridges.kit.device import Device, opened
 from bridges.kit.errors import RefusedError, UnreachableError
 from bridges.kit.feed import Feed
+from bridges.kit.files import safe_name
 from bridges.kit.home import Home
-from bridges.kit.log import Log, open_log
+from bridges.kit.log import Line, Log, open_log
 from bridges.kit.membership import Membership
 from bridges.kit.messages import Messages
 from bridges.kit.outbox import Outbox
@@ -21,6 +22,7 @@ from bridges.kit.starting import Starting
 from bridges.kit.views import attachments_of
 from bridges.kit.wire import Summary, to_text
 from bridges.kit.words import say
+from crypto.content import Attachment
 from crypto.errors import ProtocolError
 
 
@@ -88,12 +90,30 @@ class Client:
         if save is not None:
             for line in reading.log.lines:
                 for reference in attachments_of(line):
-                    path = await attachments.save(self.device, conversation, reference, save)
-                    reading.paths[reference.id] = str(path)
-                    read.append((line.id, reference.id))
+                    path = await self.save(reading, line, reference, save)
+                    if path is not None:
+                        reading.paths[reference.id] = str(path)
+                        read.append((line.id, reference.id))
         if receipt and await self._acknowledge(reading, read):
             return replace(await self.look(conversation), paths=reading.paths)
         return reading
+
+    async def save(self, reading: Reading, line: Line, reference: Attachment, folder: Path) -> Path | None:
+        """Save a document; none when the server has let it go with its message, as it may (7.6).
+
+        Raises:
+            as ``attachments.save``.
+
+        """
+        try:
+            return await attachments.save(self.device, reading.conversation.id, reference, folder)
+        except RefusedError as refused:
+            begins = reading.log.trimmed
+            if refused.code != "not_found" or begins is None or line.seq >= begins.first:
+                raise
+        name = safe_name(reference.name)
+        self.device.tell(say(f"Le serveur n'a plus ce document : {name}", f"The server no longer has: {name}"))
+        return None
 
     async def _acknowledge(self, reading: Reading, opened: list[tuple[bytes, bytes]]) -> bool:
         """Sign a receipt. What was read stays readable when it cannot leave; it then waits in the outbox."""

@@ -6,11 +6,11 @@ import shutil
 import struct
 import tempfile
 import zipfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bridges.kit import attachments
 from bridges.kit.client import Client, Reading
 from bridges.kit.device import milliseconds
 from bridges.kit.errors import AlarmError, UsageError
@@ -24,6 +24,7 @@ from crypto.content import Attachment
 MANIFEST: Final = "export.json"
 KEYS: Final = "keys.json"
 MESSAGES: Final = "messages.json"
+TRIMMED: Final = "trimmed.json"
 PAGE: Final = "messages.html"
 
 
@@ -33,6 +34,8 @@ class Exported:
 
     messages: int
     documents: int
+    trimmed: dict[str, int] | None
+    """Where it begins, when not at the beginning of the conversation, and how much is missing."""
 
 
 async def export(client: Client, conversation: bytes, out: Path) -> Exported:
@@ -61,12 +64,15 @@ async def export(client: Client, conversation: bytes, out: Path) -> Exported:
             for event in store.events(conversation):
                 if event.type == "envelope" and event.envelope and event.id:
                     archive.writestr(envelope_name(event.seq, event.id), event.envelope)
-            documents = await _documents(client, reading, archive, Path(folder))
-            views = plain_views(reading.log, reading.people)
+            documents, gone = await _documents(client, reading, archive, Path(folder))
+            trimmed = _trimmed(reading.log, gone)
+            if trimmed is not None:
+                _write(archive, TRIMMED, trimmed)
+            views = plain_views(reading.log, reading.people, gone)
             _write(archive, MESSAGES, {"subject": reading.conversation.roster.subject, "messages": views})
             archive.writestr(PAGE, page(reading.conversation.roster.subject, views))
         _publish(partial, out)
-    return Exported(len(views), documents)
+    return Exported(len(views), documents, missing_view(trimmed))
 
 
 def _require_new(out: Path) -> None:
@@ -101,22 +107,47 @@ def _keys(reading: Reading) -> list[dict[str, Any]]:
     return [{"epoch": number, "cek": to_text(ring[number].cek.reveal())} for number in sorted(ring)]
 
 
-async def _documents(client: Client, reading: Reading, archive: zipfile.ZipFile, folder: Path) -> int:
-    written = set()
+async def _documents(
+    client: Client, reading: Reading, archive: zipfile.ZipFile, folder: Path
+) -> tuple[int, set[bytes]]:
+    """Write the documents; tells how many, and which ones the server no longer has, as it may (7.6)."""
+    written, gone = set(), set()
     for line in reading.log.lines:
         for reference in attachments_of(line):
             name = document_name(reference)
-            if name not in written:
-                path = await attachments.save(client.device, reading.conversation.id, reference, folder)
-                archive.write(path, name)
-                path.unlink()
-                written.add(name)
-    return len(written)
+            if name in written:
+                continue
+            path = await client.save(reading, line, reference, folder)
+            if path is None:
+                gone.add(reference.id)
+                continue
+            archive.write(path, name)
+            path.unlink()
+            written.add(name)
+            gone.discard(reference.id)
+    return len(written), gone
 
 
-def plain_views(log: Log, people: People) -> list[dict[str, Any]]:
-    """Describe the messages by what is signed alone: nothing that only a server tells."""
-    paths = {a.id: document_name(a) for line in log.lines for a in attachments_of(line)}
+def _trimmed(log: Log, gone: Collection[bytes]) -> dict[str, Any] | None:
+    if log.trimmed is None:
+        return None
+    places = [{"seq": line.seq, "id": to_text(line.id), "kind": line.kind} for line in log.lines if line.trimmed]
+    documents = sorted(to_text(each) for each in gone)
+    return {"from": log.trimmed.first, "before": log.trimmed.before, "places": places, "documents": documents}
+
+
+def missing_view(trimmed: Mapping[str, Any] | None) -> dict[str, int] | None:
+    """Count what ``trimmed.json`` names."""
+    if trimmed is None:
+        return None
+    messages = sum(place["kind"] != "receipt" for place in trimmed["places"])
+    counts = {"missing": messages, "documents_missing": len(trimmed["documents"])}
+    return {"from": trimmed["from"], "before": trimmed["before"], **counts}
+
+
+def plain_views(log: Log, people: People, gone: Collection[bytes] = ()) -> list[dict[str, Any]]:
+    """Describe the messages by what is signed alone: nothing that only a server tells. ``gone``: documents not here."""
+    paths = {a.id: document_name(a) for line in log.lines for a in attachments_of(line) if a.id not in gone}
     views = message_views(log, people, paths=paths)
     return [{name: value for name, value in view.items() if name not in {"at", "warning"}} for view in views]
 
@@ -152,14 +183,16 @@ def page(subject: str, views: list[dict[str, Any]]) -> str:
     return head % (title, title) + "".join(_article(view) for view in views) + "</body></html>\n"
 
 
+def _link(attachment: dict[str, Any]) -> str:
+    name = html.escape(attachment["name"])
+    return name if attachment["path"] is None else f'<a href="{html.escape(attachment["path"])}">{name}</a>'
+
+
 def _article(view: dict[str, Any]) -> str:
     author = view["author"] or {"name": "", "role": "", "verified": False}
     mark = " ✓" if author["verified"] else ""
     text = html.escape(view["text"]).replace("\n", "<br>")
-    links = "".join(
-        f'<li><a href="{html.escape(a["path"])}">{html.escape(a["name"])}</a> sha256 {a["sha256"]}</li>'
-        for a in view["attachments"]
-    )
+    links = "".join(f"<li>{_link(a)} sha256 {a['sha256']}</li>" for a in view["attachments"])
     read = "".join(f"<li>{html.escape(r['name'])}: {r['at']}</li>" for r in view["read_by"])
     who = f"{html.escape(author['name'])}{mark} ({html.escape(author['role'])})"
     return (

@@ -35,20 +35,27 @@ class Feed:
             UnreachableError.
 
         """
-        entries: list[FeedEntry] = []
-        position = self.position
-        while True:
-            page = await self.device.api.feed(position)
-            if not page.events:
-                break
-            entries += page.events
-            position = page.events[-1].position
-        conversations = dict.fromkeys(bytes(entry.conversation) for entry in entries)
+        entries, position, anew = await self._news()
+        named = (bytes(entry.conversation) for entry in entries)
+        conversations = dict.fromkeys([*(await self._all() if anew else ()), *named])
         sound = [await self._sync(each) for each in conversations]
         if position > self.position and all(sound):
             await self.device.api.acknowledge(position)
             self.device.store.learn(CURSOR, str(position).encode())
         return entries
+
+    async def _news(self) -> tuple[list[FeedEntry], int, bool]:
+        """Fetch what follows; tells the new position, and whether the feed no longer has all that came between."""
+        entries: list[FeedEntry] = []
+        position, anew = self.position, False
+        while (page := await self.device.api.feed(position)).events:
+            anew = anew or max(page.first, page.events[0].position) > position + 1
+            entries += page.events
+            position = page.events[-1].position
+        return entries, position, anew
+
+    async def _all(self) -> list[bytes]:
+        return [bytes(each.conversation) for each in await self.device.api.conversations()]
 
     async def _sync(self, conversation: bytes) -> bool:
         try:

@@ -9,12 +9,14 @@ from typing import Final
 
 from bridges.kit import wire
 from bridges.kit.conversations import Conversation, Conversations
-from crypto import envelope, reply_right
+from bridges.kit.device import milliseconds
+from crypto import envelope, reply_right, trimming
 from crypto.content import Kind
 from crypto.conversation import Opened
 from crypto.envelope import Message
 from crypto.errors import ProtocolError
 from crypto.reply_right import ReplyRight
+from crypto.trimming import Trimmed
 
 KINDS: Final[dict[str, Kind]] = {"message": "message", "receipt": "receipt", "end": "end"}
 
@@ -30,6 +32,10 @@ class Line:
     message: Message | None
     error: str | None = None
     retracted: bool = False
+    trimmed: bool = False
+    """The server no longer had its bytes when this device came to it (7.6)."""
+    kind: str = "message"
+    """In the clear beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Log:
     """All lines in order."""
 
     lines: Sequence[Line]
+    trimmed: Trimmed | None = None
+    """Where the server's log begins, when it no longer does at its beginning."""
     receipts: dict[bytes, list[tuple[int, int]]] = field(default_factory=dict)
     """By member: (all up to this seq, at this time), in the order of the log."""
 
@@ -79,17 +87,37 @@ async def open_log(conversations: Conversations, conversation: Conversation) -> 
 
     """
     events = conversations.device.store.events(conversation.id)
+    trimmed = _beginning(events, conversation.detail)
     before = conversations.lines.setdefault(conversation.id, {})
-    log = _open(conversation.opened, events, before)
+    log = _open(conversation.opened, events, before, trimmed)
     if any(line.error in {"bad_device", "unknown_epoch"} for line in log.lines):
         conversation.opened = (await conversations.refresh_members(conversation)).opened  # signed with a newer device?
-        log = _open(conversation.opened, events, before)
+        log = _open(conversation.opened, events, before, trimmed)
     before.update({line.id: line for line in log.lines if line.message})
     _require_whole(conversation, log, conversations.device.id)
     return log
 
 
-def _open(opened: Opened, events: Sequence[wire.Event], before: Mapping[bytes, Line]) -> Log:
+def _beginning(events: Sequence[wire.Event], detail: wire.Summary) -> Trimmed | None:
+    """Read where the log begins, and refuse what no honest server says of it (7.6)."""
+    now, first, last = milliseconds(), 1, 0
+    newest, upto = None, None
+    for event in events:
+        if event.seq != last + 1:  # it begins here for us, or does again: what was told before is not ours to compare
+            first, upto = event.seq, None
+        last = event.seq
+        if event.type == "trimmed" and event.first is not None and event.before is not None:
+            told = Trimmed(event.first, event.before)
+            newest = trimming.accept(newest, told, seq=event.seq, at=event.at, now=now)
+            upto = newest if event.seq <= detail.last_seq else upto
+    if newest is not None:
+        newest.require_older((event.seq, event.at) for event in events)
+    said = Trimmed(detail.trimmed.first, detail.trimmed.before) if detail.trimmed else None
+    trimming.require_mirrored(upto, said, first=first, now=now)
+    return newest or said
+
+
+def _open(opened: Opened, events: Sequence[wire.Event], before: Mapping[bytes, Line], trimmed: Trimmed | None) -> Log:
     taken_back = {event.id for event in events if event.type == "retracted"}
     lines = []
     newest = 1
@@ -99,8 +127,17 @@ def _open(opened: Opened, events: Sequence[wire.Event], before: Mapping[bytes, L
         elif event.type == "envelope":
             taken = event.id in taken_back
             known = None if taken or event.id is None else before.get(event.id)
-            lines.append(known or _line(opened, event, newest, taken_back=taken))
-    return Log(lines, receipts_of(lines))
+            lines.append(known or _line(opened, event, newest, gone=_gone(event, trimmed, taken_back=taken)))
+    return Log(lines, trimmed, receipts_of(lines))
+
+
+def _gone(event: wire.Event, trimmed: Trimmed | None, *, taken_back: bool) -> str | None:
+    """Say why there are no bytes to open: taken back, or let go by the server; a place that nothing explains raises."""
+    if taken_back or event.envelope is not None:
+        return "retracted" if taken_back else None
+    if trimmed is None or event.seq >= trimmed.first:
+        raise ProtocolError("withheld", "a place without its message")
+    return "trimmed"
 
 
 def _same_record(opened: Opened, event: wire.Event) -> int:
@@ -109,10 +146,13 @@ def _same_record(opened: Opened, event: wire.Event) -> int:
     return event.epoch
 
 
-def _line(opened: Opened, event: wire.Event, newest: int, *, taken_back: bool) -> Line:
+def _line(opened: Opened, event: wire.Event, newest: int, *, gone: str | None) -> Line:
     assert event.id is not None, "envelope events have an id (api.md 4)"
-    if taken_back:
-        return Line(event.seq, event.at, event.id, None, retracted=True)
+    if gone is not None:
+        kind = event.kind or "message"
+        return Line(
+            event.seq, event.at, event.id, None, retracted=gone == "retracted", trimmed=gone == "trimmed", kind=kind
+        )
     if event.envelope is None or envelope.message_id(event.envelope) != event.id:
         return Line(event.seq, event.at, event.id, None, error="open_failed")
     try:
@@ -147,5 +187,7 @@ def _require_whole(conversation: Conversation, log: Log, me: bytes) -> None:
     policy = conversation.detail.policy
     known = not log.errors and not any(line.retracted for line in log.lines)
     at_once = not log.lines or log.lines[-1].seq <= conversation.detail.last_seq
-    if known and at_once:
-        log.reply_right().require_mirrored(policy.reply, policy.until)
+    right = log.reply_right()
+    decided = right.by is not None or not any(line.trimmed for line in log.lines)  # else what decided it is gone
+    if known and at_once and decided:
+        right.require_mirrored(policy.reply, policy.until)

@@ -7,7 +7,7 @@ import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Never
+from typing import Final, Literal, Never
 
 import msgspec
 
@@ -17,7 +17,7 @@ from bridges.kit.directory import certified
 from bridges.kit.errors import AlarmError, UsageError
 from bridges.kit.log import Line, Log, receipts_of
 from bridges.kit.people import People
-from bridges.kit.views import attachments_of
+from bridges.kit.views import attachments_of, is_receipt
 from crypto import envelope
 from crypto.account_chain import AccountChain
 from crypto.certificate import Certificate
@@ -57,6 +57,21 @@ class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: list[EpochKey]
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    seq: int
+    id: wire.B64
+    kind: Literal["message", "receipt", "end"]
+
+
+class Gone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from"}):
+    """``trimmed.json``: what the server no longer had."""
+
+    first: int
+    before: int
+    places: list[Place]
+    documents: list[wire.B64]
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What holds."""
@@ -69,6 +84,8 @@ class Verified:
     documents: int
     retracted: int
     """Messages that the server said were taken back: nothing signed tells, so a reader is told the number."""
+    trimmed: dict[str, int] | None
+    """Where it begins when not at the beginning of the conversation, and how much is missing: the server's word too."""
 
 
 def verify(path: Path) -> Verified:
@@ -113,14 +130,19 @@ class _Check:
         told = self._take(export.MESSAGES)
         said = json.loads(told)
         gone = {(v["seq"], wire.from_text(v["id"])) for v in said["messages"] if v["type"] == "retracted"}
-        found = self._log(opened, gone)
+        trimmed = self._trimmed()
+        found = self._log(opened, gone, trimmed)
         self._whole(opened, found, manifest)
-        documents = self._documents(found)
-        subject = self._same_words(manifest, opened, found, told)
+        documents = self._documents(found, trimmed)
+        subject = self._same_words(manifest, opened, found, told, trimmed)
         if self.left:
             _differ("a file that does not belong")
-        shown = [line for line in found.lines if not _is_receipt(line)]
-        return Verified(manifest, subject, len(accounts), opened.chain.epoch, len(shown), documents, len(gone))
+        shown = sum(not line.trimmed and not is_receipt(line) for line in found.lines)
+        missing = export.missing_view(msgspec.to_builtins(trimmed, enc_hook=wire.to_text) if trimmed else None)
+        return Verified(manifest, subject, len(accounts), opened.chain.epoch, shown, documents, len(gone), missing)
+
+    def _trimmed(self) -> Gone | None:
+        return wire.loads(self._take(export.TRIMMED), Gone) if export.TRIMMED in self.left else None
 
     def _take(self, name: str, limit: int = SMALL) -> bytes:
         if name not in self.left:
@@ -154,8 +176,12 @@ class _Check:
                 raise ProtocolError("wrong_commit")
         return Opened(chain, ring, accounts)
 
-    def _log(self, opened: Opened, gone: set[tuple[int, bytes]]) -> Log:
+    def _log(self, opened: Opened, gone: set[tuple[int, bytes]], trimmed: Gone | None) -> Log:
         lines = [Line(seq, 0, message, None, retracted=True) for seq, message in gone]
+        for place in trimmed.places if trimmed else ():
+            if trimmed and place.seq >= trimmed.first:
+                raise ProtocolError("withheld", "missing, and younger than what the server keeps")
+            lines.append(Line(place.seq, 0, bytes(place.id), None, trimmed=True, kind=place.kind))
         for name in self._names("envelopes"):
             named = _ENVELOPE.fullmatch(name)
             if named is None:
@@ -168,7 +194,7 @@ class _Check:
         seqs = [line.seq for line in lines]
         if len(seqs) != len(set(seqs)):
             _differ("order of the envelopes")
-        return Log(lines, receipts_of(lines))
+        return Log(lines, receipts=receipts_of(lines))
 
     def _whole(self, opened: Opened, found: Log, manifest: Manifest) -> None:
         """Parents are there and come first. Who came without the history was never given them."""
@@ -181,11 +207,19 @@ class _Check:
                 if parent not in places and author and author.history == "full":
                     raise ProtocolError("withheld")
 
-    def _documents(self, found: Log) -> int:
+    def _documents(self, found: Log, trimmed: Gone | None) -> int:
+        """Check each document that a message names; one may be missing that only messages before the beginning name."""
         references = {export.document_name(a): a for line in found.lines for a in attachments_of(line)}
-        for name, reference in references.items():
+        kept = {
+            a.id for line in found.lines for a in attachments_of(line) if trimmed is None or line.seq >= trimmed.first
+        }
+        gone = {bytes(each) for each in trimmed.documents} if trimmed else set()
+        if gone & kept or not gone <= {reference.id for reference in references.values()}:
+            raise ProtocolError("withheld", "a document is missing that the server keeps")
+        here = {name: each for name, each in references.items() if each.id not in gone}
+        for name, reference in here.items():
             self._document(name, reference)
-        return len(references)
+        return len(here)
 
     def _document(self, name: str, reference: Attachment) -> None:
         if name not in self.left:
@@ -200,7 +234,7 @@ class _Check:
         if digest.digest() != reference.sha256:
             raise ProtocolError("open_failed", "a document is not what was signed")
 
-    def _same_words(self, manifest: Manifest, opened: Opened, found: Log, told: bytes) -> str:
+    def _same_words(self, manifest: Manifest, opened: Opened, found: Log, told: bytes, trimmed: Gone | None) -> str:
         """Compare what people read with what the envelopes say."""
         accounts = opened.accounts
 
@@ -209,7 +243,8 @@ class _Check:
 
         people = People(certificate, opened, names_of(opened), found)
         subject = opened.roster.subject
-        views = export.plain_views(found, people)
+        gone = [bytes(each) for each in trimmed.documents] if trimmed else ()
+        views = export.plain_views(found, people, gone)
         if told != export.dump({"subject": subject, "messages": views}):
             _differ(export.MESSAGES)
         if self._take(export.PAGE) != export.page(subject, views).encode():
@@ -236,7 +271,3 @@ def _open(sealed: bytes, opened: Opened) -> Message:
             if refused.code != "wrong_kind":
                 raise
     raise ProtocolError("wrong_kind")
-
-
-def _is_receipt(line: Line) -> bool:
-    return line.message is not None and line.message.content.type == "receipt"

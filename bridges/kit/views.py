@@ -31,10 +31,15 @@ def attachments_of(line: Line) -> list[Attachment]:
     return list(line.message.content.payload["attachments"])
 
 
+def is_receipt(line: Line) -> bool:
+    """Tell whether a line only says that something was read."""
+    return line.message is not None and line.message.content.type == "receipt"
+
+
 def message_views(
     log: Log, people: People, *, delivered: Mapping[bytes, int] | None = None, paths: Mapping[bytes, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Describe every message of a log, in order. Receipts show in ``read_by`` and ``opened_by`` of what they are about.
+    """Describe every message that is here, in order. Receipts show in ``read_by`` and ``opened_by`` of others.
 
     Args:
         log: opened.
@@ -44,8 +49,16 @@ def message_views(
 
     """
     replaced = reply_right.replaced(log.messages)
-    shown = [line for line in log.lines if not (line.message and line.message.content.type == "receipt")]
+    shown = [line for line in log.lines if not line.trimmed and not is_receipt(line)]
     return [_message(line, log, people, replaced, delivered=delivered, paths=paths or {}) for line in shown]
+
+
+def beginning_view(log: Log) -> dict[str, int] | None:
+    """Say where the server's log begins, and how many messages before it are not here; none: it has everything."""
+    if log.trimmed is None:
+        return None
+    missing = sum(line.trimmed and line.kind != "receipt" for line in log.lines)
+    return {"from": log.trimmed.first, "before": log.trimmed.before, "missing": missing}
 
 
 def message_view(line: Line, log: Log, people: People, *, delivered: Mapping[bytes, int]) -> dict[str, Any]:
@@ -68,7 +81,7 @@ def _message(
         "seq": line.seq,
         "at": line.at,
         "author": None,
-        "type": "retracted" if line.retracted else "invalid",
+        "type": "retracted" if line.retracted else "trimmed" if line.trimmed else "invalid",
         "text": "",
         "reply": None,
         "replaced_by": to_text(replaced[line.id]) if line.id in replaced else None,
@@ -88,8 +101,8 @@ def _message(
 
 def _state(line: Line, readers: Mapping[bytes, int], delivered: Mapping[bytes, int]) -> str:
     """Give accepted, delivered or read: what has happened to it at anybody else than its author."""
-    if line.retracted:
-        return "retracted"
+    if line.retracted or line.trimmed:
+        return "retracted" if line.retracted else "trimmed"
     if readers:
         return "read"
     author = line.message.author.id if line.message else None

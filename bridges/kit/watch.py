@@ -149,6 +149,8 @@ def _describe(entry: FeedEntry, reading: Reading | None) -> Event:
         return _envelope(entry, reading)
     if event.type == "epoch":
         return {"type": "members", "at": event.at, "epoch": event.epoch, "members": reading.people.members()}
+    if event.type == "trimmed":
+        return {"type": "trimmed", "at": event.at, "before": event.before}
     if event.type == "policy" and event.policy:
         return {"type": "reply", "at": event.at, "reply": event.policy.reply, "until": event.policy.until}
     return {"type": event.type, "at": event.at, **_refusal(entry.event, reading)}

@@ -151,6 +151,13 @@ class Policy(msgspec.Struct, frozen=True):
     by: B64 | None = None
 
 
+class Trimmed(msgspec.Struct, frozen=True, rename={"first": "from"}):
+    """Where a log begins now (api.md 8.2)."""
+
+    first: int
+    before: int
+
+
 class Summary(msgspec.Struct, frozen=True):
     conversation: B64
     epoch: int
@@ -163,6 +170,7 @@ class Summary(msgspec.Struct, frozen=True):
     box: B64 | None = None
     last_at: int = 0
     refused: str | None = None
+    trimmed: Trimmed | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -226,7 +234,7 @@ class EpochPage(msgspec.Struct, frozen=True):
     epochs: list[EpochEntry]
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, rename={"first": "from"}):
     """One event of a conversation's log; which members are set depends on ``type`` (api.md 4)."""
 
     seq: int
@@ -247,6 +255,8 @@ class Event(msgspec.Struct, frozen=True):
     patient: B64 | None = None
     professional: B64 | None = None
     blocked: bool | None = None
+    first: int | None = None
+    before: int | None = None
 
 
 class EventPage(msgspec.Struct, frozen=True):
@@ -316,6 +326,7 @@ class FeedPage(msgspec.Struct, frozen=True):
     events: list[FeedEntry]
     position: int
     last: int
+    first: int = 1
 
 
 class Ticket(msgspec.Struct, frozen=True):

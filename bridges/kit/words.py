@@ -351,6 +351,7 @@ STATES: Final = {
     "delivered": ("remis", "delivered"),
     "read": ("lu", "read"),
     "retracted": ("retiré", "taken back"),
+    "trimmed": ("plus conservé par le serveur", "no longer kept by the server"),
 }
 REPLIES: Final = {
     "open": ("réponse possible", "answers allowed"),

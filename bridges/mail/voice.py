@@ -185,7 +185,7 @@ class Voice:
         with _final_refusals_ignored():
             reading = await self.client.look(conversation)
             upto = next((number for number, line in enumerate(reading.log.lines, 1) if line.id == message), 0)
-            known = Log(reading.log.lines[:upto], reading.log.receipts)
+            known = Log(reading.log.lines[:upto], receipts=reading.log.receipts)
             await self.client.messages.acknowledge(reading.conversation, known)
 
     async def patient_in(self, conversation: bytes) -> bytes:

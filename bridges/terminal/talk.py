@@ -15,7 +15,7 @@ from bridges.kit.client import Client
 from bridges.kit.errors import ALARM_EXIT, UsageError
 from bridges.kit.messages import Draft
 from bridges.kit.starting import invitation_of
-from bridges.kit.views import message_views
+from bridges.kit.views import beginning_view, message_views
 from bridges.kit.watch import Watch
 from bridges.kit.wire import to_text
 from bridges.kit.words import explain, say
@@ -73,8 +73,9 @@ async def read(args: argparse.Namespace, out: Output) -> int:
         paths = reading.paths
         views = message_views(reading.log, reading.people, delivered=reading.delivered, paths=paths)
         subject = reading.conversation.roster.subject
-    answer: dict[str, Any] = {"subject": subject, "messages": views}
-    return _answer(out, answer, texts.messages(subject, views), reading.log.errors)
+        begins = beginning_view(reading.log)
+    answer: dict[str, Any] = {"subject": subject, "messages": views, "trimmed": begins}
+    return _answer(out, answer, texts.messages(subject, views, begins), reading.log.errors)
 
 
 def _answer(out: Output, answer: dict[str, Any], text: str, errors: Sequence[str]) -> int:
@@ -146,8 +147,8 @@ async def export(args: argparse.Namespace, out: Output) -> None:
     conversation = read_id(args.conversation)
     async with entered(args, out) as client:
         made = await exports.export(client, conversation, args.out)
-    answer = {"file": str(args.out), "messages": made.messages, "documents": made.documents}
-    out.answer(answer, say(f"Export écrit : {args.out}", f"Export written: {args.out}"))
+    answer = {"file": str(args.out), "messages": made.messages, "documents": made.documents, "trimmed": made.trimmed}
+    out.answer(answer, texts.exported(answer))
 
 
 async def verify(args: argparse.Namespace, out: Output) -> None:
@@ -165,6 +166,7 @@ async def verify(args: argparse.Namespace, out: Output) -> None:
         "messages": found.messages,
         "documents": found.documents,
         "retracted": found.retracted,
+        "trimmed": found.trimmed,
     }
     out.answer(answer, texts.verified(answer))
 

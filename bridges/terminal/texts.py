@@ -47,9 +47,19 @@ def conversations(found: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def messages(subject: str, views: Sequence[dict[str, Any]]) -> str:
+def messages(subject: str, views: Sequence[dict[str, Any]], begins: dict[str, Any] | None) -> str:
     """Write a conversation."""
-    return "\n\n".join([subject, *(message(view) for view in views)])
+    return "\n\n".join([subject, *beginning(begins), *(message(view) for view in views)])
+
+
+def beginning(begins: dict[str, Any] | None) -> list[str]:
+    """Say from when on the server has messages, and how many older ones are not here."""
+    if begins is None:
+        return []
+    day, missing = moment(begins["before"]), begins["missing"]
+    fr = f"Le serveur ne conserve plus les messages d'avant le {day}. {missing} ne sont pas ici."
+    en = f"The server no longer keeps messages from before {day}. {missing} of them are not here."
+    return [say(fr, en)]
 
 
 def message(view: dict[str, Any]) -> str:
@@ -76,11 +86,26 @@ def invitation(answer: dict[str, Any]) -> str:
     return f"{say(fr, en)}\n\n  {answer['invitation_link']}\n  {answer['invitation_code']}"
 
 
+def exported(answer: dict[str, Any]) -> str:
+    """Write where an export lies, and what is not in it."""
+    written = say(f"Export écrit : {answer['file']}", f"Export written: {answer['file']}")
+    return "\n".join([written, *beginning(answer["trimmed"]), *_documents_gone(answer["trimmed"])])
+
+
+def _documents_gone(begins: dict[str, Any] | None) -> list[str]:
+    if not begins or not begins["documents_missing"]:
+        return []
+    fr = f"Documents que le serveur n'a plus et qui ne sont pas ici : {begins['documents_missing']}."
+    en = f"Documents that the server no longer has and that are not here: {begins['documents_missing']}."
+    return [say(fr, en)]
+
+
 def verified(answer: dict[str, Any]) -> str:
     """Write what holds."""
     fr = f"Tout est vérifié : {answer['messages']} message(s), {answer['documents']} document(s)."
     en = f"Everything holds: {answer['messages']} message(s), {answer['documents']} document(s)."
-    return f"{say(fr, en)}\n{answer['subject']}\n{answer['server']}\n{answer['registry_key']}"
+    gone = [*beginning(answer["trimmed"]), *_documents_gone(answer["trimmed"])]
+    return "\n".join([say(fr, en), *gone, answer["subject"], answer["server"], answer["registry_key"]])
 
 
 _ACCESS: Final = {

@@ -7,6 +7,7 @@ A finding says where it is. What a server cannot see (the content of messages) i
 from __future__ import annotations
 
 import functools
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from server.admin import restore, seal
 from server.admin.folder import require_laid_out
 from server.admin.terminal import NOT_FOUND, CommandError, progress
 from server.domain.ids import b64
+from server.domain.retention import DAY, SHORTEST, Trimmed
 from server.storage.identity import DATABASE, load_identity
 
 SHOWN: Final = 100  # findings that are told one by one
@@ -109,6 +111,7 @@ class _Audit:
             ("conversations", self._conversations),
             ("boxes", self._boxes),
             ("events", self._events),
+            ("beginnings of logs", self._beginnings),
             ("feeds", self._feeds),
             ("documents", self._documents),
             ("journals", self._journals),
@@ -215,26 +218,70 @@ class _Audit:
 
     def _events(self) -> Check:
         rows = self._sql(
-            "SELECT conversation, seq, type, epoch, envelope_id, body FROM event ORDER BY conversation, seq"
+            "SELECT e.conversation, e.seq, e.type, e.epoch, e.envelope_id, e.body, COALESCE(b.first, 1) FROM event e"
+            " LEFT JOIN log_beginning b ON b.conversation = e.conversation ORDER BY e.conversation, e.seq"
         )
         last: tuple[bytes, int] = (b"", 0)
-        for conversation, seq, kind, epoch, envelope_id, body in rows:
+        for conversation, seq, kind, epoch, envelope_id, body, first in rows:
             due = last[1] + 1 if conversation == last[0] else 1
             last = (conversation, seq)
             where = f"conversation {b64(conversation)} seq {seq}"
             if seq != due:
                 yield _wrong(where, f"a gap in the log: {due} is missing")
+            elif kind != "envelope":
+                yield None
+            elif body is None:
+                yield (
+                    None
+                    if seq < first or self._taken_back(conversation, seq)
+                    else _wrong(where, "its bytes are missing, and nobody took them back")
+                )
             else:
-                yield _envelope(where, conversation, epoch, envelope_id, body) if kind == "envelope" else None
+                yield _envelope(where, conversation, epoch, envelope_id, body)
+
+    def _taken_back(self, conversation: bytes, seq: int) -> bool:
+        """Whether a later event says so."""
+        asked = "SELECT detail FROM event WHERE conversation = ? AND seq > ? AND type = 'retracted'"
+        return any(json.loads(detail)["target_seq"] == seq for (detail,) in self._sql(asked, (conversation, seq)))
+
+    def _beginnings(self) -> Check:
+        """What the server stores of where logs begin is what it told the members."""
+        told = self._sql(
+            "SELECT conversation, seq, at, detail FROM event WHERE type = 'trimmed' ORDER BY conversation, seq"
+        )
+        newest = {conversation: (seq, at, json.loads(detail)) for conversation, seq, at, detail in told.fetchall()}
+        rows = self._sql("SELECT conversation, first, before, cleared FROM log_beginning").fetchall()
+        for conversation in newest.keys() - {row[0] for row in rows}:
+            yield _wrong(f"conversation {b64(conversation)}", "its log was told to begin later, and its row is missing")
+        for conversation, first, before, cleared in rows:
+            yield self._beginning(Trimmed(first, before), cleared, newest.get(conversation), conversation)
+
+    def _beginning(
+        self, kept: Trimmed, cleared: int, told: tuple[int, int, dict[str, int]] | None, conversation: bytes
+    ) -> Finding | None:
+        where = f"conversation {b64(conversation)}"
+        if told is None:
+            return _wrong(where, f"its log begins at {kept.first}, and no member was told")
+        seq, at, said = told
+        if said != {"from": kept.first, "before": kept.before} or cleared > kept.first or kept.first > seq:
+            return _wrong(where, f"its log begins at {kept.first}, its members were told {said.get('from')}")
+        if kept.before > at - SHORTEST * DAY:
+            return _wrong(where, f"messages younger than {SHORTEST} days were let go")
+        younger = self._sql(
+            "SELECT MIN(seq) FROM event WHERE conversation = ? AND seq < ? AND at >= ?",
+            (conversation, kept.first, kept.before),
+        ).fetchone()[0]
+        return None if younger is None else _wrong(f"{where} seq {younger}", "it was let go before its time")
 
     def _feeds(self) -> Check:
+        begins = dict(self._sql("SELECT account, first FROM feed_beginning").fetchall())
         rows = self._sql(
             "SELECT f.account, f.position, e.seq FROM feed f"
             " LEFT JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq ORDER BY f.account, f.position"
         )
         last: tuple[bytes, int] = (b"", 0)
         for account, position, seq in rows:
-            due = last[1] + 1 if account == last[0] else 1
+            due = last[1] + 1 if account == last[0] else begins.get(account, 1)
             last = (account, position)
             where = f"feed of {b64(account)} position {position}"
             if position != due:
@@ -299,9 +346,7 @@ def _promised(record: bytes | None) -> dict[bytes, bytes]:
         return {}
 
 
-def _envelope(where: str, conversation: bytes, epoch: int, envelope_id: bytes, body: bytes | None) -> Finding | None:
-    if body is None:
-        return None  # taken back, or past its time
+def _envelope(where: str, conversation: bytes, epoch: int, envelope_id: bytes, body: bytes) -> Finding | None:
     if message_id(body) != envelope_id:
         return _wrong(where, "its bytes are not those that were accepted")
     try:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from server.domain.ids import AccountId, ConversationId, EnvelopeId
 
-EventType = Literal["epoch", "envelope", "policy", "left", "refused", "blocked", "retracted"]
+EventType = Literal["epoch", "envelope", "policy", "left", "refused", "blocked", "retracted", "trimmed"]
 
 
 @dataclass(slots=True)

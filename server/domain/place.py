@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from server.domain.conversation import Policy, Role, may_answer
 from server.domain.ids import ConversationId
 from server.domain.opposition import Refusal, refusal
+from server.domain.retention import Trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Place:
     patient_gone: bool = False
     blocked: bool = False
     """The patient takes nothing from this member."""
+    trimmed: Trimmed | None = None
+    """Where the log begins, when it no longer does at its beginning."""
 
     @property
     def refused(self) -> Refusal | None:

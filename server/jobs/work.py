@@ -52,11 +52,17 @@ async def _journal(services: Services, held: Lease) -> int:
     return await held.write(lambda tx: tx.journals.forget(before, SWEEP))
 
 
+async def _messages(services: Services, held: Lease) -> int:
+    days = services.settings.message_days
+    return 0 if days is None else await services.retention.sweep(days, held)
+
+
 JOBS: Final = (
     Job("uploads", 15 * MINUTE, _uploads),
     Job("sessions", 15 * MINUTE, _sessions),
     Job("invitations", 60 * MINUTE, _invitations, lambda settings: settings.invitation_days is not None),
     Job("journal", 60 * MINUTE, _journal, lambda settings: settings.journal_days is not None),
+    Job("messages", 60 * MINUTE, _messages, lambda settings: settings.message_days is not None),
 )
 
 

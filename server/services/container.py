@@ -15,6 +15,7 @@ from server.services.invitations import InvitationService
 from server.services.journal import JournalService
 from server.services.opposition import OppositionService
 from server.services.ports import Store
+from server.services.retention import RetentionService
 from server.services.sessions import SessionService
 from server.settings import Settings
 
@@ -35,5 +36,6 @@ class Services:
     invitations: InvitationService
     opposition: OppositionService
     journal: JournalService
+    retention: RetentionService
     feed: FeedService
     attachments: AttachmentService

@@ -80,7 +80,7 @@ class Submit:
         decision = admit(head, sender, said.kind, epoch=self.epoch, reply=said.reply, now=self.now, blocked=blocked)
         self.require_attachments(tx)
         if said.attachments:
-            tx.attachments.link(list(said.attachments), self.conversation)
+            tx.attachments.link(list(said.attachments), self.conversation, head.last_seq + 1)
         return self._store(tx, head, decision)
 
     def _again(self, known: Event) -> Accepted:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from server.domain.events import Announcement, FeedEntry, Mark
 from server.domain.ids import AccountId, SessionId
 from server.domain.session import Principal
 from server.services.ports import Bus, Store, Transaction
+
+
+class Missed(NamedTuple):
+    """Entries of a feed, and where it begins and ends."""
+
+    entries: list[FeedEntry]
+    first: int
+    last: int
 
 
 @dataclass(slots=True)
@@ -20,10 +29,8 @@ class FeedService:
     _waiting: dict[AccountId, set[asyncio.Event]] = field(default_factory=dict)
     _ending: bool = False
 
-    async def since(
-        self, account: AccountId, after: int, *, limit: int, wait: float = 0
-    ) -> tuple[list[FeedEntry], int]:
-        """Return entries after a position and the newest position; waits up to ``wait`` seconds for the first."""
+    async def since(self, account: AccountId, after: int, *, limit: int, wait: float = 0) -> Missed:
+        """Return entries after a position, and where the feed begins and ends; wait up to ``wait`` seconds for one."""
         grown = asyncio.Event()
         self._waiting.setdefault(account, set()).add(grown)
         try:
@@ -31,7 +38,7 @@ class FeedService:
             while True:
                 grown.clear()  # before reading: what comes meanwhile wakes
                 found = await self._read(account, after, limit)
-                if found[0] or wait <= 0 or self._ending:
+                if found.entries or wait <= 0 or self._ending:
                     break
                 try:  # what wakes may be late news of something before ``after``; then the wait goes on
                     async with asyncio.timeout_at(until):
@@ -57,10 +64,13 @@ class FeedService:
             for grown in waiting:
                 grown.set()
 
-    async def _read(self, account: AccountId, after: int, limit: int) -> tuple[list[FeedEntry], int]:
-        return await self.store.read(
-            lambda view: (view.log.feed(account, after, limit), view.log.last_position(account))
-        )
+    async def _read(self, account: AccountId, after: int, limit: int) -> Missed:
+        def query(view: Transaction) -> Missed:
+            found = view.log.feed(account, after, limit)
+            last = view.log.last_position(account)
+            return Missed(found, view.retention.first_position(account), last)  # after the entries: never too low
+
+        return await self.store.read(query)
 
     async def acknowledge(self, principal: Principal, position: int) -> None:
         """Take note that everything up to ``position`` is on a device of the account, and tell the authors."""

@@ -27,7 +27,7 @@ from server.domain.ids import (
 from server.domain.invitation import Invitation, InvitationState
 from server.domain.place import Place
 from server.domain.session import Session
-from server.services.records import Jobs, Journals
+from server.services.records import Jobs, Journals, Retention
 
 T = TypeVar("T")
 
@@ -282,8 +282,8 @@ class Attachments(Protocol):
     def complete(self, account: AccountId, attachments: list[AttachmentId]) -> bool:
         """Tell whether all of ``attachments`` are whole uploads of ``account``."""
 
-    def link(self, attachments: list[AttachmentId], conversation: ConversationId) -> None:
-        """Let the members of a conversation read ``attachments``."""
+    def link(self, attachments: list[AttachmentId], conversation: ConversationId, seq: int) -> None:
+        """Let the members of a conversation read ``attachments``, which its event ``seq`` names."""
 
     def linked(self, attachment: AttachmentId, conversation: ConversationId) -> bool:
         """Tell whether a conversation names this attachment."""
@@ -314,6 +314,8 @@ class Transaction(Protocol):
     def journals(self) -> Journals: ...
     @property
     def jobs(self) -> Jobs: ...
+    @property
+    def retention(self) -> Retention: ...
 
 
 Intent = Callable[[Transaction], T]

@@ -1,4 +1,4 @@
-"""What services need of the store beside the messages: the access journals, the leases of background jobs."""
+"""What services need of the store beside the messages: journals, leases of background jobs, beginnings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from crypto.journal import Entry
-from server.domain.ids import AccountId
+from server.domain.ids import AccountId, ConversationId
 from server.domain.journal import JournalEnds, Told
+from server.domain.retention import FeedBeginning, LogBeginning, Span, Trimmed
 
 if TYPE_CHECKING:
     from server.services.ports import Transaction
@@ -36,6 +37,34 @@ class Journals(Protocol):
 
     def forget(self, before: int, limit: int) -> int:
         """Remove the oldest entries of journals, as far as they are older than a time; return how many."""
+
+
+class Retention(Protocol):
+    """Where logs and feeds begin, and the removal of what is before it."""
+
+    def logs(self, after: bytes, limit: int) -> list[LogBeginning]:
+        """Return how the logs of conversations begin, in the order of their ids, after an id."""
+
+    def feeds(self, after: bytes, limit: int) -> list[FeedBeginning]:
+        """Return how the feeds of accounts begin, in the order of their ids, after an id."""
+
+    def trimmed(self, conversation: ConversationId) -> Trimmed | None:
+        """Return where a log is told to begin, or none: at its beginning."""
+
+    def first_position(self, account: AccountId) -> int:
+        """Return the position of the oldest entry that a feed keeps; 1 for a feed that keeps everything."""
+
+    def span(self, conversation: ConversationId, first: int, before: int, limit: int) -> Span:
+        """Look at up to ``limit`` events from ``first`` on, and find those that are all older than ``before``."""
+
+    def begin_log(self, conversation: ConversationId, to: Trimmed) -> None:
+        """Store where a log begins from now on. Nothing is removed yet."""
+
+    def clear(self, conversation: ConversationId, first: int, stop: int) -> int:
+        """Remove the bytes of the messages from ``first`` to before ``stop``; return how many had some."""
+
+    def shorten_feed(self, account: AccountId, first: int, before: int, limit: int) -> int:
+        """Remove up to ``limit`` entries from ``first`` on that are about older events; the newest stays."""
 
 
 class LeaseLostError(Exception):

@@ -49,11 +49,12 @@ class SqlAttachments:
         row = self._rows.one(sql, account, *values)
         return bool(row) and row[0] == len(set(attachments))  # type: ignore[index]
 
-    def link(self, attachments: list[AttachmentId], conversation: ConversationId) -> None:
-        """Let the members of a conversation read ``attachments``."""
+    def link(self, attachments: list[AttachmentId], conversation: ConversationId, seq: int) -> None:
+        """Let the members of a conversation read ``attachments``, which its event ``seq`` names."""
         self._rows.many(
-            "INSERT INTO attachment_link (attachment, conversation) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            [(attachment, conversation) for attachment in attachments],
+            "INSERT INTO attachment_link (attachment, conversation, seq) VALUES (?, ?, ?)"
+            " ON CONFLICT (attachment, conversation) DO UPDATE SET seq = excluded.seq",
+            [(attachment, conversation, seq) for attachment in attachments],
         )
 
     def linked(self, attachment: AttachmentId, conversation: ConversationId) -> bool:

@@ -9,6 +9,7 @@ from server.domain.conversation import Conversation, History, Member, Policy, Re
 from server.domain.events import Mark
 from server.domain.ids import AccountId, ConversationId
 from server.domain.place import Place
+from server.domain.retention import Trimmed
 from server.storage.engine import Row
 from server.storage.rows import Rows
 
@@ -22,10 +23,11 @@ _PLACE: Final = (
     " AND e.kind = 'message' AND e.author <> m.account AND e.body IS NOT NULL),"
     " c.patient_gone, EXISTS (SELECT 1 FROM member p JOIN reply_right r ON r.patient = p.account"
     " WHERE p.conversation = c.id AND p.role = 'patient' AND p.left IS NULL"
-    " AND r.professional = m.account AND r.blocked_at IS NOT NULL)"
+    " AND r.professional = m.account AND r.blocked_at IS NOT NULL), g.first, g.before"
     " FROM member m JOIN conversation c ON c.id = m.conversation"
     " JOIN epoch p ON p.conversation = c.id AND p.epoch = c.epoch"
     " LEFT JOIN epoch_box b ON b.conversation = c.id AND b.member = m.account AND b.epoch = c.epoch"
+    " LEFT JOIN log_beginning g ON g.conversation = c.id"
     " WHERE m.account = ? AND m.left IS NULL"
 )
 
@@ -319,4 +321,5 @@ def _place(row: Row) -> Place:
         unread=row[12],
         patient_gone=bool(row[13]),
         blocked=bool(row[14]),
+        trimmed=None if row[15] is None else Trimmed(row[15], row[16]),
     )

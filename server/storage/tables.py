@@ -208,6 +208,22 @@ attachment_link = _table(
     "attachment_link",
     _blob("attachment", primary_key=True),
     _blob("conversation", primary_key=True),
+    _int("seq", server_default="0"),  # of the newest event that names it
+)
+Index("ix_attachment_link_conversation", attachment_link.c.conversation, attachment_link.c.seq)
+log_beginning = _table(
+    "log_beginning",
+    _blob("conversation", primary_key=True),
+    _int("first"),  # told by an event: messages before it have no bytes any more
+    _int("before"),  # they were older than that
+    _int("cleared"),  # the bytes before it are gone; never above first
+    clustered=True,
+)
+feed_beginning = _table(
+    "feed_beginning",
+    _blob("account", primary_key=True),
+    _int("first"),  # the oldest entry that is kept
+    clustered=True,
 )
 journal = _table(
     "journal",

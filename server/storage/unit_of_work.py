@@ -20,6 +20,7 @@ from server.storage.invitations import SqlInvitations
 from server.storage.jobs import SqlJobs
 from server.storage.journal import SqlJournals
 from server.storage.log import SqlLog
+from server.storage.retention import SqlRetention
 from server.storage.rows import ReaderRows, Rows, among
 from server.storage.sessions import SqlSessions
 
@@ -38,6 +39,7 @@ class UnitOfWork:
         self.attachments = SqlAttachments(self)
         self.journals = SqlJournals(self)
         self.jobs = SqlJobs(self)
+        self.retention = SqlRetention(self)
 
     @property
     def written(self) -> bool:
@@ -131,6 +133,7 @@ class View:
         self.attachments = SqlAttachments(rows)
         self.journals = SqlJournals(rows)
         self.jobs = SqlJobs(rows)
+        self.retention = SqlRetention(rows)
 
     def close(self) -> None:
         """Close the connection."""

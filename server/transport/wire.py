@@ -13,9 +13,10 @@ import msgspec
 
 from server.domain.conversation import Policy, read_reply
 from server.domain.envelope import Kind
-from server.domain.events import Event, FeedEntry, Mark
+from server.domain.events import Event, Mark
 from server.domain.ids import AttachmentId, b64, unb64
 from server.services.envelopes import Accepted, Submission
+from server.services.feed import Missed
 
 
 class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -85,7 +86,23 @@ class RetractedEvent(Wire, tag_field="type", tag="retracted"):
     target_seq: int
 
 
-EventWire = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent
+class TrimmedWire(Wire, rename={"first": "from"}):
+    """Where a log begins now (docs/spec/api.md 8.2)."""
+
+    first: int
+    before: int
+
+
+class TrimmedEvent(Wire, tag_field="type", tag="trimmed", rename={"first": "from"}):
+    seq: int
+    at: int
+    first: int
+    before: int
+
+
+EventWire = (
+    EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent | TrimmedEvent
+)
 
 
 _PLAIN: Final[dict[str, type[LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent]]] = {
@@ -166,6 +183,8 @@ def event(value: Event, reader: bytes | None = None) -> EventWire:
         )
     if value.type == "policy":
         return PolicyEvent(seq=value.seq, at=value.at, policy=PolicyWire(**detail["policy"]), by=detail["by"])
+    if value.type == "trimmed":
+        return TrimmedEvent(seq=value.seq, at=value.at, first=detail["from"], before=detail["before"])
     return _PLAIN[value.type](seq=value.seq, at=value.at, **detail)
 
 
@@ -193,10 +212,10 @@ def events_json(events: list[Event], reader: bytes, last_seq: int) -> bytes:
     return f'{{"events":[{written}],"last_seq":{last_seq}}}'.encode()
 
 
-def feed_json(entries: list[FeedEntry], reader: bytes, position: int, last: int) -> bytes:
-    """Write a page of a feed: ``position`` is where the page ends, ``last`` where the feed does."""
-    written = ",".join([f'{{"position":{each.position},{told_json(each.event, reader)}}}' for each in entries])
-    return f'{{"events":[{written}],"position":{position},"last":{last}}}'.encode()
+def feed_json(missed: Missed, reader: bytes, position: int) -> bytes:
+    """Write a page of a feed: ``position`` is where the page ends."""
+    written = ",".join([f'{{"position":{each.position},{told_json(each.event, reader)}}}' for each in missed.entries])
+    return f'{{"events":[{written}],"position":{position},"first":{missed.first},"last":{missed.last}}}'.encode()
 
 
 _known: Final = lru_cache(8192)(b64)

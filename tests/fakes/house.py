@@ -74,7 +74,7 @@ class House:
         assert (await self.append(attachment, 0, data)).status == 204
 
     async def link(self, attachment):
-        await self.services.store.write(lambda tx: tx.attachments.link([attachment], CONVERSATION))
+        await self.services.store.write(lambda tx: tx.attachments.link([attachment], CONVERSATION, 1))
 
     async def fetch(self, attachment, who="member", conversation=CONVERSATION, **headers):
         path = f"/v1/conversations/{b64(conversation)}/attachments/{b64(attachment)}"

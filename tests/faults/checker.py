@@ -42,6 +42,11 @@ class Judged:
     """The final feed of each account: position → [position, conv, seq, id, hash]."""
     members: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     removed: dict[tuple[str, str], Record] = field(default_factory=dict)
+    bare: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Places of the final logs without bytes: their term was over, or they are lost."""
+    begins: dict[str, int] = field(default_factory=dict)
+    """The first seq that a final log has everything from, as it says itself."""
+    feed_begins: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, history: History) -> Judged:
@@ -60,7 +65,17 @@ class Judged:
                     judged.members[record["account"]].add(record["conv"])
                 case "removed":
                     judged.removed[record["conv"], record["account"]] = record
+        judged.feed_begins = {who: min(feed, default=1) for who, feed in judged.feeds.items()}
+        for conv, log in judged.logs.items():
+            judged.bare[conv] = {seq for seq, item in log.items() if item[1] is not None and item[2] is None}
+            judged.begins[conv] = max((item[3] for item in log.values() if isinstance(item[3], int)), default=1)
         return judged
+
+    def same(self, conv: str, stands: list[Any] | None, seen: list[Any]) -> bool:
+        """Whether [seq, id, hash, …] is what stands there now; bytes whose term is over may be gone since."""
+        if stands is not None and stands[0] in self.bare[conv]:
+            return [*stands[:2], *stands[3:]] == [*seen[:2], *seen[3:]]
+        return stands == seen
 
 
 def check(history: History, *, level_within: float = LEVEL_WITHIN) -> list[Breach]:
@@ -80,6 +95,7 @@ def durable(judged: Judged) -> Iterator[Breach]:
         if stands is None or stands[1] != invoked["id"]:
             at = f"{invoked['who']} was told seq {told['seq']} for {invoked['id']} in {invoked['conv']} (op {told['op']})"
             yield Breach("P1", "lost", f"{at}; there stands {stands and stands[1]}")
+    yield from _over(judged)
     blobs = {record["id"]: record["hash"] for record in judged.history.of("blob")}
     for read in judged.history.of("blob_read"):
         if read["id"] in blobs and blobs[read["id"]] != read["hash"]:
@@ -87,6 +103,22 @@ def durable(judged: Judged) -> Iterator[Breach]:
     for asked in judged.history.of("integrity"):
         if asked["said"] != "ok":
             yield Breach("P1", "lost", f"integrity_check: {asked['said']}")
+
+
+def _over(judged: Judged) -> Iterator[Breach]:
+    """P1: bytes are gone only where the operator's term is over, and where the log says that it begins later."""
+    terms = [record["days"] for record in judged.history.of("term")]
+    moved = [(record["t"], record["days"]) for record in judged.history.of("clocks")]
+    handed_in, _ = _times(judged)
+    for conv, places in judged.bare.items():
+        for seq in sorted(places):
+            envelope = judged.logs[conv][seq][1]
+            at = handed_in.get((conv, envelope))
+            age = float("inf") if at is None else sum(days for t, days in moved if t >= at)
+            if not terms or age < min(terms):
+                yield Breach("P1", "lost", f"{envelope}, at {seq} of {conv}, is gone after {age} days: no term is over")
+            elif seq >= judged.begins[conv]:
+                yield Breach("P1", "lost", f"{envelope}, at {seq} of {conv}, is gone, and the log does not say so")
 
 
 def once(judged: Judged) -> Iterator[Breach]:
@@ -150,7 +182,7 @@ def no_creation(judged: Judged) -> Iterator[Breach]:
             known = handed_in.get((conv, envelope))
             if known is None or author not in known[1]:
                 yield Breach("P4", "created", f"{author} never handed in {envelope}, at {seq} of {conv}")
-            elif body != known[0]:
+            elif body != known[0] and seq not in judged.bare[conv]:
                 yield Breach("P4", "created", f"{envelope}, at {seq} of {conv}, has other bytes")
     for invoked, told in judged.acked:
         author = authors_of.get((invoked["conv"], invoked["id"]), invoked["who"])
@@ -169,7 +201,7 @@ def prefix_reads(judged: Judged) -> Iterator[Breach]:
         log = judged.logs.get(page["conv"], {})
         for number, item in enumerate(page["items"]):
             stands = log.get(item[0])
-            if stands is None or stands[1:] != item[1:]:
+            if not judged.same(page["conv"], stands, item):
                 yield Breach("P5", "rewritten", f"{page['who']} read {item} of {page['conv']}; it became {stands}")
             if number and item[0] != page["items"][number - 1][0] + 1:
                 yield Breach("P5", "reordered", f"{page['who']} read a hole before {item[0]} of {page['conv']}")
@@ -180,11 +212,14 @@ def prefix_reads(judged: Judged) -> Iterator[Breach]:
 
 def _feed_read(judged: Judged, read: Record) -> Iterator[Breach]:
     final = judged.feeds.get(read["who"], {})
-    for expected, item in enumerate(read["items"], read["after"] + 1):
+    for expected, item in enumerate(read["items"], max(read["after"] + 1, read.get("first", 1))):
         if item[0] != expected:
             yield Breach("P5", "lost", f"{read['who']}'s feed has no position {expected}: {item[0]} follows")
             return
-        if final.get(item[0]) != item:
+        stands = final.get(item[0])
+        if stands is None and item[0] < judged.feed_begins.get(read["who"], 1):
+            continue  # the feed begins later since
+        if stands is None or stands[1] != item[1] or not judged.same(item[1], stands[2:], item[2:]):
             yield Breach("P5", "rewritten", f"{read['who']}'s feed showed {item}; it became {final.get(item[0])}")
 
 
@@ -197,9 +232,17 @@ def _complete_feeds(judged: Judged) -> Iterator[Breach]:
             gone = judged.removed.get((conv, account))
             wanted = [seq for seq in sorted(judged.logs.get(conv, {})) if gone is None or seq <= gone["seq"]]
             have = [seq for seq in seen[conv] if gone is None or seq <= gone["seq"]]
-            if have != wanted:
+            if have != wanted and not _shortened(judged, account, conv, wanted, have):
                 missing = sorted(set(wanted) - set(have))[:5]
                 yield Breach("P5", "lost", f"{account}'s feed lacks {missing} of {conv}, or has them in another order")
+
+
+def _shortened(judged: Judged, account: str, conv: str, wanted: list[int], have: list[int]) -> bool:
+    """Whether a feed lacks only what is over: from its beginning on, and no message that still has its bytes."""
+    missing = wanted[: len(wanted) - len(have)]
+    log, bare = judged.logs[conv], judged.bare[conv]
+    gone = all(log[seq][1] is None or seq in bare for seq in missing)
+    return judged.feed_begins[account] > 1 and missing + have == wanted and gone
 
 
 def pushes(judged: Judged) -> Iterator[Breach]:
@@ -216,7 +259,9 @@ def pushes(judged: Judged) -> Iterator[Breach]:
         at[line] = record["position"]
         pushed = [record["position"], record["conv"], record["seq"], record["id"], record["hash"]]
         stands = judged.feeds.get(record["who"], {}).get(record["position"])
-        if stands != pushed and record["who"] in judged.feeds:
+        begins = judged.feed_begins.get(record["who"], 1)
+        same = stands is not None and stands[1] == pushed[1] and judged.same(pushed[1], stands[2:], pushed[2:])
+        if not same and record["who"] in judged.feeds and record["position"] >= begins:
             yield Breach("P5", "rewritten", f"{record['who']} was pushed {pushed}; the feed has {stands}")
 
 

@@ -225,7 +225,8 @@ async def upload(device: Device, conv: str, size: int = 40_000) -> None:
 
 
 def _seen(event: dict[str, Any]) -> list[Any]:
-    return [event["seq"], event.get("id"), digest(event.get("envelope")), event.get("author") or event.get("by")]
+    who = event.get("author") or event.get("by") or event.get("from")  # of a trimmed log: where it begins
+    return [event["seq"], event.get("id"), digest(event.get("envelope")), who]
 
 
 async def page(device: Device, conv: str, after: int, *, whole: bool = False) -> list[Any]:
@@ -255,7 +256,8 @@ async def feed(device: Device, after: int, *, whole: bool = False) -> tuple[int,
     if status != 200:
         raise TimeoutError
     items = [[each["position"], each["conversation"], *_seen(each["event"])[:3]] for each in answer["events"]]
-    history.add("feed", who=device.person.id, began=began, after=after, last=answer["last"], items=items, whole=whole)
+    ends = {"first": answer["first"], "last": answer["last"]}
+    history.add("feed", who=device.person.id, began=began, after=after, **ends, items=items, whole=whole)
     return answer["position"], answer["last"]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from server.bus.redis import RedisBus
 from server.domain.errors import DomainError
-from server.services import envelopes, feed
+from server.services import envelopes, feed, retention
 from server.storage import blobs, committer, engine, log, postgres, store, unit_of_work
 from server.transport.live import line
 
@@ -284,7 +284,7 @@ def does_not_catch_lines_up() -> None:
     """A line hears what happens from now on; what it missed stays missed."""
 
     async def from_now_on(self: Any) -> None:
-        _, newest = await self._feed(2**53 - 1, 1)
+        newest = (await self._feed(2**53 - 1, 1)).last
         self._sent = self._acked = self._newest = newest
         self._catching_up = False
 
@@ -303,6 +303,18 @@ def shows_the_removed_everything() -> None:
         return append(self, to, event, also=(*also, *(everybody - set(to.members) - set(also))))
 
     log.SqlLog.append = to_all  # type: ignore[method-assign]
+
+
+@mutant("sim", "P1")
+def lets_go_before_the_term() -> None:
+    """The sweep forgets the operator's term: everything is old."""
+    retention.horizon = lambda now, _: now + 1
+
+
+@mutant("sim", "P1")
+def lets_go_without_a_word() -> None:
+    """Messages go, and the log does not say that it begins later."""
+    retention.announce = lambda tx, *, conversation, to, now: tx.retention.begin_log(conversation, to)
 
 
 @mutant("run", "P4")
@@ -349,6 +361,6 @@ IN_SIMULATION = (
     "trusts_whoever_repeats", "numbers_from_memory", "numbers_outside_the_transaction", "feeds_after_the_commit",
     "forgets_one_member", "overwrites_receipts", "reads_an_old_snapshot", "does_not_catch_lines_up",
     "shows_the_removed_everything", "changes_what_it_stores", "takes_the_reading_mark_back", "believes_a_deaf_bus",
-    "keeps_lost_hints_to_itself",
+    "keeps_lost_hints_to_itself", "lets_go_before_the_term", "lets_go_without_a_word",
 )  # fmt: skip
 """Those that the simulation notices too. The others are about syncing, which it does not simulate."""

@@ -174,6 +174,43 @@ def test_every_lie_is_named(lie: str) -> None:
     assert promise in {breach.promise for breach in check(History(records))}
 
 
+def aged(*, term: int | None = 30, passed: int = 45, begins: int | None = 4) -> list[Record]:
+    """The honest history, of which m1 and m2 are gone at the end; the log says that it begins at m3."""
+    records = honest()
+    if term is not None:
+        records.insert(0, {"e": "term", "days": term, "t": 0.0, "began": 0.0})
+    first = next(number for number, record in enumerate(records) if record.get("whole"))
+    at = records[first]["t"]
+    records.insert(first, {"e": "clocks", "days": passed, "t": at, "began": at})
+    for record in records[first + 1 :]:
+        if record["e"] == "page":
+            record["items"] = [[*item[:2], None, item[3]] if item[0] in {2, 3} else item for item in record["items"]]
+            record["items"] += [[6, None, None, begins]] if begins else []
+            record["last"] = 5 + bool(begins)
+        if record["e"] == "feed":
+            record["items"] = [[*item[:4], None] if item[2] in {2, 3} else item for item in record["items"]]
+            if begins and record["who"] != "cat":
+                record["items"] += [[6, "c", 6, None, None]]
+    return records
+
+
+def test_a_message_whose_term_is_over_is_not_lost() -> None:
+    assert check(History(aged())) == []
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        pytest.param({"term": None}, id="no term was chosen"),
+        pytest.param({"passed": 20}, id="the term is not over"),
+        pytest.param({"begins": None}, id="the log does not say so"),
+        pytest.param({"begins": 3}, id="more is gone than the log says"),
+    ],
+)
+def test_a_message_that_went_before_its_term_or_without_a_word_is_lost(lie: dict[str, int | None]) -> None:
+    assert ("P1", "lost") in {(breach.promise, breach.kind) for breach in check(History(aged(**lie)))}
+
+
 def test_an_unknown_outcome_may_be_absent() -> None:
     """m3 was never acknowledged: a log without it is as good."""
     records = [{"e": "member", "account": "ann", "conv": "c", "t": 0.0}]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
+from contextlib import closing
+
+import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from crypto.codec import b64
@@ -12,8 +17,24 @@ from server.clock import SetClock
 from server.jobs import work
 from server.jobs.work import JOBS, Job, Worker
 from server.settings import Settings
+from server.storage.identity import DATABASE
 from tests.fakes.peer import Peer, Refused, now
 from tests.fakes.server import running
+
+
+async def send_document(peer, conv):
+    attachment = b64(secrets.token_bytes(16))
+    named = base64.b64encode(attachment.encode()).decode()
+    tus = {"Authorization": f"Bearer {peer.token}", "Tus-Resumable": "1.0.0"}
+    begin = {**tus, "Upload-Length": "100", "Upload-Metadata": f"attachment {named}"}
+    async with peer.http.post("/v1/uploads", headers=begin) as begun:
+        assert begun.status == 201
+    part = {**tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    async with peer.http.patch(f"/v1/uploads/{attachment}", headers=part, data=b"s" * 100) as sent:
+        assert sent.status == 204
+    await peer.hand_in(conv, {**peer.words(conv, "Un document."), "attachments": [attachment]})
+    return attachment
+
 
 BY_NAME = {job.name: job for job in JOBS}
 
@@ -31,7 +52,7 @@ async def house(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Worker, "work_for_ever", rest)
     clock = SetClock(now())
-    async with running(tmp_path / "data", clock=clock, invitation_days=7, journal_days=30) as server:
+    async with running(tmp_path / "data", clock=clock, invitation_days=7, journal_days=30, message_days=30) as server:
         yield server, clock
 
 
@@ -132,6 +153,74 @@ async def test_a_journal_beyond_its_term_is_removed_and_what_is_kept_holds(house
     assert verify.folder(server.data).wrong == 0
     for peer in (claire, jean):
         await peer.close()
+
+
+async def test_messages_beyond_their_term_go_and_the_rest_verifies(house):
+    server, clock = house
+    claire = await Peer.professional(server, "Claire Martin")
+    letter = await claire.invite()
+    jean = await Peer.claim(server, letter)
+    await claire.refresh(letter.conversation)
+    old = await claire.say(letter.conversation, "Voici le compte rendu.")
+    document = await send_document(claire, letter.conversation)
+    path = f"/v1/conversations/{b64(letter.conversation)}"
+    worker = Worker(server.services)
+
+    async def later(days):
+        clock.advance(days * 86_400)
+        await claire.login()
+        await jean.login()
+        assert await worker.run(BY_NAME["messages"])
+
+    await later(29)
+    assert (await jean.ask("GET", path))["trimmed"] is None
+    young = await claire.say(letter.conversation, "Et ceci.")
+    await later(10)
+    events = (await jean.ask("GET", f"{path}/events"))["events"]
+    kept = {each["seq"]: each["envelope"] for each in events if each["type"] == "envelope"}
+    assert kept[old["seq"]] is None
+    assert kept[young["seq"]] is not None
+    assert [each["seq"] for each in events] == list(range(1, len(events) + 1))
+    told = events[-1]
+    assert (told["type"], told["from"]) == ("trimmed", young["seq"])
+    assert (await jean.ask("GET", path))["trimmed"] == {"from": told["from"], "before": told["before"]}
+    page = await jean.ask("GET", "/v1/feed?after=0")
+    assert page["first"] == page["events"][0]["position"] > 1
+    assert page["events"][-1]["event"] == told
+    assert verify.folder(server.data).wrong == 0
+    assert await worker.run(BY_NAME["uploads"]), "and the document with it"
+    with pytest.raises(Refused) as caught:
+        await jean.ask("GET", f"{path}/attachments/{document}")
+    assert caught.value.code == "not_found"
+    assert verify.folder(server.data).wrong == 0
+    for peer in (claire, jean):
+        await peer.close()
+
+
+async def test_verify_finds_what_went_before_its_time_or_without_a_word(house):
+    server, clock = house
+    claire = await Peer.professional(server, "Claire Martin")
+    letter = await claire.invite()
+    await claire.say(letter.conversation, "Bonjour")
+    clock.advance(60 * 86_400)
+    assert await Worker(server.services).run(BY_NAME["messages"])
+    assert verify.folder(server.data).wrong == 0
+
+    def problems(sql):
+        with closing(sqlite.connect(server.data / DATABASE, isolation_level=None)) as database:
+            database.execute("BEGIN")
+            before = database.execute("SELECT * FROM log_beginning").fetchall()
+            assert len(before) == 1
+            database.execute(sql)
+            database.execute("COMMIT")
+        return [each["problem"] for each in verify.folder(server.data).findings]
+
+    assert problems("UPDATE event SET at = at + 90 * 86400000 WHERE seq = 2") == ["it was let go before its time"]
+    assert problems("UPDATE event SET at = at - 90 * 86400000 WHERE seq = 2") == []
+    assert "its members were told" in problems("UPDATE log_beginning SET first = first - 1")[-1]
+    assert problems("UPDATE log_beginning SET first = first + 1") == []
+    assert problems("UPDATE event SET type = 'policy' WHERE type = 'trimmed'")[0].endswith("no member was told")
+    await claire.close()
 
 
 async def test_the_doctor_says_which_job_is_late(house):

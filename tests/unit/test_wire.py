@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from server.domain.events import Event, FeedEntry
 from server.domain.ids import b64
+from server.services.feed import Missed
 from server.transport import wire
 from server.transport.rest.conversations import EventsShown
 from server.transport.rest.feed import FeedShown
@@ -59,8 +60,8 @@ def test_a_page_of_events_is_what_its_type_says(events, last):
     assert wire.events_json(events, READER, last) == msgspec.json.encode(shown)
 
 
-@given(st.lists(envelopes | epochs | others, max_size=4), NUMBER, NUMBER)
-def test_a_page_of_a_feed_is_what_its_type_says(events, position, last):
-    entries = [FeedEntry(number, each) for number, each in enumerate(events, 1)]
-    shown = FeedShown(events=[entry(each) for each in entries], position=position, last=last)
-    assert wire.feed_json(entries, READER, position, last) == msgspec.json.encode(shown)
+@given(st.lists(envelopes | epochs | others, max_size=4), NUMBER, NUMBER, NUMBER)
+def test_a_page_of_a_feed_is_what_its_type_says(events, position, first, last):
+    missed = Missed([FeedEntry(number, each) for number, each in enumerate(events, 1)], first, last)
+    shown = FeedShown(events=[entry(each) for each in missed.entries], position=position, first=first, last=last)
+    assert wire.feed_json(missed, READER, position) == msgspec.json.encode(shown)

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from server.domain.events import FeedEntry
 from server.domain.session import Principal
+from server.services.feed import Missed
 from server.transport.live.frames import Framing, Told, frame
 
 WINDOW: Final = 32  # events
@@ -29,8 +29,8 @@ class Transport(Protocol):
     def abort(self) -> None: ...
 
 
-Feed = Callable[[int, int], Awaitable[tuple[list[FeedEntry], int]]]
-"""Reads the account's feed: (after, limit) → entries and the newest position."""
+Feed = Callable[[int, int], Awaitable[Missed]]
+"""Reads the account's feed: (after, limit) → entries, the oldest position that is kept and the newest."""
 
 
 class Line:
@@ -117,8 +117,11 @@ class Line:
     async def _catch_up(self) -> None:
         while True:
             room = WINDOW - (self._sent - self._acked)
-            entries, last = await self._feed(self._sent, max(room, 1))
+            entries, first, last = await self._feed(self._sent, max(room, 1))
             self._newest = max(self._newest, last)
+            if first > self._sent + 1:  # what came next is not kept any more: the reader must read anew
+                self._fall_behind()
+                break
             for entry in entries[:room]:
                 if self._is_full():
                     break

@@ -12,7 +12,7 @@ from server.domain.place import Place
 from server.services.epochs import NewEpoch, OfferedInvitation
 from server.transport import wire
 from server.transport.rest.operations import Answer, Call, Operation, Role
-from server.transport.wire import AcceptedWire, EventWire, PolicyWire, SubmissionWire, Wire
+from server.transport.wire import AcceptedWire, EventWire, PolicyWire, SubmissionWire, TrimmedWire, Wire
 
 LATEST = 2**53 - 1
 
@@ -58,6 +58,7 @@ class Summary(Wire):
     policy: PolicyWire
     may_reply: bool
     refused: Literal["patient_blocked", "patient_left"] | None
+    trimmed: TrimmedWire | None
 
 
 class BrowseQuery(Wire):
@@ -252,6 +253,7 @@ def _conversation(call: Call) -> ConversationId:
 
 
 def _summary(place: Place, now: int) -> dict[str, Any]:
+    begins = place.trimmed
     return {
         "conversation": b64(place.conversation),
         "epoch": place.epoch,
@@ -264,6 +266,7 @@ def _summary(place: Place, now: int) -> dict[str, Any]:
         "policy": wire.policy(place.policy),
         "may_reply": place.may_answer(now),
         "refused": place.refused.value if place.refused else None,
+        "trimmed": TrimmedWire(first=begins.first, before=begins.before) if begins else None,
     }
 
 

@@ -22,6 +22,7 @@ class FeedQuery(Wire):
 class FeedShown(Wire):
     events: list[FeedEntryWire]
     position: int
+    first: int
     last: int
 
 
@@ -38,8 +39,9 @@ async def since(call: Call) -> Answer:
     """Return what an account has missed; wait for it if nothing is there yet."""
     query: FeedQuery = call.query
     account = call.who.account
-    found, last = await call.services.feed.since(account, query.after, limit=query.limit, wait=query.wait)
-    return Answer(wire.feed_json(found, account, found[-1].position if found else query.after, last))
+    missed = await call.services.feed.since(account, query.after, limit=query.limit, wait=query.wait)
+    position = missed.entries[-1].position if missed.entries else query.after
+    return Answer(wire.feed_json(missed, account, position))
 
 
 async def acknowledge(call: Call) -> None:

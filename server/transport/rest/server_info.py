@@ -26,6 +26,7 @@ class ServerInfo(Wire):
     code_salt: str
     now: int
     demo: bool
+    message_days: int | None
     limits: Limits
 
 
@@ -40,6 +41,7 @@ async def show(call: Call) -> ServerInfo:
         code_salt=b64(identity.code_salt),
         now=call.services.clock.now(),
         demo=settings.demo,
+        message_days=settings.message_days,
         limits=Limits(envelope=MAX_ENVELOPE, attachment=settings.attachment_limit, upload_part=UPLOAD_PART),
     )
 

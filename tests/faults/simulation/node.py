@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import re
@@ -15,7 +16,9 @@ from aiohttp import web
 
 from server import app
 from server.bus.memory import MemoryBus
+from server.domain.errors import StorageFullError, UnavailableError
 from server.domain.ids import unb64
+from server.jobs.work import JOBS, Worker
 from server.services.container import Services
 from server.settings import Settings
 from server.storage.identity import load_identity, stamp_key
@@ -28,6 +31,8 @@ from server.transport.rest.routes import OPERATIONS, Endpoint, endpoint
 from tests.faults.simulation import redis
 from tests.faults.simulation.store import Disk, Store
 from tests.faults.simulation.virtual import Turns, VirtualClock
+
+RETENTION = next(job for job in JOBS if job.name == "messages")
 
 app.load_identity = functools.cache(load_identity)
 app.stamp_key = functools.cache(stamp_key)
@@ -160,6 +165,11 @@ class Node:
         self.store.die()
         for task in (*self._tasks, *getattr(self.bus, "_tasks", ()), *self.gateway._tasks):
             task.cancel()
+
+    async def sweep(self) -> None:
+        """Let messages go whose term is over, as the background job does."""
+        with contextlib.suppress(UnavailableError, StorageFullError):
+            await Worker(self.services, self.chance.randbytes(16)).run(RETENTION)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do something that dies with the node."""

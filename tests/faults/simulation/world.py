@@ -26,7 +26,7 @@ from tests.faults import devices, mutants
 from tests.faults.checker import Breach, check
 from tests.faults.devices import PATIENCE, Device, Stage
 from tests.faults.history import History
-from tests.faults.simulation import redis
+from tests.faults.simulation import ageing, redis
 from tests.faults.simulation.node import Cable, Node
 from tests.faults.simulation.virtual import Turns, VirtualClock, VirtualLoop, pause
 
@@ -145,9 +145,17 @@ class World:
         nodes = nodes or drawn
         self.redis = redis.Redis(random.Random(self.chance.random())) if nodes > 1 else None
         base = _last_used(self.database)
+        self.history = History(clock=self.loop.time)
+        self.history.add("term", days=ageing.TERM)
         self.nodes = [
             Node(
-                Settings(data=folder, access_log=False, redis_url="redis://simulated" if self.redis else None),
+                Settings(
+                    data=folder,
+                    access_log=False,
+                    redis_url="redis://simulated" if self.redis else None,
+                    session_days=400,
+                    message_days=ageing.TERM,
+                ),
                 VirtualClock(self.loop, base),
                 random.Random(self.chance.random()),
                 self.turns,
@@ -155,7 +163,6 @@ class World:
             )
             for _ in range(nodes)
         ]
-        self.history = History(clock=self.loop.time)
         self.stage = Stage(self.cast, self.history, random.Random(self.chance.random()), [])
         self.stage.up.set()
         self.over = 0.0
@@ -205,6 +212,8 @@ class World:
             self.history.add("calm")
             self.target = self._lengths()  # nobody says anything more: a message would wake those who missed one
             await self._finish(following, "followers")
+            if self.chance.random() < 0.4:
+                await ageing.age(self)
             await self._probe()
             await self._read_to_the_end()
         finally:
@@ -271,7 +280,15 @@ class World:
     # --- faults ------------------------------------------------------------------------------------------------------
 
     async def _hurt(self) -> None:
-        faults: list[Callable[[], Any]] = [self._crash, self._crash, self._cut, self._jump, self._fill, self._slow]
+        faults: list[Callable[[], Any]] = [
+            self._crash,
+            self._crash,
+            self._cut,
+            self._jump,
+            self._fill,
+            self._slow,
+            partial(ageing.sweep, self),
+        ]
         if self.redis is not None:
             faults += [self._kill_redis, self._pause_redis, self._deafen, self._lose_hints]
         removing: asyncio.Task[None] | None = None
@@ -281,8 +298,9 @@ class World:
             if number == many // 2 and self.cast.left in self.cast.conversations:
                 removing = asyncio.ensure_future(devices.remove(self.stage, self.device(self.cast.remover)))
             fault = self.chance.choice(faults)
-            self.history.add("fault", kind=fault.__name__[1:])
-            self.stage.count(fault.__name__[1:])
+            kind = getattr(fault, "__name__", "_sweep")[1:]
+            self.history.add("fault", kind=kind)
+            self.stage.count(kind)
             fault()
         await asyncio.sleep(self.chance.uniform(0.02, 0.12))
         if removing is not None:
@@ -347,8 +365,10 @@ class World:
 
 
 def _last_used(database: Path) -> int:
-    """Return when the cast was last awake: the sessions are as old as that."""
+    """Return when the cast was last awake: the sessions are as old as that, and outlive the run from now on."""
     connection = sqlite.connect(database)
+    connection.execute("UPDATE session SET expires = expires + ?", (400 * 24 * 3_600_000,))
+    connection.commit()
     (at,) = connection.execute("SELECT MAX(last_used) FROM session").fetchone()
     connection.close()
     return int(at) + 60_000

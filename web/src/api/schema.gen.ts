@@ -886,6 +886,7 @@ export interface components {
             readonly policy: components["schemas"]["PolicyWire"];
             readonly may_reply: boolean;
             readonly refused: ("patient_blocked" | "patient_left") | null;
+            readonly trimmed: components["schemas"]["TrimmedWire"] | null;
             readonly delivered: readonly components["schemas"]["Delivered"][];
             readonly invitations: readonly components["schemas"]["InvitationState"][];
         };
@@ -976,14 +977,14 @@ export interface components {
         };
         /** EventsShown */
         readonly EventsShown: {
-            readonly events: readonly (components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RefusedEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"])[];
+            readonly events: readonly (components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RefusedEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"] | components["schemas"]["TrimmedEvent"])[];
             readonly last_seq: number;
         };
         /** FeedEntryWire */
         readonly FeedEntryWire: {
             readonly position: number;
             readonly conversation: string;
-            readonly event: components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RefusedEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"];
+            readonly event: components["schemas"]["EpochEvent"] | components["schemas"]["EnvelopeEvent"] | components["schemas"]["PolicyEvent"] | components["schemas"]["LeftEvent"] | components["schemas"]["RefusedEvent"] | components["schemas"]["BlockedEvent"] | components["schemas"]["RetractedEvent"] | components["schemas"]["TrimmedEvent"];
         };
         /** FeedQuery */
         readonly FeedQuery: {
@@ -998,6 +999,7 @@ export interface components {
         readonly FeedShown: {
             readonly events: readonly components["schemas"]["FeedEntryWire"][];
             readonly position: number;
+            readonly first: number;
             readonly last: number;
         };
         /** GrowChain */
@@ -1236,6 +1238,7 @@ export interface components {
             readonly code_salt: string;
             readonly now: number;
             readonly demo: boolean;
+            readonly message_days: number | null;
             readonly limits: components["schemas"]["Limits"];
         };
         /** SessionOpened */
@@ -1299,11 +1302,29 @@ export interface components {
             readonly policy: components["schemas"]["PolicyWire"];
             readonly may_reply: boolean;
             readonly refused: ("patient_blocked" | "patient_left") | null;
+            readonly trimmed: components["schemas"]["TrimmedWire"] | null;
         };
         /** Ticket */
         readonly Ticket: {
             readonly ticket: string;
             readonly expires: number;
+        };
+        /** TrimmedEvent */
+        readonly TrimmedEvent: {
+            /** @enum {unknown} */
+            readonly type: "trimmed";
+            readonly seq: number;
+            readonly at: number;
+            readonly from: number;
+            readonly before: number;
+        };
+        /**
+         * TrimmedWire
+         * @description Where a log begins now (docs/spec/api.md 8.2).
+         */
+        readonly TrimmedWire: {
+            readonly from: number;
+            readonly before: number;
         };
         /** Until */
         readonly Until: {

@@ -11,6 +11,8 @@ export type ServerInfo = {
   readonly code_salt: B64;
   readonly now: number;
   readonly demo: boolean;
+  /** Days that messages are kept; null: for ever. */
+  readonly message_days?: number | null;
   readonly limits: { readonly envelope: number; readonly attachment: number; readonly upload_part: number };
 };
 
@@ -124,7 +126,10 @@ export type Summary = {
   readonly may_reply: boolean;
   /** The code with which a message of this account is refused for good. */
   readonly refused?: "patient_blocked" | "patient_left" | null;
+  /** Where the log begins now, when no longer at its beginning. */
+  readonly trimmed?: Trimmed | null;
 };
+export type Trimmed = { readonly from: number; readonly before: number };
 export type SummaryPage = { readonly conversations: readonly Summary[]; readonly next?: string | null };
 export type InvitationState = "open" | "claimed" | "expired" | "replaced" | "refused";
 export type InvitationRow = {
@@ -163,7 +168,7 @@ export type EnvelopeEvent = At & {
   readonly kind: Kind;
   readonly author: B64;
   readonly epoch: number;
-  /** Null when it was retracted. */
+  /** Null when it was retracted, and where the server no longer keeps it. */
   readonly envelope: B64 | null;
   readonly attachments: readonly B64[];
 };
@@ -182,7 +187,16 @@ export type RetractedEvent = At & {
   readonly by: B64;
   readonly target_seq: number;
 };
-export type Event = EpochEvent | EnvelopeEvent | PolicyEvent | LeftEvent | RefusedEvent | BlockedEvent | RetractedEvent;
+export type TrimmedEvent = At & Trimmed & { readonly type: "trimmed" };
+export type Event =
+  | EpochEvent
+  | EnvelopeEvent
+  | PolicyEvent
+  | LeftEvent
+  | RefusedEvent
+  | BlockedEvent
+  | RetractedEvent
+  | TrimmedEvent;
 export type EventPage = { readonly events: readonly Event[]; readonly last_seq: number };
 
 export type AccessKind = "joined" | "gone" | "opened" | "read" | "document_opened" | "document_received";
@@ -236,7 +250,13 @@ export type Claimed = {
 // ---- feed and live
 
 export type FeedEntry = { readonly position: number; readonly conversation: B64; readonly event: Event };
-export type FeedPage = { readonly events: readonly FeedEntry[]; readonly position: number; readonly last: number };
+/** `first`: the oldest position that is kept. */
+export type FeedPage = {
+  readonly events: readonly FeedEntry[];
+  readonly position: number;
+  readonly first: number;
+  readonly last: number;
+};
 export type Ticket = { readonly ticket: string; readonly expires: number };
 export type DeliveryMark = { readonly conversation: B64; readonly account: B64; readonly delivered: number };
 

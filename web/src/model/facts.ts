@@ -6,7 +6,8 @@
 import type { InvitationRow, Policy } from "../api/types.ts";
 import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "../protocol/suite.ts";
 import { replyRight, type ReplyRight } from "../protocol/reply_right.ts";
-import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry } from "./log_entry.ts";
+import type { Trimmed } from "../protocol/trimming.ts";
+import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, TrimmedEntry } from "./log_entry.ts";
 
 const RECENT = 64;
 const PREVIEW = 160; // characters
@@ -73,6 +74,10 @@ export type Facts = {
   readonly reads: Readonly<Record<AccountId, { readonly seq: number; readonly at: Time }>>;
   /** Something here lies or is broken: nothing more is taken in or sent until a person has looked. */
   readonly alarm: string | null;
+  /** Where the log of the server begins, when no longer at its beginning. */
+  readonly trimmed?: Trimmed | null;
+  /** Places that came without bytes, and nothing yet says why: an alarm when everything is here. */
+  readonly bare?: readonly number[];
 };
 
 /** Facts after one more entry. `me`: the own account. */
@@ -84,7 +89,7 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
     case "policy":
       return { ...next, policy: entry.policy };
     case "retracted":
-      return withRetracted(next, entry.id, entry.by);
+      return withRetracted({ ...next, bare: (facts.bare ?? []).filter((seq) => seq !== entry.target) }, entry.id, entry.by);
     case "left":
       return withGone(next, entry.account);
     case "refused":
@@ -93,7 +98,19 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
       return withBlocked(next, entry);
     case "epoch":
       return withComing(next, entry);
+    case "trimmed":
+      return withTrimmed({ ...next, lastAt: facts.lastAt }, entry);
   }
+}
+
+/** Nothing that anybody did. What lies before has its reason now. */
+function withTrimmed(facts: Facts, { from, before }: TrimmedEntry): Facts {
+  return { ...facts, trimmed: { from, before }, bare: (facts.bare ?? []).filter((seq) => seq >= from) };
+}
+
+/** Before this place the server has nothing to read. */
+export function floorOf({ trimmed }: Facts): number {
+  return trimmed?.from ?? 1;
 }
 
 function reaching(facts: Facts, { seq, at }: LogEntry): Facts {
@@ -116,6 +133,7 @@ function withGone(facts: Facts, id: MemberId): Facts {
 }
 
 function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts {
+  if (entry.trimmed === true) return withBare(facts, entry);
   const named = new Set(entry.message?.content.parents ?? []);
   const known: Facts = {
     ...facts,
@@ -131,6 +149,13 @@ function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts 
     mine: mine && entry.kind === "message" ? { id: entry.id, seq: entry.seq } : null,
     unread: known.unread + (isTheirs(entry, me) && entry.seq > known.readSeq ? 1 : 0),
   };
+}
+
+/** It was never seen here: nothing follows from it, but that the reply right may be another now. */
+function withBare(facts: Facts, entry: EnvelopeEntry): Facts {
+  const recent = [...facts.recent, { id: entry.id, seq: entry.seq, theirs: false }].slice(-RECENT);
+  const bare = entry.seq < floorOf(facts) ? [] : [entry.seq];
+  return { ...facts, recent, right: rightAfter(facts.right, entry), bare: [...(facts.bare ?? []), ...bare] };
 }
 
 function isTheirs(entry: EnvelopeEntry, me: AccountId): boolean {

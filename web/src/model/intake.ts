@@ -7,10 +7,11 @@ import { messageId } from "../protocol/envelope.ts";
 import type { EpochRecord } from "../protocol/epoch_record.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { checkMirror } from "../protocol/reply_right.ts";
-import type { AccountId, ConversationId, MessageId } from "../protocol/suite.ts";
+import type { AccountId, ConversationId, MessageId, Time } from "../protocol/suite.ts";
+import { acceptTrimmed, demandOlder } from "../protocol/trimming.ts";
 import type { Accounts } from "./accounts.ts";
-import { advanced, type Facts, type PersonFact } from "./facts.ts";
-import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry } from "./log_entry.ts";
+import { advanced, floorOf, type Facts, type PersonFact } from "./facts.ts";
+import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry, TrimmedEntry } from "./log_entry.ts";
 import type { Openings } from "./opening.ts";
 import { peopleOf } from "./people.ts";
 import type { Vault } from "./vault.ts";
@@ -27,6 +28,7 @@ export type IntakeParts = {
   readonly accounts: Accounts;
   readonly openings: Openings;
   readonly me: AccountId;
+  readonly now: () => Time;
 };
 
 export class Intake {
@@ -49,7 +51,7 @@ export class Intake {
         if (followed && event.type !== "policy") demandMirrored(step.taken.facts);
         step = await this.#step(step, event);
       }
-      if (whole) demandMirrored(step.taken.facts);
+      if (whole) demandWhole(step.taken.facts);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return { ...step.taken, facts: { ...step.taken.facts, alarm: error.code } };
@@ -59,10 +61,15 @@ export class Intake {
 
   /** Events before `facts.from`: opened and checked, but the facts were told already. */
   async history(facts: Facts, conversation: Conversation, events: readonly Event[]): Promise<Taken> {
-    const entries = await Promise.all(
-      events.filter(({ seq }) => seq < facts.from).map((event) => this.#entry(facts, conversation, event)),
-    );
-    return { facts, entries };
+    const older = events.filter(({ seq }) => seq < facts.from && seq >= floorOf(facts));
+    const entries = await Promise.all(older.map((event) => this.#entry(facts, conversation, event)));
+    if (!entries.some(isBare)) return { facts, entries };
+    const retracted = new Set(entries.flatMap((one) => (one.type === "retracted" ? [one.target] : [])));
+    for await (const page of this.#pages(facts.conversation)) {
+      for (const one of page) if (one.type === "retracted") retracted.add(one.target);
+    }
+    const explained = entries.map((one) => (isBare(one) && retracted.has(one.seq) ? withoutBytes(one) : one));
+    return { facts: { ...facts, bare: [...(facts.bare ?? []), ...explained.filter(isBare).map(({ seq }) => seq)] }, entries: explained };
   }
 
   async #step({ taken, open }: Step, event: Event): Promise<Step> {
@@ -77,9 +84,19 @@ export class Intake {
   async #one(taken: Taken, open: Conversation, event: Event): Promise<Taken> {
     const entry = await this.#entry(taken.facts, open, event);
     if (entry.type === "envelope") await this.#demandParents(taken, entry);
+    if (entry.type === "trimmed") await this.#demandOver(taken, entry);
     if (entry.type === "policy" && taken.facts.right !== null) checkMirror(taken.facts.right, entry.policy);
     const target = entry.type === "retracted" ? await this.#retracted(taken, entry) : [];
     return { facts: advanced(taken.facts, entry, this.#parts.me), entries: [...taken.entries, ...target, entry] };
+  }
+
+  /** Only what is older than its term may be gone, also by what this device has. */
+  async #demandOver({ facts, entries }: Taken, entry: TrimmedEntry): Promise<void> {
+    const known = facts.trimmed ?? null;
+    acceptTrimmed(known, entry, entry, this.#parts.now());
+    demandOlder(entry, entries);
+    const first = known?.from ?? 1; // before that, it was older than an earlier term
+    demandOlder(entry, await this.#parts.vault.range<LogEntry>("events", [facts.conversation, first], [facts.conversation, entry.from - 1]));
   }
 
   /** Only before the epoch that made this account a member again something may be missing: it was not for it. */
@@ -121,6 +138,8 @@ export class Intake {
         return { ...placed, type: "refused", member: event.member, name: nameOf(facts.people, event.member) };
       case "blocked":
         return blockedEntry(facts.people, event);
+      case "trimmed":
+        return { ...placed, type: "trimmed", from: event.from, before: event.before };
       case "retracted":
         return { ...placed, type: "retracted", id: event.id, by: event.by, target: event.target_seq };
     }
@@ -129,7 +148,7 @@ export class Intake {
   async #envelope(facts: Facts, open: Conversation, event: EnvelopeEvent): Promise<EnvelopeEntry> {
     const { seq, at, id, kind, author, epoch } = event;
     const closed = { seq, at, type: "envelope", id, kind, author, epoch, message: null } as const;
-    if (event.envelope === null) return { ...closed, code: null, retracted: true };
+    if (event.envelope === null) return { ...closed, code: null, retracted: false, trimmed: true };
     if (!open.keys.has(epoch) && open.chain.records.length >= epoch) return { ...closed, code: "before_joining", retracted: false };
     try {
       const bytes = unb64(event.envelope);
@@ -158,11 +177,17 @@ export class Intake {
   }
 
   async #kept(conversation: ConversationId, id: MessageId): Promise<boolean> {
+    for await (const page of this.#pages(conversation)) if (page.some((entry) => isThis(entry, id))) return true;
+    return false;
+  }
+
+  /** All that is kept of a log, the newest first. */
+  async *#pages(conversation: ConversationId): AsyncGenerator<readonly LogEntry[]> {
     for (let before = Number.MAX_SAFE_INTEGER; ; ) {
       const page = await this.#parts.vault.range<LogEntry>("events", [conversation, 0], [conversation, before - 1], SCAN);
-      if (page.some((entry) => isThis(entry, id))) return true;
       const [oldest] = page;
-      if (oldest === undefined) return false;
+      if (oldest === undefined) return;
+      yield page;
       before = oldest.seq;
     }
   }
@@ -172,13 +197,28 @@ export class Intake {
     const kept =
       entries.find((one) => one.seq === entry.target) ??
       (await this.#parts.vault.read<LogEntry>("events", [facts.conversation, entry.target]));
-    return kept?.type === "envelope" ? [{ ...kept, message: null, code: null, retracted: true }] : [];
+    return kept?.type === "envelope" ? [withoutBytes(kept)] : [];
   }
 }
 
 /** The server writes what it mirrors right behind the message that decided it. */
 function demandMirrored({ right, policy }: Facts): void {
   if (right !== null) checkMirror(right, policy);
+}
+
+/** Everything is here: so is the reason of each place without bytes. */
+function demandWhole(facts: Facts): void {
+  demandMirrored(facts);
+  if ((facts.bare ?? []).length > 0) throw new ProtocolError("withheld", "a place without its message");
+}
+
+function isBare(entry: LogEntry): entry is EnvelopeEntry {
+  return entry.type === "envelope" && entry.trimmed === true;
+}
+
+/** What was taken back: that it was there stays. */
+function withoutBytes(entry: EnvelopeEntry): EnvelopeEntry {
+  return { ...entry, message: null, code: null, retracted: true, trimmed: false };
 }
 
 function withRecord({ facts, entries }: Taken, event: EpochEvent): Taken {

@@ -11,9 +11,10 @@ import type { Change, Platform } from "../platform/platform.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Conversation } from "../protocol/conversation.ts";
 import type { AccountId, ConversationId } from "../protocol/suite.ts";
+import { checkTrimmed } from "../protocol/trimming.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Changes } from "./changes.ts";
-import { read as readUpTo, type Facts } from "./facts.ts";
+import { floorOf, read as readUpTo, type Facts } from "./facts.ts";
 import { Intake, type Taken } from "./intake.ts";
 import { isEnvelope, type LogEntry } from "./log_entry.ts";
 import type { Openings } from "./opening.ts";
@@ -44,7 +45,7 @@ export class Log implements Sink {
 
   constructor(parts: LogParts) {
     this.#parts = parts;
-    this.#intake = new Intake(parts);
+    this.#intake = new Intake({ ...parts, now: () => parts.platform.clock.now() });
     parts.changes.watch((changed, here) => {
       if (changed.what === "conversation" && !here) parts.openings.forget(changed.conversation);
     });
@@ -131,13 +132,15 @@ export class Log implements Sink {
   async older(id: ConversationId, count: number): Promise<boolean> {
     return this.#writing(async () => {
       const facts = await this.facts(id);
-      if (facts === undefined || facts.complete || facts.from <= 1) return false;
+      if (facts === undefined || facts.complete || facts.from <= floorOf(facts)) return false;
       const { events } = await this.#parts.api.eventsBefore(id, facts.from, count);
       const conversation = await this.#parts.openings.of(id, facts.records);
-      const { entries } = await this.#intake.history(facts, conversation, events);
+      const { facts: known, entries } = await this.#intake.history(facts, conversation, events);
       const from = entries[0]?.seq ?? facts.from;
-      const next: Facts = { ...facts, from, complete: from <= 1 || events.length < count };
+      const next: Facts = { ...known, from, complete: from <= floorOf(facts) || events.length < count };
       await this.#commit(await this.#changes(next, entries), [id]);
+      // What is gone was let go meanwhile, and the log says so, or it is withheld.
+      if ((next.bare ?? []).length > 0) await this.#commit(await this.#take(id, []), [id]);
       return entries.length > 0;
     });
   }
@@ -199,7 +202,7 @@ export class Log implements Sink {
   async #advance(facts: Facts, events: readonly Event[]): Promise<readonly Change[]> {
     const before: Taken = { facts, entries: [] };
     const given = events.filter(({ seq }) => seq > facts.last);
-    const whole = given.length === 0 || !isGapless(given, facts.last);
+    const whole = given.length === 0 || !isGapless(given, facts.last) || given.some(isBare); // then the reason is wanted
     const fresh = whole ? await this.#missing(facts, given) : given;
     const known = await this.#caged(before, () => this.#withRecords(facts, fresh));
     if ("facts" in known) return this.#changes(known.facts, []);
@@ -253,9 +256,19 @@ export class Log implements Sink {
     const conversation = await this.#caged(before, () => this.#parts.openings.of(id, records));
     if ("facts" in conversation) return this.#changes(conversation.facts, []);
     const { facts, entries } = await this.#intake.news(all, conversation, events, true);
-    const complete = facts.from <= 1 || events.length < PAGE;
     // The server counts what is unread before this page too.
-    return this.#changes({ ...facts, complete, unread: detail.unread, readSeq: detail.read_seq }, entries);
+    const counted: Facts = { ...facts, unread: detail.unread, readSeq: detail.read_seq };
+    const told = await this.#caged({ facts: counted, entries }, () => this.#begun(counted, detail));
+    const known = "facts" in told ? told.facts : { ...counted, ...told };
+    return this.#changes({ ...known, complete: facts.from <= floorOf(known) || events.length < PAGE }, entries);
+  }
+
+  /** Where the log begins, as its events say it or, for a page that begins later, as the server says beside it. */
+  async #begun(facts: Facts, { trimmed, last_seq }: ConversationDetail): Promise<Pick<Facts, "trimmed">> {
+    const own = facts.trimmed ?? null;
+    const told = trimmed ?? null;
+    if (facts.last <= last_seq) checkTrimmed(own, told, Math.max(1, facts.from), this.#parts.platform.clock.now());
+    return Promise.resolve({ trimmed: own ?? told });
   }
 
   async #records(id: ConversationId, events: readonly Event[]): Promise<Facts["records"]> {
@@ -321,6 +334,10 @@ function emptyFacts(detail: ConversationDetail, records: Facts["records"]): Fact
 function withDetail(facts: Facts, detail: ConversationDetail): Facts {
   const delivered = Object.fromEntries(detail.delivered.map(({ account, seq }) => [account, seq]));
   return { ...facts, invitations: detail.invitations, delivered: { ...facts.delivered, ...delivered } };
+}
+
+function isBare(event: Event): boolean {
+  return event.type === "envelope" && event.envelope === null;
 }
 
 function isGapless(events: readonly Event[], last: number): boolean {

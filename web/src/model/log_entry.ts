@@ -4,6 +4,7 @@ import type { Kind, Policy } from "../api/types.ts";
 import type { Message } from "../protocol/envelope.ts";
 import type { Reason } from "../protocol/epoch_record.ts";
 import type { AccountId, MemberId, MessageId, Time } from "../protocol/suite.ts";
+import type { Trimmed } from "../protocol/trimming.ts";
 
 type Placed = { readonly seq: number; readonly at: Time };
 
@@ -16,10 +17,12 @@ export type EnvelopeEntry = Placed & {
   readonly kind: Kind;
   readonly author: AccountId;
   readonly epoch: number;
-  /** Opened and verified; null when it was retracted, or refused (`code`). */
+  /** Opened and verified; null when it was retracted, trimmed, or refused (`code`). */
   readonly message: Message | null;
   readonly code: string | null;
   readonly retracted: boolean;
+  /** The server no longer had it when it came here: the place is all there is. */
+  readonly trimmed?: boolean;
 };
 
 export type EpochEntry = Placed & {
@@ -50,7 +53,18 @@ export type RetractedEntry = Placed & {
   readonly target: number;
 };
 
-export type LogEntry = EnvelopeEntry | EpochEntry | PolicyEntry | LeftEntry | RefusedEntry | BlockedEntry | RetractedEntry;
+/** Where the log of the server begins from now on. */
+export type TrimmedEntry = Placed & Trimmed & { readonly type: "trimmed" };
+
+export type LogEntry =
+  | EnvelopeEntry
+  | EpochEntry
+  | PolicyEntry
+  | LeftEntry
+  | RefusedEntry
+  | BlockedEntry
+  | RetractedEntry
+  | TrimmedEntry;
 
 export function isEnvelope(entry: LogEntry): entry is EnvelopeEntry {
   return entry.type === "envelope";

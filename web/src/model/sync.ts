@@ -7,7 +7,7 @@
 
 import type { Api } from "../api/client.ts";
 import { Refused } from "../api/refusal.ts";
-import type { DeliveryMark, FeedEntry } from "../api/types.ts";
+import type { DeliveryMark, FeedEntry, FeedPage } from "../api/types.ts";
 import type { Cancel, Candidacy, LiveSocket, Platform } from "../platform/platform.ts";
 import type { Changes } from "./changes.ts";
 import { backOff } from "./pending.ts";
@@ -26,7 +26,7 @@ export type Connection = "connecting" | "live" | "polling" | "offline" | "ended"
 export interface Sink {
   /** Position up to which everything is on this device; null before the first start. */
   cursor(): Promise<number | null>;
-  /** First start on this device: take the newest of every conversation; resolves with the cursor. */
+  /** First start on this device, or one after years: take the newest of every conversation; resolves with the cursor. */
   begin(): Promise<number>;
   /** Verify and keep entries that follow the cursor; moves it in the same transaction. */
   absorb(entries: readonly FeedEntry[]): Promise<number>;
@@ -152,6 +152,10 @@ export class Sync {
     for (;;) {
       const page = await api.feed(cursor, 0, PAGE, signal);
       if (page.events.length === 0) return cursor;
+      if (isTooLate(page, cursor)) {
+        cursor = await this.#begin();
+        continue;
+      }
       cursor = await sink.absorb(page.events);
       await api.acknowledge(cursor);
       if (cursor >= page.last) return cursor;
@@ -191,9 +195,11 @@ export class Sync {
     const { api, sink, connection } = this.#parts;
     connection("polling");
     for (let i = 0; i < POLLS_BEFORE_SOCKET && !signal.aborted; i += 1) {
-      const page = await api.feed((await sink.cursor()) ?? 0, LONG_POLL, PAGE, signal);
+      const cursor = (await sink.cursor()) ?? 0;
+      const page = await api.feed(cursor, LONG_POLL, PAGE, signal);
       if (page.events.length === 0) continue;
-      await api.acknowledge(await sink.absorb(page.events));
+      if (isTooLate(page, cursor)) await this.#begin();
+      else await api.acknowledge(await sink.absorb(page.events));
     }
   }
 
@@ -219,6 +225,11 @@ export class Sync {
       };
     });
   }
+}
+
+/** What follows the cursor is not kept any more: the conversations must be read anew (docs/spec/api.md 8.2). */
+function isTooLate({ first, events }: FeedPage, cursor: number): boolean {
+  return Math.max(first, events[0]?.position ?? 0) > cursor + 1;
 }
 
 type StreamEvents = { readonly catchUp: () => Promise<number>; readonly over: (held: boolean) => void };

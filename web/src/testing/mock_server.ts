@@ -41,6 +41,7 @@ type Conversation = {
   readonly invitations: readonly T.InvitationRow[];
   accepted: Map<string, T.Accepted>;
   policy: T.Policy;
+  trimmed?: T.Trimmed;
 };
 
 export class MockServer {
@@ -53,7 +54,8 @@ export class MockServer {
   registryKey = b64(new Uint8Array(32).fill(9));
   readonly #tricks: { trick: Trick; left: number }[] = [];
   readonly #holders = new Map<string, string>();
-  #now = 1_800_000_000_000;
+  /** What it believes the time is. */
+  now = 1_800_000_000_000;
 
   trick(trick: Trick): void {
     this.#tricks.push({ trick, left: trick.times });
@@ -120,7 +122,7 @@ export class MockServer {
       accounts: () => this.#chain(second, asked.query),
       conversations: () => (second === "" ? this.#conversationsOf(asked) : this.#conversationCall(asked, second, third)),
       feed: () => this.#feed(asked, second, signal),
-      live: () => ok({ ticket: "t", expires: this.#now }, 201),
+      live: () => ok({ ticket: "t", expires: this.now }, 201),
     };
     return rooms[first]?.() ?? refuse(404, "not_found");
   }
@@ -129,11 +131,11 @@ export class MockServer {
     const limits = { envelope: 262_144, attachment: 104_857_600, upload_part: 8_388_608 };
     const id = b64(new Uint8Array(16).fill(7));
     const salt = b64(new Uint8Array(16).fill(8));
-    return { id, name: "Mock", version: "0", registry_key: this.registryKey, code_salt: salt, now: this.#now, demo: false, limits };
+    return { id, name: "Mock", version: "0", registry_key: this.registryKey, code_salt: salt, now: this.now, demo: false, limits };
   }
 
   #sessions(asked: Asked, second: string, session: { who: string | null }): Answer {
-    if (second === "challenges") return ok({ challenge: b64(new Uint8Array(32)), expires: this.#now + 60_000 }, 201);
+    if (second === "challenges") return ok({ challenge: b64(new Uint8Array(32)), expires: this.now + 60_000 }, 201);
     if (asked.method === "DELETE") {
       session.who = null;
       return { status: 204 };
@@ -143,7 +145,7 @@ export class MockServer {
     session.who = who;
     const account = this.accounts.get(who);
     if (account !== undefined) account.holder = (asked.body as T.SessionRequest).holder;
-    return ok({ token: null, account: who, expires: this.#now + 3_600_000 }, 201);
+    return ok({ token: null, account: who, expires: this.now + 3_600_000 }, 201);
   }
 
   async #me(asked: Asked, second: string): Promise<Answer> {
@@ -302,7 +304,7 @@ export class MockServer {
     if (Number(asked.query.get("wait")) > 0) await waitFor(() => page().length > 0 || signal?.aborted === true);
     if (signal?.aborted === true) throw new DOMException("aborted", "AbortError");
     const events = page();
-    return ok({ events, position: events.at(-1)?.position ?? after, last: account.feed.length });
+    return ok({ events, position: events.at(-1)?.position ?? after, ...edges(account.feed) });
   }
 
   #connect(who: string, after: number, handlers: LiveHandlers): LiveSocket {
@@ -344,7 +346,7 @@ export class MockServer {
     for (const member of conversation.epochs.at(-1)?.members ?? []) {
       const account = this.accounts.get(member);
       if (account === undefined) continue;
-      const entry = { position: account.feed.length + 1, conversation: conversation.id, event: this.#seenBy(event, conversation, member) };
+      const entry = { position: (account.feed.at(-1)?.position ?? 0) + 1, conversation: conversation.id, event: this.#seenBy(event, conversation, member) };
       account.feed.push(entry);
       if (this.silent) continue;
       for (const socket of this.sockets) if (socket.who === member) socket.handlers.event("event", entry);
@@ -369,6 +371,7 @@ export class MockServer {
       unread: conversation.events.filter((one) => one.type === "envelope" && one.kind === "message" && one.author !== who).length,
       policy: conversation.policy,
       may_reply: true,
+      trimmed: conversation.trimmed ?? null,
     };
   }
 
@@ -379,13 +382,17 @@ export class MockServer {
   }
 
   #tick(): number {
-    this.#now += 1_000;
-    return this.#now;
+    this.now += 1_000;
+    return this.now;
   }
 }
 
 function rowOf({ epoch, seq, record, boxes }: Conversation["epochs"][number], who: string): T.EpochRow {
   return { epoch, seq, record, box: boxes.get(who) ?? null };
+}
+
+function edges(feed: readonly T.FeedEntry[]): Pick<T.FeedPage, "first" | "last"> {
+  return { first: feed[0]?.position ?? 1, last: feed.at(-1)?.position ?? 0 };
 }
 
 function headOf(account: Account): Promise<string> {

@@ -28,7 +28,7 @@ export class AccountSettings implements SettingsModel {
       acceptsPatients: me?.profession === PHARMACIST ? home.own.settings.accepts_patients : null,
       passkeyPossible: false,
       recovery: null,
-      server: { name: "", version: "", registryKey: "" },
+      server: { name: "", version: "", registryKey: "", messageDays: null },
       unsent: 0,
       busy: false,
       problem: null,
@@ -105,7 +105,7 @@ export class AccountSettings implements SettingsModel {
       this.state.patch({
         loading: false,
         passkeyPossible,
-        server: { name: server.name, version: server.version, registryKey: server.registry_key },
+        server: { name: server.name, version: server.version, registryKey: server.registry_key, messageDays: server.message_days ?? null },
         holders: holders.map(({ id, kind, name }): HolderRow => {
           const current = id === this.#home.own.thisDevice;
           // The recovery code is renewed, never merely removed: it may be the last way in.

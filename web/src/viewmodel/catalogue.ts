@@ -50,6 +50,8 @@ export const LOCAL_CODES = [
   "before_joining",
   /** A document of a letter opens once the account is made. */
   "account_first",
+  /** The server no longer keeps it: its message is older than what it keeps. */
+  "document_gone",
 ] as const;
 
 export const ALARMS: ReadonlySet<string> = new Set([
@@ -92,6 +94,7 @@ export const PHRASES = {
   "notice.reopened": ["by"],
   "notice.retracted": ["by"],
   "notice.named": ["name"],
+  "notice.trimmed": ["at"],
   // the access journal
   "access.joined": ["name"],
   "access.gone": ["name"],

@@ -1,7 +1,7 @@
 /** (5) One conversation: the newest page at once, older ones on demand, everything live. */
 
 import type { Client } from "../model/client.ts";
-import type { Facts } from "../model/facts.ts";
+import { floorOf, type Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
 import type { KeptInvitation } from "../model/invited.ts";
 import { isEnvelope, type LogEntry } from "../model/log_entry.ts";
@@ -23,7 +23,7 @@ import {
   stranger,
 } from "./presenting.ts";
 import { Reading } from "./reading.ts";
-import { timeline } from "./timeline.ts";
+import { documentProblem, timeline } from "./timeline.ts";
 import type {
   ConversationModel,
   ConversationState,
@@ -193,7 +193,7 @@ export class ConversationView implements ConversationModel {
       this.#reading.opened(message, document);
       return { name: reference.name, mediaType: reference.media_type, bytes };
     } catch (error) {
-      show({ name: "failed", problem: problemOf(error) });
+      show({ name: "failed", problem: documentProblem(error, message, { facts: this.#facts, entries: this.#entries }) });
       throw error;
     }
   }
@@ -292,7 +292,7 @@ export class ConversationView implements ConversationModel {
         unreadAfter: this.#unreadAfter,
         documents: this.#documents,
       }),
-      older: this.#entries.length >= this.#window || !(facts.complete || facts.from <= 1) ? "available" : "none",
+      older: this.#entries.length >= this.#window || !(facts.complete || facts.from <= floorOf(facts)) ? "available" : "none",
       invitation: invitationState(facts, now),
       alarm: alarmOf(facts),
     });

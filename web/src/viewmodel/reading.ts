@@ -51,7 +51,8 @@ export class Reading {
   /** The newest message of others in sight. */
   #upto(): EnvelopeEntry | undefined {
     return this.#envelopes().findLast(
-      ({ kind, author, seq, retracted }) => kind === "message" && author !== this.#me && seq <= this.#sight && !retracted,
+      ({ kind, author, seq, retracted, trimmed }) =>
+        kind === "message" && author !== this.#me && seq <= this.#sight && !retracted && trimmed !== true,
     );
   }
 

@@ -1,11 +1,11 @@
 /** The log as it is shown: messages with their states, documents with their readers, notices between. Pure. */
 
 import type { AttachmentReference } from "../model/attachments.ts";
-import type { Facts } from "../model/facts.ts";
+import { floorOf, type Facts } from "../model/facts.ts";
 import type { EnvelopeEntry, EpochEntry, LogEntry, Via } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
-import { personIn, phrase, problemOfCode, stranger } from "./presenting.ts";
-import type { DocumentCard, Entry, MessageState, Person, ReadMark } from "./types.ts";
+import { personIn, phrase, problemOf, problemOfCode, stranger } from "./presenting.ts";
+import type { DocumentCard, Entry, MessageState, Person, Problem, ReadMark } from "./types.ts";
 
 export type Scene = {
   readonly facts: Facts;
@@ -25,7 +25,9 @@ const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
 export function timeline(scene: Scene): readonly Entry[] {
   const read = readings(scene);
   const replaced = replacedIn(scene.entries);
-  const shown = scene.entries.flatMap((entry) => shownEntry(entry, { ...scene, read, replaced }));
+  const context = { ...scene, read, replaced };
+  const begins = scene.entries.findIndex(({ seq }) => seq >= floorOf(scene.facts));
+  const shown = scene.entries.flatMap((entry, i) => [...(i === begins ? beginning(entry, scene) : []), ...shownEntry(entry, context)]);
   const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
   const waiting = scene.pending.filter(({ sealed }) => sealed === null || !known.has(sealed.id));
   return [...withUnreadLine(shown, scene), ...waiting.flatMap((pending) => shownPending(pending, scene))];
@@ -51,12 +53,28 @@ function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
     case "blocked":
       return [notice(entry, phrase(entry.blocked ? "notice.blocked" : "notice.unblocked", { by: entry.by, name: entry.name }))];
     case "policy":
+    case "trimmed":
       return [];
   }
 }
 
+/** Above the first entry that the server still keeps, once the list reaches it. */
+function beginning(entry: LogEntry, { facts, entries }: Scene): readonly Entry[] {
+  const { trimmed } = facts;
+  if (trimmed === null || trimmed === undefined || (entries[0]?.seq ?? 0) > trimmed.from) return [];
+  return [{ kind: "notice", id: "trimmed", at: entry.at, phrase: phrase("notice.trimmed", { at: trimmed.before }) }];
+}
+
+/** Why a document does not open: one that came with an old message may be gone with it. */
+export function documentProblem(error: unknown, message: string, { facts, entries }: Pick<Scene, "entries"> & { readonly facts: Facts | null }): Problem {
+  const problem = problemOf(error);
+  const carrier = entries.find((entry) => entry.type === "envelope" && entry.id === message);
+  const gone = problem.code === "not_found" && facts !== null && carrier !== undefined && carrier.seq < floorOf(facts);
+  return gone ? problemOfCode("document_gone") : problem;
+}
+
 function shownEnvelope(entry: EnvelopeEntry, context: Context): readonly Entry[] {
-  if (entry.retracted || entry.kind === "receipt") return [];
+  if (entry.retracted || entry.trimmed === true || entry.kind === "receipt") return [];
   return entry.message === null
     ? [unreadable(entry, entry.code ?? "open_failed")]
     : shownSaid(entry, entry.message.content.said, context);

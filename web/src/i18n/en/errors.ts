@@ -77,6 +77,7 @@ export const errors = {
   "error.device_removed": "This device was removed from your account. Open again with your recovery code.",
   "error.newer_version": "This message needs a newer version of Pli. Reload the page.",
   "error.before_joining": "This message is older than your arrival in the exchange.",
+  "error.document_gone": "The server no longer keeps this document: its message is too old. Ask your professional for it.",
   "error.account_first": "This document opens at the next step.",
   "error.home_busy": "This folder is already used by another program. Wait until it has finished.",
   "error.export_differs": "This copy does not match the original exchange. Do not rely on it.",

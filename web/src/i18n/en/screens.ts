@@ -375,5 +375,8 @@ export const screens = {
   "facts.never.list": "Your messages, your documents, their titles and the names of patients.",
   "facts.server": "Server",
   "facts.version": "version {version}",
+  "facts.keeps": "Messages are kept",
+  "facts.keeps.always": "without a limit",
+  "facts.keeps.days": "{count} days, then removed from the server; your devices keep what they have",
   "facts.registry": "Registry fingerprint",
 } as const;

@@ -41,6 +41,7 @@ export const words = {
   "notice.ended.reason": "{by} closed the exchange: “{reason}”",
   "notice.reopened": "{by} opened the exchange again",
   "notice.retracted": "{by} withdrew a message before it was read",
+  "notice.trimmed": "The server no longer keeps messages from before {at}. This device keeps those it has.",
   "notice.named": "New name here: {name}",
 
   "access.joined": "{name} can now read the exchange",

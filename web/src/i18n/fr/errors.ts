@@ -80,6 +80,7 @@ export const errors = {
   "error.device_removed": "Cet appareil a été retiré de votre compte. Ouvrez de nouveau avec votre code de secours.",
   "error.newer_version": "Ce message demande une version plus récente de Pli. Rechargez la page.",
   "error.before_joining": "Ce message date d'avant votre arrivée dans l'échange.",
+  "error.document_gone": "Le serveur ne conserve plus ce document : son message est trop ancien. Demandez-le à votre professionnel.",
   "error.account_first": "Ce document s'ouvrira à l'étape suivante.",
   "error.home_busy": "Ce dossier est déjà utilisé par un autre programme. Attendez qu'il ait fini.",
   "error.export_differs": "Cette copie ne correspond pas à l'échange d'origine. Ne vous y fiez pas.",

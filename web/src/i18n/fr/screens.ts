@@ -375,5 +375,8 @@ export const screens = {
   "facts.never.list": "Vos messages, vos documents, leurs titres et le nom des patients.",
   "facts.server": "Serveur",
   "facts.version": "version {version}",
+  "facts.keeps": "Messages conservés",
+  "facts.keeps.always": "sans limite de durée",
+  "facts.keeps.days": "{count} jours, puis effacés du serveur ; vos appareils gardent ce qu'ils ont",
   "facts.registry": "Empreinte du registre",
 } as const;

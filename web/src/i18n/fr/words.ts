@@ -40,6 +40,7 @@ export const words = {
   "notice.ended.reason": "{by} a clos l'échange : « {reason} »",
   "notice.reopened": "{by} a rouvert l'échange",
   "notice.retracted": "{by} a retiré un message avant lecture",
+  "notice.trimmed": "Le serveur ne conserve plus les messages d'avant le {at}. Cet appareil garde ceux qu'il a.",
   "notice.named": "Nouveau nom ici : {name}",
 
   "access.joined": "{name} peut désormais lire l'échange",

@@ -111,7 +111,7 @@ export const settings: SettingsState = {
     { id: "s1", holderName: "Chromium sur Linux", created: NOW - 9 * DAY, lastUsed: NOW, current: true },
     { id: "s2", holderName: "Safari sur iPhone", created: NOW - 90 * DAY, lastUsed: NOW - DAY, current: false },
   ],
-  server: { name: "Cabinet des Lilas", version: "0.1.0", registryKey: "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80" },
+  server: { name: "Cabinet des Lilas", version: "0.1.0", registryKey: "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80", messageDays: 365 },
 };
 
 export const journal: JournalState = {

@@ -30,7 +30,8 @@ export type SettingsState = {
   readonly passkeyPossible: boolean;
   /** A code just made, to be shown once. */
   readonly recovery: RecoveryCode | null;
-  readonly server: { readonly name: string; readonly version: string; readonly registryKey: string };
+  /** `messageDays`: how long it keeps messages; null: for ever. */
+  readonly server: { readonly name: string; readonly version: string; readonly registryKey: string; readonly messageDays: number | null };
   /** Messages that have not left this device: log-off loses them. */
   readonly unsent: number;
   readonly busy: boolean;
