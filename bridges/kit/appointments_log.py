@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridges.kit import appointments
-from bridges.kit.appointments_state import PRACTICE, Said
+from bridges.kit.appointments_state import Said
 from bridges.kit.client import Client
 from bridges.kit.log import Log
 from bridges.kit.outbox import Letter
 from bridges.kit.wire import Accepted, to_text
 from crypto.content import Reply
-from crypto.reply_right import ReplyRight
+from crypto.reply_right import PROFESSIONALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def acts_of(log: Log) -> Sequence[Placed]:
 async def say(
     client: Client, conversation: bytes, name: str, appointment: str | None, fields: Mapping[str, Any], *, key: str
 ) -> Accepted:
-    """Say an act; the same key says it once, also after a crash. The reply right stays as it is, but for proposals.
+    """Say an act as a program does: the reply right stays as it is. The same key says it once, also after a crash.
 
     Raises:
         RefusedError, UnreachableError (a repeat with the same key is safe), ProtocolError.
@@ -49,16 +49,6 @@ async def say(
         return earlier
     ready = await client.messages.ready(conversation)
     role = ready.opened.chain.members[client.device.id].role
-    reply: Reply = None
-    if role in PRACTICE and role != "service":
-        right = client.messages.log_of(conversation).reply_right()
-        reply = "open" if name in {"propose", "offer"} else _restated(right)
+    reply: Reply = "keep" if role in PROFESSIONALS else None
     payload = appointments.write(name, appointment, fields, reply=reply)
     return await client.messages.post(ready, Letter(payload), likeness)
-
-
-def _restated(right: ReplyRight) -> Reply:
-    """What keeps a reply right as it is; an ended conversation stays one in which nobody answers."""
-    if right.state == "until" and right.until is not None:
-        return {"until": right.until}
-    return "open" if right.state == "open" else "none"

@@ -45,7 +45,8 @@ class Log:
                 fields[key] = self.ids.get(fields[key], fields[key])
         caring = role in {"owner", "professional"}
         payload = {"version": 1, "act": act, "appointment": self.ids.get(of, of) if of else None}
-        return self.raw(name, role, {**payload, "reply": "open" if caring else None, **fields}, at)
+        word = "open" if act in {"propose", "offer"} else "keep"
+        return self.raw(name, role, {**payload, "reply": word if caring else None, **fields}, at)
 
     def raw(self, name: str, role: str, payload: Mapping[str, Any], at: int = 0) -> "Log":
         self.ids[name] = b64(self._draw(32))
