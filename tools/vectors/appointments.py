@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vectors import reminders
 from vectors.kit import DAY, NOW, Group, drbg
 
 from bridges.kit import appointments
@@ -93,6 +94,7 @@ def appointments_group() -> Group:
     _refused(group)
     for now, name, log in [*_choosing(), *_moving(), *_closing(), *_others()]:
         group.ok(name, "derive", now=NOW + now * MINUTE, log=log.entries)
+    reminders.add(group)
     return group
 
 

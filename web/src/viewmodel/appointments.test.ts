@@ -7,7 +7,7 @@ import { MockBrowser } from "../testing/mock_platform.ts";
 import { MockServer } from "../testing/mock_server.ts";
 import { close, conversationOf, newcomer, openTab, say, untilTexts, type Tab } from "../testing/people.ts";
 import { calendarFile } from "./appointment_file.ts";
-import { instantsOf } from "./appointment_zone.ts";
+import { instantsOf } from "../model/appointments.ts";
 import { Appointments } from "./appointments.ts";
 import type { AppointmentCard, ProposalDraft } from "./types.ts";
 

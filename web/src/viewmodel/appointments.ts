@@ -1,12 +1,11 @@
 /** The appointments of one conversation: shown by the id of each act, and every act that a person may say. */
 
-import { AppointmentLog, MINUTE, readAct, writeAct, type ActFields, type ActName, type PlacedAct, type Reading, type SaidAct } from "../model/appointments.ts";
+import { AppointmentLog, instantsOf, MINUTE, readAct, writeAct, type ActFields, type ActName, type PlacedAct, type Reading, type SaidAct } from "../model/appointments.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
 import type { Pending } from "../model/pending.ts";
 import { calendarFile } from "./appointment_file.ts";
 import { lastAbout, rowsOf } from "./appointment_rows.ts";
-import { instantsOf } from "./appointment_zone.ts";
 import { Observable } from "./observable.ts";
 import { isProfessional, mayWrite, personIn, problemOf, replyRightOf } from "./presenting.ts";
 import type { AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft } from "./types.ts";
