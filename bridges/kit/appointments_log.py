@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bridges.kit import appointments
-from bridges.kit.appointments_state import Said
+from bridges.kit.appointments_reminders import Lead, due_here
+from bridges.kit.appointments_state import Said, derive
 from bridges.kit.client import Client
 from bridges.kit.log import Log
 from bridges.kit.outbox import Letter
@@ -32,6 +34,40 @@ def acts_of(log: Log) -> Sequence[Placed]:
             said = Said(to_text(line.id), line.at, to_text(author.id), author.role, content.payload)
             found.append(Placed(said, line.seq, content.device))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """What a device of the patient must show by itself (appointments.md 7); times in milliseconds."""
+
+    appointment: str
+    start: int
+    end: int
+    zone: str
+    lead: Lead
+    concerned: str | None
+
+
+def reminders(acts: Sequence[Placed], now: datetime) -> list[Reminder]:
+    """Give what is due here and nobody has said, soonest first. For the patient's side only."""
+    book = derive(each.said for each in acts)
+    told = [each.said for each in acts if book.verdicts[each.said.id] == "ok"]
+    found = []
+    for of in book.appointments.values():
+        if of.end is not None or of.booked is None or of.about is None:
+            continue
+        start, zone = of.booked["start"], str(of.about["zone"])
+        mine = [each.payload for each in told if each.payload.get("appointment") == of.id]
+        said = {each["lead"] for each in mine if each["act"] == "reminder" and each["start"] == start}
+        since = next((each.at for each in told if each.id == of.booked_by), 0)
+        lead = due_here(_moment(start), zone, booked=_moment(since), said=said, now=now)
+        if lead is not None:
+            found.append(Reminder(of.id, start, of.booked["end"], zone, lead, of.concerned))
+    return sorted(found, key=lambda each: each.start)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds // 1_000, UTC)
 
 
 async def say(
