@@ -30,7 +30,8 @@ from crypto.suite import ACCOUNT_ID, ATTACHMENT_ID, HASH, HOLDER_ID, KEY, VERSIO
 
 Kind = Literal["message", "receipt", "end"]
 """What stands in the clear beside an envelope."""
-Reply = Literal["open", "none"] | Mapping[Literal["until"], int] | None
+Reply = Literal["open", "none", "keep"] | Mapping[Literal["until"], int] | None
+"""``keep`` says nothing about it, and stands in acts about appointments only."""
 
 MAX_CONTENT: Final = 131_072  # bytes
 MAX_TEXT: Final = 65_536
@@ -229,6 +230,10 @@ def _reply(value: Any) -> Reply:
     return {"until": exact(value, {"until": time})["until"]}
 
 
+def _reply_of_act(value: Any) -> Reply:
+    return "keep" if value == "keep" else _reply(value)
+
+
 def _file_name(value: Any) -> str:
     name: str = text(255, 1)(value)
     plain = all(unicodedata.category(each) != "Cc" and each not in "/\\" for each in name)
@@ -258,7 +263,7 @@ _ATTACHMENT: Final[Mapping[str, Field]] = {
     "title": text(200),
 }
 _PAYLOADS: Final[Mapping[str, Mapping[str, Field]]] = {
-    "appointment": {"act": _type, "reply": _reply, "version": integer(1)},
+    "appointment": {"act": _type, "reply": _reply_of_act, "version": integer(1)},
     "text": {
         "attachments": listed(_attachment, high=20),
         "replaces": nullable(binary(HASH)),

@@ -11,6 +11,8 @@ from crypto.envelope import Message
 from crypto.errors import require
 
 PROFESSIONALS: Final = frozenset({"owner", "professional"})
+ASKING: Final = frozenset({"propose", "offer"})
+"""Acts about an appointment that expect an answer: no other is a word on the right, whatever it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,15 @@ def compute(messages: Iterable[Message]) -> ReplyRight:
             continue
         if message.content.type == "end":
             right = ReplyRight("ended", by=message.author.id)
-        elif message.content.type in {"text", "appointment"} and message.content.kind == "message":
+        elif _speaks(message):
             right = _granted(message)
     return right
+
+
+def _speaks(message: Message) -> bool:
+    payload = message.content.payload
+    asks = message.content.type == "appointment" and payload["act"] in ASKING and payload["reply"] != "keep"
+    return asks or message.content.type == "text"
 
 
 def _granted(message: Message) -> ReplyRight:

@@ -17,6 +17,7 @@ from bridges.agenda.provider import Ability, AgendaError, Change, Provider, Slot
 from bridges.kit import appointments_log
 from bridges.kit.appointments import MAX_AVAILABLE, MAX_SLOTS
 from bridges.kit.appointments_log import Placed
+from bridges.kit.appointments_reminders import known
 from bridges.kit.appointments_state import Appointment as Agreed
 from bridges.kit.appointments_state import Book, derive
 from bridges.kit.client import Client
@@ -275,7 +276,7 @@ def _seq(looked: Looked, message: str) -> int:
 def _zone(agreed: Agreed, zone: str) -> str:
     """The zone of the place, if this machine knows it."""
     named = str(agreed.about["zone"]) if agreed.about else zone
-    return named if reminders.known(named) else zone
+    return named if known(named) else zone
 
 
 def _apart(slots: Sequence[Slot]) -> list[Slot]:

@@ -113,10 +113,6 @@ class Messages:
         self._logs[conversation.id] = await open_log(self.conversations, conversation)
         return await self._rotated(conversation)
 
-    def log_of(self, conversation_id: bytes) -> Log:
-        """Give the log as ``ready`` has just opened it."""
-        return self._logs[conversation_id]
-
     async def post(self, conversation: Conversation, letter: Letter, likeness: bytes) -> Accepted:
         """Seal and send in a conversation that is ``ready``."""
         parents = envelope.heads(self._logs[conversation.id].messages)

@@ -5,13 +5,16 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridges.kit import attachments
 from bridges.kit import export as exports
 from bridges.kit import verify as verification
-from bridges.kit.client import Client
+from bridges.kit.appointments_log import Reminder, acts_of, reminders
+from bridges.kit.appointments_state import PATIENT
+from bridges.kit.client import Client, Reading
 from bridges.kit.errors import ALARM_EXIT, UsageError
 from bridges.kit.messages import Draft
 from bridges.kit.starting import invitation_of
@@ -74,8 +77,19 @@ async def read(args: argparse.Namespace, out: Output) -> int:
         views = message_views(reading.log, reading.people, delivered=reading.delivered, paths=paths)
         subject = reading.conversation.roster.subject
         begins = beginning_view(reading.log)
-    answer: dict[str, Any] = {"subject": subject, "messages": views, "trimmed": begins}
-    return _answer(out, answer, texts.messages(subject, views, begins), reading.log.errors)
+        due = _reminders(client, reading)
+    reminded = [asdict(each) for each in due]
+    answer: dict[str, Any] = {"subject": subject, "messages": views, "trimmed": begins, "reminders": reminded}
+    text = "\n\n".join([*(texts.reminder(each) for each in due), texts.messages(subject, views, begins)])
+    return _answer(out, answer, text, reading.log.errors)
+
+
+def _reminders(client: Client, reading: Reading) -> Sequence[Reminder]:
+    """Give the patient's side what its practice's automate has not reminded it of."""
+    me = reading.conversation.opened.chain.members.get(client.device.id)
+    if me is None or me.role not in PATIENT:
+        return []
+    return reminders(acts_of(reading.log), datetime.now(UTC))
 
 
 def _answer(out: Output, answer: dict[str, Any], text: str, errors: Sequence[str]) -> int:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from bridges.kit.appointments_log import Reminder
+from bridges.kit.appointments_reminders import place_of
 from bridges.kit.words import PROFESSIONS, REPLIES, ROLES, STATES, say, word
 
 
@@ -45,6 +47,16 @@ def conversations(found: Sequence[dict[str, Any]]) -> str:
         lines.append(f"{each['subject']} · {new} · {word(REPLIES, each['reply'])}\n  {each['id']}")
         lines += [f"  {person(member)}" for member in each["members"]]
     return "\n".join(lines)
+
+
+def reminder(due: Reminder) -> str:
+    """Write what is soon, in the time of the place."""
+    at = datetime.fromtimestamp(due.start / 1000, UTC).astimezone(place_of(due.zone))
+    when = at.strftime(say("%d/%m/%Y à %H:%M", "%Y-%m-%d %H:%M"))
+    whom = say(f" pour {due.concerned}", f" for {due.concerned}") if due.concerned else ""
+    return say(
+        f"Rappel : rendez-vous{whom} le {when} ({due.zone})", f"Reminder: appointment{whom} on {when} ({due.zone})"
+    )
 
 
 def messages(subject: str, views: Sequence[dict[str, Any]], begins: dict[str, Any] | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
 from server.domain.errors import BadRequestError, NotFoundError
@@ -62,6 +62,12 @@ class Policy:
         return self.reply is other.reply and self.until == other.until
 
 
+class Keep(Enum):
+    """What a professional's message says that is no word on the reply right. Source: docs/spec/protocol.md 7.5."""
+
+    KEEP = "keep"
+
+
 @dataclass(slots=True)
 class Member:
     """An account's place in a conversation. ``writes`` is false for a delegate who may only read."""
@@ -114,8 +120,8 @@ def may_answer(role: Role, *, writes: bool, policy: Policy, now: int) -> bool:
     return writes and (role in CARING or policy.allows_answers(now))
 
 
-def read_reply(choice: object) -> Policy:
-    """Read ``"open"``, ``"none"`` or ``{"until": ms}`` as a submission carries it; ``None`` is the default, open.
+def read_reply(choice: object) -> Policy | Keep:
+    """Read ``"open"``, ``"none"``, ``"keep"`` or ``{"until": ms}`` of a submission; ``None`` is the default, open.
 
     Raises:
         BadRequestError: anything else.
@@ -126,6 +132,8 @@ def read_reply(choice: object) -> Policy:
             return Policy(Reply.OPEN)
         case "none":
             return Policy(Reply.NONE)
+        case "keep":
+            return Keep.KEEP
         case {"until": int(until), **rest} if not rest and 0 <= until <= LATEST:
             return Policy(Reply.UNTIL, until)
-    raise BadRequestError('reply is "open", "none" or {"until": ms}')
+    raise BadRequestError('reply is "open", "none", "keep" or {"until": ms}')

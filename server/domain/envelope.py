@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from server.domain.conversation import CARING, Conversation, Member, Policy, Reply, may_answer
+from server.domain.conversation import CARING, Conversation, Keep, Member, Policy, Reply, may_answer
 from server.domain.errors import (
     BadRequestError,
     EnvelopeTooLargeError,
@@ -66,7 +66,7 @@ def admit(
     kind: Kind,
     *,
     epoch: int,
-    reply: Policy | None,
+    reply: Policy | Keep | None,
     now: int,
     blocked: bool = False,
 ) -> Admitted:
@@ -92,7 +92,7 @@ def admit(
     require_heard(sender.role, gone=into.patient_gone, blocked=blocked)
     if not may_answer(sender.role, writes=sender.writes, policy=into.policy, now=now):
         raise ReplyNotAllowedError("the professional does not expect an answer", policy=shown(into.policy))
-    if not caring:
+    if not caring or reply is Keep.KEEP:
         return Admitted(into.policy, changed=False)
     policy = replace(reply or Policy(), by=sender.account)
     grants = [(patient, sender.account) for patient in into.patients()]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from crypto.suite import digest
 from server.clock import Clock
-from server.domain.conversation import Conversation, Policy
+from server.domain.conversation import Conversation, Keep, Policy
 from server.domain.envelope import MAX_ATTACHMENTS, Admitted, Kind, admit, epoch_of, shown
 from server.domain.errors import (
     AlreadyReadError,
@@ -34,7 +34,7 @@ class Submission:
 
     envelope: bytes
     kind: Kind
-    reply: Policy | None = None
+    reply: Policy | Keep | None = None
     attachments: tuple[AttachmentId, ...] = ()
     read_seq: int | None = None
 

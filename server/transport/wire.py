@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from server.domain.conversation import Policy, read_reply
+from server.domain.conversation import Keep, Policy, read_reply
 from server.domain.envelope import Kind
 from server.domain.events import Event, Mark
 from server.domain.ids import AttachmentId, b64, unb64
@@ -135,7 +135,7 @@ class SubmissionWire(Wire):
 
     envelope: str
     kind: Literal["message", "receipt", "end"]
-    reply: Literal["open", "none"] | Until | None = None
+    reply: Literal["open", "none", "keep"] | Until | None = None
     attachments: list[str] = msgspec.field(default_factory=list)
     read_seq: int | None = None
 
@@ -248,7 +248,7 @@ def submission(value: SubmissionWire) -> Submission:
     )
 
 
-def _reply(said: str | Until | None) -> Policy | None:
+def _reply(said: str | Until | None) -> Policy | Keep | None:
     if said is None:
         return None
     return read_reply({"until": said.until} if isinstance(said, Until) else said)

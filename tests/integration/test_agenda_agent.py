@@ -165,6 +165,19 @@ async def test_cannot_come_is_heard_when_no_answer_is_expected_any_more(practice
     assert await practice.doctor.standing() == "cancelled"
 
 
+async def test_what_the_automate_says_in_an_ended_exchange_leaves_it_ended(practice: Practice) -> None:
+    appointment = await practice.doctor.propose(*await practice.slots())
+    practice.automate.stop()
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await practice.doctor.client.messages.end(practice.doctor.conversation, "")
+    practice.automate.start()
+    await practice.comes_to("booked")
+    reading = await practice.patient.client.look(practice.patient.conversation)
+    assert reading.log.reply_right().state == "ended"
+    detail = await practice.patient.client.device.api.conversation(practice.patient.conversation)
+    assert detail.policy.reply == "ended"
+
+
 async def test_a_slot_typed_by_hand_waits_for_a_person(practice: Practice) -> None:
     slot, other = await practice.slots()
     by_hand = await practice.doctor.propose({**slot, "ref": ""})

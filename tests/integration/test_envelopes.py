@@ -96,6 +96,16 @@ async def test_the_professional_decides_whether_answers_are_allowed(pair):
     assert kinds == ["none", "until", "ended", "open"]
 
 
+async def test_what_keeps_the_reply_right_is_accepted_and_changes_nothing(pair):
+    claire, jean, conv = pair
+    await claire.end(conv)
+    before = [event["type"] for event in await jean.events(conv)]
+    await claire.hand_in(conv, {**claire.words(conv, "Noté"), "reply": "keep"})
+    assert [event["type"] for event in await jean.events(conv)] == [*before, "envelope"]
+    assert (await refused(jean.say(conv, "encore"))).problem["policy"]["reply"] == "ended"
+    assert (await refused(jean.hand_in(conv, {**jean.words(conv, "x"), "reply": "keep"}))).code == "bad_request"
+
+
 async def test_only_a_professional_ends_and_says_who_answers(pair):
     _claire, jean, conv = pair
     submission = jean.words(conv, "x")

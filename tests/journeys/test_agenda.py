@@ -6,12 +6,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fakes.agendas import PEERS, Radicale, needs_peers, running, settings
 from tests.fakes.appointments import AUTOMATE, Automate
+from tests.journeys.letters import letter
 from tests.journeys.people import DESK, PHONE, Person, activate, take_letter
 from tests.journeys.support import Server, Terminal, luhn
 
@@ -84,7 +84,7 @@ def test_a_patient_chooses_moves_and_is_told_when_the_practice_cancels_in_its_ow
     code = activate(doctor, server.add_professional("Dr Claire Martin", "10", luhn("9990000071")))
     automate(code)
     doctor.page.get_by_role("link", name=re.compile("Agenda du cabinet")).wait_for()  # its own conversation with her
-    take_letter(jean, _letter(doctor))
+    take_letter(jean, letter(doctor))
     doctor.sees(re.compile("a ouvert sa lettre"))
 
     # She picks two of the times that are free in her calendar.
@@ -134,18 +134,3 @@ def test_a_patient_chooses_moves_and_is_told_when_the_practice_cancels_in_its_ow
         who.page.get_by_text("Le cabinet a annulé le rendez-vous dans son agenda").first.wait_for(timeout=90_000)
         who.page.get_by_role("region", name=re.compile("Rendez-vous annulé")).wait_for()
     assert card.get_by_role("button").count() == 0
-
-
-def _letter(doctor: Person) -> str:
-    """Write to a patient without an account; give the link of the letter."""
-    doctor.press("Écrire à un patient")
-    doctor.page.get_by_label("Nom du patient").fill("Jean Dupont")
-    doctor.page.get_by_label("Sujet").fill("Votre suivi")
-    doctor.page.get_by_label("Message", exact=True).fill("Il est temps de nous revoir.")
-    doctor.press(re.compile("Envoyer à Jean Dupont"))
-    doctor.sees("Lettre pour Jean Dupont")
-    doctor.press("Copier le lien")
-    doctor.sees("Lien copié")
-    link: Any = doctor.page.evaluate("navigator.clipboard.readText()")
-    doctor.press("Voir l’échange")
-    return str(link)

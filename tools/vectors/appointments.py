@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vectors import reminders
 from vectors.kit import DAY, NOW, Group, drbg
 
 from bridges.kit import appointments
@@ -45,7 +46,8 @@ class Log:
                 fields[key] = self.ids.get(fields[key], fields[key])
         caring = role in {"owner", "professional"}
         payload = {"version": 1, "act": act, "appointment": self.ids.get(of, of) if of else None}
-        return self.raw(name, role, {**payload, "reply": "open" if caring else None, **fields}, at)
+        word = "open" if act in {"propose", "offer"} else "keep"
+        return self.raw(name, role, {**payload, "reply": word if caring else None, **fields}, at)
 
     def raw(self, name: str, role: str, payload: Mapping[str, Any], at: int = 0) -> "Log":
         self.ids[name] = b64(self._draw(32))
@@ -92,6 +94,7 @@ def appointments_group() -> Group:
     _refused(group)
     for now, name, log in [*_choosing(), *_moving(), *_closing(), *_others()]:
         group.ok(name, "derive", now=NOW + now * MINUTE, log=log.entries)
+    reminders.add(group)
     return group
 
 

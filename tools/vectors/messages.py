@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from vectors import reply_words
 from vectors.kit import NOW, Group, drbg, flip
 from vectors.world import Person, World
 
@@ -281,6 +282,7 @@ def _contents(group: Group, world: World) -> None:
         "nine parents": written(parents=sorted(b64(bytes([i]) * 32) for i in range(9))),
         "device id too long": written(device=b64(bytes(17))),
         "unknown reply": payload(reply="maybe"),
+        "a text that keeps the reply right": payload(reply="keep"),
         "reply as boolean": payload(reply=True),
         "reply with a key too many": payload(reply={"until": 1, "more": 1}),
         "reply until text": payload(reply={"until": "tomorrow"}),
@@ -345,6 +347,7 @@ def _log(group: Group, world: World) -> None:
     group.ok("ended and open again", "reply_right", log=[ended, opened], **at)
     group.ok("a patient grants nothing", "reply_right", log=[closed, patient(content.words("x", reply="open"))], **at)
     group.ok("a profile changes nothing", "reply_right", log=[closed, doctor(content.profile("Dr"))], **at)
+    reply_words.add(group, doctor, patient, {"open": opened, "none": closed, "ended": ended})
     group.ok("mirrored", "reply_right", log=[until], **at, mirror={"reply": "until", "until": NOW + 5})
     lies: Mapping[str, dict[str, Any]] = {
         "open for none": {"reply": "open", "until": None},

@@ -1,10 +1,12 @@
 """The operations of the group appointments. Source: docs/spec/appointments.md 9."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from bridges.kit import appointments
 from bridges.kit.appointments import NewerVersionError
+from bridges.kit.appointments_reminders import LEADS, due_here, moment
 from bridges.kit.appointments_state import Appointment, Said, derive
 
 
@@ -26,4 +28,11 @@ def _shown(appointment: Appointment, now: int) -> dict[str, Any]:
     return {**asdict(appointment), "left": left, "state": appointment.state(now)}
 
 
-OPERATIONS = {"appointments": {"read": _read, "derive": _derive}}
+def _remind(given: dict[str, Any], _: dict[str, Any]) -> dict[str, Any]:
+    start, now, booked = (datetime.fromtimestamp(given[key] / 1_000, UTC) for key in ("start", "now", "booked"))
+    zone = given["zone"]
+    moments = {lead: int(moment(lead, start, zone).timestamp()) * 1_000 for lead in LEADS}
+    return {"due": due_here(start, zone, booked=booked, said=given["said"], now=now), "moments": moments}
+
+
+OPERATIONS = {"appointments": {"read": _read, "derive": _derive, "remind": _remind}}

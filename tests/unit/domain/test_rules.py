@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from server.domain.account import Account, Professional
-from server.domain.conversation import CARING, Conversation, History, Member, Policy, Reply, Role, read_reply
+from server.domain.conversation import CARING, Conversation, History, Keep, Member, Policy, Reply, Role, read_reply
 from server.domain.envelope import Kind, admit
 from server.domain.errors import (
     BadRequestError,
@@ -70,7 +70,7 @@ def attempt(
     kind: Kind,
     policy: Policy,
     *,
-    reply: Policy | None = None,
+    reply: Policy | Keep | None = None,
     epoch: int = 3,
     writes: bool = True,
     gone: bool = False,
@@ -148,6 +148,22 @@ def test_writing_to_a_patient_opens_the_pair_and_ending_ends_it(role):
     ended = attempt(role, Kind.END, POLICIES["open"])
     assert (ended.ends, ended.grants) == (((PATIENT, OTHER),), ())
     assert ended.policy == Policy(Reply.ENDED, None, OTHER)
+
+
+@pytest.mark.parametrize("before", POLICIES)
+@pytest.mark.parametrize("role", sorted(CARING))
+def test_a_message_that_keeps_the_right_neither_opens_nor_closes_nor_grants(role, before):
+    decision = attempt(role, Kind.MESSAGE, POLICIES[before], reply=read_reply("keep"))
+    assert (decision.changed, decision.policy) == (False, POLICIES[before])
+    assert (decision.grants, decision.ends) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("role", "kind"), [each for each in TABLE if each[0] not in CARING or each[1] is not Kind.MESSAGE]
+)
+def test_keeping_the_right_is_a_word_of_carers_too(role, kind):
+    with pytest.raises(BadRequestError):
+        attempt(role, kind, POLICIES["open"], reply=read_reply("keep"))
 
 
 def test_a_delegate_who_may_only_read_does_not_write():

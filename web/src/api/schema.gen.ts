@@ -1283,7 +1283,7 @@ export interface components {
             /** @enum {unknown} */
             readonly kind: "end" | "message" | "receipt";
             /** @default null */
-            readonly reply: ("none" | "open") | components["schemas"]["Until"] | null;
+            readonly reply: ("keep" | "none" | "open") | components["schemas"]["Until"] | null;
             /** @default [] */
             readonly attachments: readonly string[];
             /** @default null */

@@ -96,7 +96,8 @@ export type Kind = "message" | "receipt" | "end";
 export type Submission = {
   readonly envelope: B64;
   readonly kind: Kind;
-  readonly reply: ReplyMirror | null;
+  /** What a professional says in the clear about answers; `keep` leaves the right as it is. */
+  readonly reply: ReplyMirror | "keep" | null;
   readonly attachments: readonly B64[];
   readonly read_seq: number | null;
 };

@@ -2,6 +2,7 @@ import { language } from "./locale.svelte";
 
 /** Times of appointments: the wall time of the place, whatever the device's zone. Times are milliseconds since 1970. */
 
+const DAY = 86_400_000;
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 function parts(at: number, zone: string | undefined, options: Intl.DateTimeFormatOptions): string {
@@ -27,7 +28,18 @@ function known(zone: string): string {
 /** "vendredi 24 avril", with the year when it is not this one. */
 export function wallDay(at: number, zone?: string): string {
   const year = parts(at, zone, { year: "numeric" }) === parts(Date.now(), zone, { year: "numeric" }) ? {} : ({ year: "numeric" } as const);
-  return parts(at, zone, { weekday: "long", day: "numeric", month: "long", ...year });
+  return first(parts(at, zone, { weekday: "long", day: "numeric", month: "long", ...year }));
+}
+
+/** "today", "tomorrow" (as `Intl` says it), when the day at the place is one of these days there. */
+export function nearDay(at: number, zone: string, now: number): string | null {
+  const days = [0, 1].find((ahead) => wallDay(now + ahead * DAY, zone) === wallDay(at, zone));
+  return days === undefined ? null : new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(days, "day");
+}
+
+/** French says "1er", and `Intl` does not. */
+function first(day: string): string {
+  return language() === "fr" ? day.replace(/(^| )1 (?=\p{L})/u, "$11er ") : day;
 }
 
 /** "09:00" */

@@ -9,6 +9,8 @@ import type { Log } from "./log.ts";
 import { isEnvelope, type LogEntry } from "./log_entry.ts";
 
 export type { About, ActFields, ActName, Slot } from "../protocol/appointment.ts";
+export { dueHere, mayNotify, nextMoment, type Lead, type Reminded } from "../protocol/appointment_reminders.ts";
+export { instantsOf } from "../protocol/wall_time.ts";
 export { MAX_SLOTS, MINUTE, readAct, writeAct } from "../protocol/appointment.ts";
 export type { Appointment, Book, SaidAct, Verdict } from "../protocol/appointment_state.ts";
 export { deadlineOf, slotsLeft, standingOf } from "../protocol/appointment_state.ts";

@@ -9,6 +9,8 @@ export type Changed =
   | { readonly what: "outbox"; readonly conversation: string }
   /** An account chain grew. */
   | { readonly what: "account"; readonly account: string }
+  /** Which reminders this device has said or shown, and whether it says them. */
+  | { readonly what: "reminders" }
   /** The person logged off (in some tab): everything is wiped. */
   | { readonly what: "logged off" }
   /** Follower to leader, and back. */

@@ -14,6 +14,7 @@ import { Log } from "./log.ts";
 import { Openings } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type { Intent, Pending } from "./pending.ts";
+import { ReminderMemory } from "./reminders.ts";
 import { currentMe, knownServer, ownSecrets, type Ground, type Opened } from "./session.ts";
 import { OwnAccount } from "./settings.ts";
 import { Sync, type Connection } from "./sync.ts";
@@ -198,6 +199,10 @@ export class Home {
   }
 
   // ---- who had access
+
+  reminders(): ReminderMemory {
+    return new ReminderMemory(this.#opened.device.vault);
+  }
 
   journal(): Journal {
     return new Journal({ api: this.ground.api, vault: this.#opened.device.vault, me: this.account });

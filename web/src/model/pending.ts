@@ -10,8 +10,8 @@ export type { ReplyMirror } from "../api/types.ts";
 export type Intent = {
   readonly said: Sayable;
   readonly attachments: readonly AttachmentId[];
-  /** What the server mirrors; null except for a professional's text. */
-  readonly reply: ReplyMirror | null;
+  /** What the server mirrors; null except for what a professional says, `keep` for an act that is no word on it. */
+  readonly reply: ReplyMirror | "keep" | null;
   /** With a receipt: the seq it reads up to. */
   readonly readSeq: number | null;
 };

@@ -1,6 +1,7 @@
 /** The real browser. Made once, in `main.ts`. */
 
 import { socketIo } from "./live.ts";
+import { browserNotices } from "./notices.ts";
 import { browserPasskeys } from "./passkeys.ts";
 import type { Address, Cancel, Clock, Http, Network, Platform, Visibility } from "./platform.ts";
 import { openStorage } from "./storage.ts";
@@ -22,9 +23,11 @@ export function browserPlatform(parts: { readonly stretchWorker: string }): Plat
     address,
     network,
     visibility,
+    notices: browserNotices(),
     stretch: stretchInWorker(parts.stretchWorker),
     deviceName: deviceName(navigator.userAgent),
     language: navigator.language,
+    zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     save,
     missing,
   };

@@ -105,6 +105,16 @@ export interface Visibility {
   watch(changed: () => void): Cancel;
 }
 
+/** Notifications of the device, of this site. They lie on a locked screen: whoever shows one sees to its words. */
+export interface Notices {
+  readonly permission: "granted" | "denied" | "default" | "unsupported";
+  /** Ask the person, at their own gesture. */
+  ask(): Promise<Notices["permission"]>;
+  /** One notification a `tag`: a later one takes its place. Never rejects. */
+  show(tag: string, words: { readonly title: string; readonly body: string }): Promise<void>;
+  clear(tag: string): Promise<void>;
+}
+
 /** A typed code after Argon2id: what finds its box (b64) and what opens it. Source: docs/spec/protocol.md 9.2. */
 export type StretchedCode = { readonly locator: string; readonly opener: Uint8Array<ArrayBuffer> };
 
@@ -126,10 +136,13 @@ export interface Platform {
   readonly address: Address;
   readonly network: Network;
   readonly visibility: Visibility;
+  readonly notices: Notices;
   readonly stretch: Stretch;
   /** A short name for this device in the list of devices ("Firefox, Linux"). */
   readonly deviceName: string;
   readonly language: string;
+  /** IANA name of the zone that the device's clock shows. */
+  readonly zone: string;
   /** Put a file where the person's downloads go. */
   save(name: string, mediaType: string, bytes: Uint8Array<ArrayBuffer>): void;
   /** What this browser lacks, or null. */

@@ -91,7 +91,7 @@ export function writeAct<A extends ActName>(
   act: A,
   appointment: MessageId | null,
   fields: ActFields<A>,
-  reply: Reply,
+  reply: Reply | "keep",
 ): AppointmentPayload {
   const payload = { version: VERSION, act, appointment, reply, ...fields } as unknown as AppointmentPayload;
   readAct(payload);

@@ -23,6 +23,9 @@ const reply: shape.Shape<Reply> = (value) => {
   return typeof value === "string" ? word(value) : untilTime(value);
 };
 
+/** An act about an appointment can also say nothing about it (protocol.md 7.5). */
+const replyOfAct: shape.Shape<Reply | "keep"> = (value) => (value === "keep" ? value : reply(value));
+
 /** May the patient answer: what a professional's text decides; others write `null`. */
 export type Reply = "open" | "none" | { readonly until: number } | null;
 
@@ -111,10 +114,10 @@ function textPayload(value: Json): ReturnType<typeof plainText> & { readonly via
 
 /** What every act of an appointment has; the rest depends on the act and is read by `appointment.ts`. */
 function appointmentPayload(value: Json): AppointmentPayload {
-  return { ...shape.anyObject(value), ...shape.atLeast({ version: shape.integer(1), act: typeName, reply })(value) };
+  return { ...shape.anyObject(value), ...shape.atLeast({ version: shape.integer(1), act: typeName, reply: replyOfAct })(value) };
 }
 
-export type AppointmentPayload = JsonObject & { readonly version: number; readonly act: string; readonly reply: Reply };
+export type AppointmentPayload = JsonObject & { readonly version: number; readonly act: string; readonly reply: Reply | "keep" };
 
 function isKnown(type: string): type is KnownType {
   return Object.hasOwn(PAYLOADS, type);

@@ -3,7 +3,7 @@
  * Source: docs/spec/protocol.md 7.5.
  */
 
-import { kindOf, type Reply } from "./content.ts";
+import type { Reply, Said } from "./content.ts";
 import type { Message } from "./envelope.ts";
 import type { Role } from "./epoch_record.ts";
 import { demand } from "./errors.ts";
@@ -22,7 +22,8 @@ export function replyRight(log: readonly Message[]): ReplyRight {
   for (const { author, content } of log) {
     if (!isProfessional(author.role)) continue;
     if (content.said.type === "end") right = { reply: "ended", until: null, by: author.id };
-    if ((content.said.type === "text" || content.said.type === "appointment") && kindOf(content.said) === "message") right = granted(content.said.payload.reply, author.id);
+    const reply = wordOf(content.said);
+    if (reply !== "keep") right = granted(reply, author.id);
   }
   return right;
 }
@@ -67,6 +68,13 @@ export function replacements(log: readonly Message[]): ReadonlyMap<MessageId, Me
     authors.set(id, author.id);
   }
   return result;
+}
+
+/** A text, and an act that expects an answer: no other is a word on the right, whatever it carries. */
+function wordOf(said: Said): Reply | "keep" {
+  if (said.type === "text") return said.payload.reply;
+  const asks = said.type === "appointment" && (said.payload.act === "propose" || said.payload.act === "offer");
+  return asks ? said.payload.reply : "keep";
 }
 
 function isProfessional(role: Role): boolean {

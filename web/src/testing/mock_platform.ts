@@ -64,6 +64,7 @@ export class MockTab implements Platform {
   readonly tabs: Tabs;
   readonly deviceName = "Test, Node";
   readonly language = "fr";
+  zone = "Europe/Paris";
   readonly saved: { readonly name: string; readonly mediaType: string; readonly bytes: Uint8Array }[] = [];
   readonly online = new Switch();
   readonly shown = new Switch();
@@ -125,6 +126,28 @@ export class MockTab implements Platform {
   visit(path: string, fragment = ""): void {
     this.#place = { path, fragment };
     for (const run of [...this.#moved]) run();
+  }
+
+  /** What this tab has shown outside of itself, and what the person says when asked. */
+  readonly shownNotices = new Map<string, { readonly title: string; readonly body: string }>();
+  noticesShown = 0;
+  answer: "granted" | "denied" = "granted";
+  permission: Platform["notices"]["permission"] = "default";
+
+  get notices(): Platform["notices"] {
+    return {
+      permission: this.permission,
+      ask: () => Promise.resolve((this.permission = this.answer)),
+      show: (tag, words) => {
+        this.noticesShown += 1;
+        this.shownNotices.set(tag, words);
+        return Promise.resolve();
+      },
+      clear: (tag) => {
+        this.shownNotices.delete(tag);
+        return Promise.resolve();
+      },
+    };
   }
 
   readonly stretch: Platform["stretch"] = (code, salt, progress) => stretchCode(code, salt, progress);

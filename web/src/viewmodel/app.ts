@@ -24,7 +24,9 @@ import type {
   InvitationModel,
   JournalModel,
   NewConversationModel,
+  NoticeWords,
   Person,
+  RemindersModel,
   Route,
   SettingsModel,
   UnlockModel,
@@ -137,6 +139,11 @@ export class App implements AppModel {
   async appointments(conversation: string): Promise<AppointmentsModel> {
     const { Appointments } = await import("./appointments.ts");
     return new Appointments(this.#home(), conversation);
+  }
+
+  async reminders(words: () => NoticeWords): Promise<RemindersModel> {
+    const { Reminders } = await import("./reminders.ts");
+    return new Reminders(this.#home(), words);
   }
 
   newConversation(patient: string | null): NewConversationModel {

@@ -7,7 +7,7 @@ import { MockBrowser } from "../testing/mock_platform.ts";
 import { MockServer } from "../testing/mock_server.ts";
 import { close, conversationOf, newcomer, openTab, say, untilTexts, type Tab } from "../testing/people.ts";
 import { calendarFile } from "./appointment_file.ts";
-import { instantsOf } from "./appointment_zone.ts";
+import { instantsOf } from "../model/appointments.ts";
 import { Appointments } from "./appointments.ts";
 import type { AppointmentCard, ProposalDraft } from "./types.ts";
 
@@ -88,6 +88,15 @@ describe("between a doctor and a patient", () => {
     await hers.resend(pending?.id ?? "");
   };
 
+  const ended = async (doctor: Tab, conversation: string, his: Appointments): Promise<void> => {
+    await doctor.home.say(conversation, { said: { type: "end", payload: { text: "" } }, attachments: [], reply: null, readSeq: null });
+    const policy = { reply: "ended", until: null, by: doctor.home.account } as const;
+    await until(() => server.envelopes(conversation).some(({ kind }) => kind === "end"), 20_000, "the end");
+    Object.assign(server.conversations.get(conversation) ?? {}, { policy });
+    server.inject(conversation, (seq, at) => ({ seq, at, type: "policy", policy, by: doctor.home.account }));
+    await until(() => !his.state.value.mayBegin, 20_000, "the closed door");
+  };
+
   it("is proposed, chosen, confirmed, moved and called off", async () => {
     const { hers, his } = await both();
     await until(() => hers.state.value.side === "practice" && his.state.value.side === "patient");
@@ -115,16 +124,23 @@ describe("between a doctor and a patient", () => {
     await his.choose((await card(his, "proposed")).id, 0);
     await hers.confirm((await card(hers, "accepted")).id);
     await card(his, "booked");
-    await doctor.home.say(conversation, { said: { type: "end", payload: { text: "" } }, attachments: [], reply: null, readSeq: null });
-    const policy = { reply: "ended", until: null, by: doctor.home.account } as const;
-    await until(() => server.envelopes(conversation).some(({ kind }) => kind === "end"), 20_000, "the end");
-    Object.assign(server.conversations.get(conversation) ?? {}, { policy });
-    server.inject(conversation, (seq, at) => ({ seq, at, type: "policy", policy, by: doctor.home.account }));
-    await until(() => !his.state.value.mayBegin, 20_000, "the closed door");
+    await ended(doctor, conversation, his);
     const closed = await card(his, "booked");
     expect(closed.can).toMatchObject({ choose: false, wish: false, cancel: true });
     await his.cancel(closed.id, "");
     await card(hers, "cancelled");
+  });
+
+  it("is confirmed in an exchange that has ended, and leaves it ended", async () => {
+    const { hers, his, doctor, conversation } = await both();
+    await proposed(hers, [2]);
+    await his.choose((await card(his, "proposed")).id, 0);
+    const waiting = await card(hers, "accepted");
+    await ended(doctor, conversation, his);
+    await hers.confirm(waiting.id);
+    await card(his, "booked");
+    const facts = await opened[1]?.home.log.facts(conversation);
+    expect(facts?.right?.reply).toBe("ended");
   });
 
   it("is undone before it leaves, and asks for one in words", async () => {

@@ -1,12 +1,11 @@
 /** The appointments of one conversation: shown by the id of each act, and every act that a person may say. */
 
-import { AppointmentLog, MINUTE, readAct, writeAct, type ActFields, type ActName, type PlacedAct, type Reading, type SaidAct } from "../model/appointments.ts";
+import { AppointmentLog, instantsOf, MINUTE, readAct, writeAct, type ActFields, type ActName, type PlacedAct, type Reading, type SaidAct } from "../model/appointments.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
-import type { Pending, ReplyMirror } from "../model/pending.ts";
+import type { Pending } from "../model/pending.ts";
 import { calendarFile } from "./appointment_file.ts";
 import { lastAbout, rowsOf } from "./appointment_rows.ts";
-import { instantsOf } from "./appointment_zone.ts";
 import { Observable } from "./observable.ts";
 import { isProfessional, mayWrite, personIn, problemOf, replyRightOf } from "./presenting.ts";
 import type { AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft } from "./types.ts";
@@ -191,17 +190,9 @@ export class Appointments implements AppointmentsModel {
   }
 
   async #post<A extends ActName>(to: string, act: A, appointment: string | null, fields: ActFields<A>, hold = 0): Promise<void> {
-    const reply = this.state.value.side === "practice" ? this.#reply(act) : null;
+    const reply = this.state.value.side === "practice" ? replyOf(act) : null;
     const said = { type: "appointment", payload: writeAct(act, appointment, fields, reply) } as const;
     await this.#home.say(to, { said, attachments: [], reply, readSeq: null }, hold);
-  }
-
-  /** Who proposes awaits an answer; every other act leaves the reply right as it is. */
-  #reply(act: ActName): ReplyMirror {
-    const right = this.#facts?.right ?? this.#facts?.policy;
-    if (act === "propose" || act === "offer" || right === undefined) return "open";
-    if (right.reply === "until") return { until: right.until ?? 0 };
-    return right.reply === "open" ? "open" : "none";
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -228,6 +219,11 @@ export class Appointments implements AppointmentsModel {
     this.#timer?.();
     this.#timer = this.#clock.after(ms, () => void this.#load());
   }
+}
+
+/** Who proposes awaits an answer; every other act leaves the reply right as it is. */
+function replyOf(act: ActName): "open" | "keep" {
+  return act === "propose" || act === "offer" ? "open" : "keep";
 }
 
 function freeSlots(available: SaidAct | null): FreeSlots {

@@ -8,6 +8,7 @@
 export type * from "./types/words";
 export type * from "./types/timeline";
 export type * from "./types/appointment";
+export type * from "./types/reminder";
 export type * from "./types/composer";
 export type * from "./types/app";
 export type * from "./types/entrance";

@@ -1,4 +1,5 @@
 import { readAct } from "../appointment.ts";
+import { dueHere, momentOf, type Lead } from "../appointment_reminders.ts";
 import { bookOf, slotsLeft, standingOf, type SaidAct } from "../appointment_state.ts";
 import type { JsonObject } from "../codec.ts";
 import type { Role } from "../epoch_record.ts";
@@ -21,4 +22,11 @@ const derive: Op = (v) => {
   return { appointments, available: book.available?.id ?? null, verdicts: Object.fromEntries(book.verdicts) };
 };
 
-export const appointmentOps = { appointments: { read, derive } };
+const remind: Op = (v) => {
+  const [start, now, booked, zone] = [v.number("start"), v.number("now"), v.number("booked"), v.text("zone")];
+  const said = new Set(v.raw("said") as Lead[]);
+  const moments = Object.fromEntries((["d7", "d1", "h2"] as const).map((lead) => [lead, momentOf(lead, start, zone)]));
+  return { due: dueHere({ start, zone, booked, said }, now)?.lead ?? null, moments };
+};
+
+export const appointmentOps = { appointments: { read, derive, remind } };

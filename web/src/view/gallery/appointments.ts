@@ -1,4 +1,4 @@
-import type { AppointmentCard, AppointmentRow, AppointmentsState, Entry, Person, Slot } from "../../viewmodel/types";
+import type { AppointmentCard, AppointmentRow, AppointmentsState, Entry, Person, RemindersState, Slot } from "../../viewmodel/types";
 import { message } from "./entries";
 import { dupont, martin } from "./people";
 
@@ -77,3 +77,12 @@ export function appointmentScene(who: Person, ...names: readonly (keyof typeof c
 }
 
 export const noAppointments: AppointmentsState = { side: null, rows: new Map(), mayBegin: true, last: null, free: { name: "none" }, problem: null };
+
+export const noReminders: RemindersState = { notices: "off", due: [] };
+export const reminders: RemindersState = {
+  notices: "ask",
+  due: [
+    { key: "r1", conversation: "c1", slot: slot(1), zone: "Europe/Paris", by: martin.name, concerned: null },
+    { key: "r2", conversation: "c2", slot: slot(1, 90), zone: "America/Martinique", by: martin.name, concerned: "Léa Dupont" },
+  ],
+};

@@ -1,9 +1,9 @@
 import { Observable } from "../../viewmodel/observable";
 import type {
   ActivationState, AppModel, AppointmentsModel, AppointmentsState, AppState, ComposerState, ConversationState, InboxState, InvitationState, MembersState,
-  NewConversationState, SettingsState, UnlockState, WriteState,
+  NewConversationState, RemindersModel, RemindersState, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
-import { noAppointments } from "./appointments";
+import { noAppointments, noReminders } from "./appointments";
 import { manyMessages } from "./entries";
 import { samplePdf, samplePicture } from "./files";
 import { martin } from "./people";
@@ -18,6 +18,7 @@ export type Scene = {
   inbox?: InboxState;
   conversation?: ConversationState;
   appointments?: AppointmentsState;
+  reminders?: RemindersState;
   composer?: ComposerState;
   newConversation?: NewConversationState;
   write?: WriteState;
@@ -104,6 +105,7 @@ export function galleryApp(scene: Scene): AppModel {
     inbox: () => still(holding(scene.inbox ?? states.inboxPatient)),
     conversation: () => conversation(scene),
     appointments: () => Promise.resolve(still<AppointmentsModel>({ ...holding(scene.appointments ?? noAppointments), instants: (day: string, time: string) => [Date.parse(`${day}T${time}Z`)] })),
+    reminders: () => Promise.resolve(still<RemindersModel>(holding(scene.reminders ?? noReminders))),
     newConversation: () =>
       still({ ...holding(scene.newConversation ?? states.newConversation), composer: composer(scene.composer ?? states.composerProfessional) }),
     write: () => still({ ...holding(scene.write ?? states.write), composer: composer(scene.composer ?? states.composer) }),

@@ -1,4 +1,4 @@
-import { appointmentScene } from "./appointments";
+import { appointmentScene, reminders } from "./appointments";
 import { longStory, manyMessages } from "./entries";
 import type { Scene } from "./model";
 import { dupont, martin } from "./people";
@@ -47,6 +47,7 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "appointment-proposed": () => appointment("proposed"),
   "appointment-overseas": () => appointment("overseas"),
   "appointment-booked": () => appointment("booked"),
+  "appointment-reminded": () => ({ ...appointment("booked"), reminders }),
   "appointment-all": () => appointment("gone", "remote", "cancelled"),
   "appointment-practice": () => appointmentOfPractice("asked"),
   "appointment-confirm": () => appointmentOfPractice("toConfirm"),

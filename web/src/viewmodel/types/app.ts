@@ -6,6 +6,7 @@ import type { AppointmentsModel } from "./appointment";
 import type { ConversationModel } from "./conversation";
 import type { InboxModel } from "./inbox";
 import type { JournalModel } from "./journal";
+import type { NoticeWords, RemindersModel } from "./reminder";
 import type { SettingsModel } from "./settings";
 import type { NewConversationModel, WriteModel } from "./write";
 import type { Person, Problem } from "./words";
@@ -63,6 +64,8 @@ export interface AppModel {
   conversation(id: string): ConversationModel;
   /** Fetched when a conversation is opened. */
   appointments(conversation: string): Promise<AppointmentsModel>;
+  /** Fetched with what is open. `words`: of the notification, asked for when it is shown. */
+  reminders(words: () => NoticeWords): Promise<RemindersModel>;
   newConversation(patient: string | null): NewConversationModel;
   write(to: string | null): WriteModel;
   settings(): SettingsModel;

@@ -1,6 +1,10 @@
-/** From a wall time typed by hand to instants: none in the hour that spring skips, two in the one that autumn repeats. Pure. */
+/**
+ * Between instants and the wall time of a place. A wall time is no instant in the hour that spring skips, and two in the
+ * one that autumn repeats. Source: docs/spec/appointments.md 5. Pure.
+ */
+/* eslint-disable no-restricted-globals -- Date only converts here: every time is an argument */
 
-import { MINUTE } from "../model/appointments.ts";
+import { MINUTE } from "./appointment.ts";
 
 const HOUR = 60 * MINUTE;
 
@@ -21,6 +25,12 @@ export function isZone(zone: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Day ("2026-03-29") and minutes since midnight on the clock of the place; of UTC, when this device does not know the zone. */
+export function wallOf(at: number, zone: string): { readonly day: string; readonly minutes: number } {
+  const wall = at + (isZone(zone) ? offsetAt(at, zone) : 0);
+  return { day: new Date(wall).toISOString().slice(0, 10), minutes: Math.floor((wall % (24 * HOUR)) / MINUTE) };
 }
 
 const formatters = new Map<string, Intl.DateTimeFormat>();
