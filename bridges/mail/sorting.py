@@ -67,10 +67,7 @@ class Sorting:
 
     def trusts(self, sender: str) -> bool:
         """Whether an address is of a trusted domain."""
-        domain = read_address(sender).domain
-        if self.trusted is not None:
-            return domain in self.trusted
-        return any(domain == each or domain.endswith(f".{each}") for each in self.config.trust.senders)
+        return is_trusted(read_address(sender).domain, self.trusted, self.config.trust.senders)
 
     def _patient(self, box: Box, taken: Taken, reading: Reading, mail: Mail) -> Route | Elsewhere:
         addressed = self._addressed(taken, box, mail)
@@ -132,6 +129,13 @@ class Sorting:
             if mine:
                 return mine
         return []
+
+
+def is_trusted(domain: str, listed: frozenset[str] | None, senders: tuple[str, ...]) -> bool:
+    """Whether a domain is of the signed list; without one, whether it is a configured domain or below one."""
+    if listed is not None:
+        return domain in listed
+    return any(domain == each or domain.endswith(f".{each}") for each in senders)
 
 
 def _behind_plus(address: Address, box: Box) -> str:
