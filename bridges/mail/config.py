@@ -112,6 +112,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     every: float = 20.0  # seconds between two looks when nothing was announced
     trust: Trust = Trust()
     directory: DirectorySettings = DirectorySettings()
+    entitlements: Path | None = (
+        None  # which professions write which documents; else bridges/mail/codes/entitlements.tsv
+    )
     calendar: Path | None = None  # folder shared with the agenda bridge: calendars by mail, in and out
     writer: dict[str, Writer] = {}  # RPPS → the professional as an archive names it (docs/operate/mail.md)
 

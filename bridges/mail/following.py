@@ -32,7 +32,7 @@ class Following:
     def take(self, box: Box, mail: Mail) -> Verdict:
         """Judge a report. It counts for a mail of ours alone, and from somebody who can know."""
         del box
-        report = mail.report or _acknowledged(mail)
+        report = mail.report
         progress = _PROGRESS.get(report.state) if report else None
         if report is None or not self.outgoing.knows(report.original):
             return Verdict("left", "report_of_nobody")
@@ -86,18 +86,3 @@ def failure(mail: Followed, language: Language = "fr") -> str:
     quoted = f"\n\n{heard.rstrip()}\n{said.strip()}" if said.strip() else ""
     head = "Non remis à" if french else "Not delivered to"
     return f"{head} {', '.join(mail.recipients)}{why}{stable}.{quoted}"
-
-
-def _acknowledged(mail: Mail) -> Report | None:
-    """Read an acknowledgement that came as an ordinary mail: the number stands in the subject."""
-    if not mail.marks.acknowledgement:
-        return None
-    return Report(
-        kind="mdn",
-        state="failed",
-        original=mail.in_reply_to or next(reversed(mail.references), ""),
-        recipients=[],
-        automatic=True,
-        cause=mail.marks.acknowledgement,
-        status="",
-    )

@@ -22,6 +22,7 @@ from bridges.mail.directory.book import Book
 from bridges.mail.directory.standing import Directory
 from bridges.mail.discovery import Resolve, resolve
 from bridges.mail.dossier import Dossier
+from bridges.mail.entitlements import load as load_entitlements
 from bridges.mail.following import Following
 from bridges.mail.imip import Calendars, Invitations
 from bridges.mail.inbox import Inbox, Kept, Source
@@ -38,6 +39,7 @@ from bridges.mail.sandbox import Sandbox
 from bridges.mail.sorting import Sorting, is_trusted
 from bridges.mail.state import FILE, State
 from bridges.mail.threads import Threads
+from bridges.mail.versions import Versions
 from bridges.mail.voice import Voice
 from bridges.mail.whitelist import verify
 from crypto.errors import ProtocolError
@@ -171,8 +173,10 @@ def _desk(config: Config, client: Client, home: Home, *, state: State, sandbox: 
     inbox, outgoing, lives = Inbox(state), Outgoing(state), Lives(state)
     patients, threads = Patients(state, hide, config.own_domains), Threads(state, hide)
     voice, following = Voice(client, threads, home), Following(outgoing, config.language)
-    sorting = Sorting(config, patients, threads, outgoing, trusted_domains(config.trust))
-    carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take)
+    versions, trusted = Versions(state, hide), trusted_domains(config.trust)
+    entitlements = load_entitlements(config.entitlements)
+    sorting = Sorting(config, patients, threads, outgoing, trusted, versions, entitlements)
+    carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take, versions)
     decided = Calendars(carrying, config.calendar, sorting.trusts) if config.calendar else carrying
     heard = Heard(state, hide)
     judge = Judge(state, inbox, sandbox, Listening(decided, config, sorting.trusts, heard))
@@ -215,7 +219,7 @@ def _retry(inbox: Inbox) -> Callable[[], None]:
     return joined
 
 
-def trusted(config: Config) -> Callable[[str], bool]:
+def truster(config: Config) -> Callable[[str], bool]:
     """Give the question whether an address is of the trusted space; raises as ``trusted_domains``."""
     domains = trusted_domains(config.trust)
     return lambda address: is_trusted(read_address(address).domain, domains, config.trust.senders)

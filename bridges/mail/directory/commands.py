@@ -20,7 +20,7 @@ from bridges.mail.directory.client import DirectoryError
 from bridges.mail.directory.entries import Entry, Known, cut, kind_of, rpps
 from bridges.mail.directory.extract import ExtractError, opened
 from bridges.mail.directory.standing import DAY, LONGEST, VOUCHED, Directory
-from bridges.mail.process import directory_of, trusted
+from bridges.mail.process import directory_of, truster
 from bridges.mail.recipients import NOT_TRUSTED, REFUSED
 from bridges.terminal.output import Output
 
@@ -55,7 +55,7 @@ async def _check(args: argparse.Namespace, config: Config, found: Directory, out
     address = _address(args.address)
     standing = await found.standing(address)
     code = REFUSED.get(standing.verdict, "")
-    if not code and not trusted(config)(address):
+    if not code and not truster(config)(address):
         code = NOT_TRUSTED
     answer = {
         "address": address,
@@ -104,7 +104,7 @@ def _made_at(said: str | None, stamped: datetime | None, path: Path) -> float:
 async def _add(args: argparse.Namespace, config: Config, found: Directory, out: Output) -> None:
     """Vouch for an address: who looked, when, how."""
     address = _address(args.address)
-    if not trusted(config)(address):
+    if not truster(config)(address):
         raise RefusedError(NOT_TRUSTED, read_address(address).domain)
     owner = rpps(args.rpps) if args.rpps else ""
     if args.rpps and not owner:
