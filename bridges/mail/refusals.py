@@ -111,7 +111,7 @@ def tell(refused: Refused, reading: Reading) -> Composed | None:
     A machine acknowledgement where documents were sent (as an MDN when one was asked for), a delivery report otherwise.
     """
     mail = reading.mail
-    if mail is None or not may_tell(mail) or needs_a_person(reading):
+    if mail is None or not may_tell(mail):
         return None
     target = read_address(mail.sender)
     letter = _letter(refused, mail, target, documents=bool(reading.documents))

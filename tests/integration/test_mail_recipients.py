@@ -1,5 +1,6 @@
 """Whom a mail may go to: the last question before it leaves. Real conversations and state, a directory on a socket."""
 
+import asyncio
 import json
 import time
 from functools import partial
@@ -10,11 +11,14 @@ from aiohttp import web
 
 from bridges.__main__ import main
 from bridges.mail import process
+from bridges.mail.address import read_address
 from bridges.mail.config import load
 from bridges.mail.directory.book import Verified
 from bridges.mail.directory.commands import probe
 from bridges.mail.directory.entries import Entry
 from bridges.mail.directory.standing import DAY, FRESH, LONGEST
+from bridges.mail.discovery import resolve
+from bridges.mail.outgoing import Composed
 from bridges.mail.recipients import Guarded
 from bridges.mail.submission import RefusedError, Sent
 from bridges.mail.threads import Writer
@@ -198,6 +202,19 @@ async def test_a_receipt_goes_where_the_mail_came_from_or_nowhere(people_of, tmp
         await desk.pass_once()
         assert desk.outgoing.counts("cabinet") == {"queued": 1}
         assert await leave(desk) == left
+
+
+async def test_the_running_bridge_asks_before_each_mail(people_of, tmp_path):
+    """The task that sends has no other way out."""
+    async with opened(tmp_path) as desk:
+        desk.grew.setdefault("cabinet", asyncio.Event())
+        way = process._delivery(desk, desk.config.box[0], resolve).way
+        letter = Composed("<1@x.mssante.fr>", None, (read_address("espion@exemple.com"),), b"x")
+        with pytest.raises(RefusedError, match="recipient_not_trusted"):
+            await way.send(letter)
+        calendar = Composed("<pli.calendar.1@x.mssante.fr>", None, letter.recipients, b"x")
+        with pytest.raises(RefusedError, match="no_way_in"):  # it would have gone: no server is configured
+            await way.send(calendar)
 
 
 def test_a_practice_without_a_key_imports_checks_and_vouches(tmp_path, capsys):
