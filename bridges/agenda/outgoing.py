@@ -4,21 +4,18 @@ Addresses of the inside (loopback, private, link-local…) are refused after the
 there, unless the practice said that its partner stands inside. Redirects stay at the origin. Answers are bounded.
 """
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from typing_extensions import override
 from yarl import URL
 
 from bridges.agenda.provider import CredentialsRevokedError, RefusedError, UnknownOutcomeError, UnreachableError
+from bridges.kit.outside import GuardedResolver, is_inner_number, origin_of, read_bounded
 
 DEADLINE: Final = 30.0  # seconds of one request, redirects included
 REDIRECTS: Final = 3
@@ -80,7 +77,10 @@ class Outgoing:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(
-            resolver=_Guarded(inside=self.origin.inside), ssl=self.tls or True, limit=8, force_close=True
+            resolver=GuardedResolver(inside=self.origin.inside, refuse=ForbiddenError),
+            ssl=self.tls or True,
+            limit=8,
+            force_close=True,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -121,7 +121,7 @@ class Outgoing:
             url = URL(address)
         except ValueError:
             raise ForbiddenError("address") from None
-        if _origin(url) != _origin(URL(self.origin.base)):
+        if origin_of(url) != origin_of(URL(self.origin.base)):
             raise ForbiddenError("link to another origin")
         return await self._guarded("GET", url, {}, None)
 
@@ -144,32 +144,18 @@ class Outgoing:
             if method not in READING:
                 raise ForbiddenError("redirect of a write")
             target = url.join(URL(reply.headers.get("Location", "")))
-            if _origin(target) != _origin(url):
+            if origin_of(target) != origin_of(url):
                 raise ForbiddenError("redirect to another origin")
             url = target
         raise UnreachableError("redirects")
 
     async def _once(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Reply:
         assert self._session is not None, "use Outgoing as a context manager"
-        _require_outside(url.host or "", inside=self.origin.inside)
+        if not self.origin.inside and is_inner_number(url.host or ""):
+            raise ForbiddenError("private address")
         sent = {**self.headers, **headers}
         async with self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as answer:
-            return Reply(answer.status, answer.headers.copy(), await _bounded(answer.content, self.most))
-
-
-def _origin(url: URL) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.host, url.port
-
-
-async def _bounded(stream: aiohttp.StreamReader, most: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for block in stream.iter_chunked(64 * 1024):
-        size += len(block)
-        if size > most:
-            raise ValueError("the answer is too large")
-        parts.append(block)
-    return b"".join(parts)
+            return Reply(answer.status, answer.headers.copy(), await read_bounded(answer.content, self.most))
 
 
 def _judged(reply: Reply, *, writes: bool) -> Reply:
@@ -180,44 +166,3 @@ def _judged(reply: Reply, *, writes: bool) -> Reply:
     if reply.status >= 500:
         raise (UnknownOutcomeError if writes else UnreachableError)(str(reply.status))
     return reply
-
-
-def _require_outside(host: str, *, inside: bool) -> None:
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return  # a name: the resolver looks
-    if not inside and not _is_outside(str(address)):
-        raise ForbiddenError("private address")
-
-
-def _is_outside(text: str) -> bool:
-    address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_global and not mapped.is_multicast
-
-
-class _Guarded(AbstractResolver):
-    """Resolves names, and forgets the addresses of the inside."""
-
-    def __init__(self, *, inside: bool) -> None:
-        self._inside = inside
-
-    @override
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        addresses = [(each[0], str(each[4][0])) for each in found]
-        kept = [(kind, address) for kind, address in addresses if self._inside or _is_outside(address)]
-        if not kept:
-            raise ForbiddenError("private address")
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, address in kept
-        ]
-
-    @override
-    async def close(self) -> None:
-        pass

@@ -267,6 +267,12 @@ SENTENCES: Final[dict[str, Pair]] = {
         "The agenda does not answer.",
         "Check the address and the connection. " + _LATER_EN,
     ),
+    "recipient_not_trusted": _pair(
+        "Cette adresse n'est pas dans l'espace de confiance MSSanté.",
+        "Vérifiez le domaine, ou la partie [trust] de la configuration du pont.",
+        "This address is outside of the trusted MSSanté space.",
+        "Check the domain, or the part [trust] of the bridge's configuration.",
+    ),
     "agenda_refused": _pair(
         "L'agenda a refusé.",
         "Vérifiez l'identifiant, le mot de passe et le nom de l'agenda.",

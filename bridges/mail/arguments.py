@@ -35,6 +35,30 @@ def _bridge(actions: Any, common: argparse.ArgumentParser) -> None:
     steps.add_parser("replay", parents=parents).add_argument("mail", type=int, nargs="?", metavar="N")
     patients = actions.add_parser("patients", parents=parents, help=say("patients du pont", "patients of the bridge"))
     _patients(patients.add_subparsers(dest="step", required=True, metavar="list | add | status"), parents)
+    directory = actions.add_parser(
+        "directory", parents=parents, help=say("annuaire des boîtes MSSanté", "directory of MSSanté mailboxes")
+    )
+    names = "search | check | import | add | remove | show"
+    _directory(directory.add_subparsers(dest="step", required=True, metavar=names), parents)
+
+
+def _directory(steps: Any, parents: list[argparse.ArgumentParser]) -> None:
+    search = steps.add_parser("search", parents=parents, help=say("chercher", "search"))
+    search.add_argument("words", nargs="+", metavar=say("NOM|RPPS|ADRESSE", "NAME|RPPS|ADDRESS"))
+    check = steps.add_parser("check", parents=parents, help=say("peut-on lui écrire ?", "may it be written to?"))
+    check.add_argument("address", metavar="ADDRESS")
+    taken = steps.add_parser("import", parents=parents, help=say("lire l'extraction libre", "read the free extract"))
+    taken.add_argument("file", type=Path, metavar="FILE")
+    taken.add_argument("--date", metavar="DATE", help=say("date du fichier", "date of the file"))
+    add = steps.add_parser("add", parents=parents, help=say("se porter garant d'une adresse", "vouch for an address"))
+    add.add_argument("address", metavar="ADDRESS")
+    add.add_argument("--name", required=True, help=say("à qui elle est", "whose it is"))
+    add.add_argument("--by", default="", help=say("qui a vérifié (sinon : vous)", "who checked (else: you)"))
+    for name, default in (("--kind", ""), ("--rpps", ""), ("--place", ""), ("--note", "")):
+        add.add_argument(name, default=default)
+    remove = steps.add_parser("remove", parents=parents, help=say("retirer cette garantie", "take that back"))
+    remove.add_argument("address", metavar="ADDRESS")
+    steps.add_parser("show", parents=parents, help=say("ce que contient la copie", "what the copy holds"))
 
 
 def _patients(steps: Any, parents: list[argparse.ArgumentParser]) -> None:

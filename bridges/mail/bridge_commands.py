@@ -20,6 +20,7 @@ from bridges.kit.words import say
 from bridges.mail import process
 from bridges.mail.config import Box, Config, load
 from bridges.mail.delivering import probe
+from bridges.mail.directory.commands import probe as probe_directory
 from bridges.mail.imap import ImapError
 from bridges.mail.inbox import Inbox
 from bridges.mail.life import Lives
@@ -100,6 +101,8 @@ async def doctor(args: argparse.Namespace, out: Output) -> int:
     checks = [await _server_check(config)]
     for box in config.box:
         checks += [await _box_check(box), await _way_check(box)]
+    with process.directory_of(config) as directory:
+        checks += await probe_directory(directory)
     with state_of(config) as state:
         answer = {"checks": checks, "lives": _lives(state), "boxes": [_counts(state, box) for box in config.box]}
     words = (f"{'ok ' if each['ok'] else 'KO '} {each['check']} {each['detail']}" for each in checks)

@@ -15,10 +15,11 @@ from bridges.mail.judging import Undecided, Verdict
 from bridges.mail.outgoing import Outgoing
 from bridges.mail.patients import Known, Patients
 from bridges.mail.reading import Mail, Reading
-from bridges.mail.refusals import REFUSALS, Refused, tell
+from bridges.mail.refusals import REFUSALS, Refused, may_tell, needs_a_person, tell
 from bridges.mail.saying import Said, TooManyFilesError, say, subject_of
 from bridges.mail.sorting import Elsewhere, Route, Sorting
 from bridges.mail.threads import Letter, Thread, Threads, Writer
+from bridges.mail.versions import Versions
 from bridges.mail.voice import LATER, Place, Voice, opening
 from crypto.errors import ProtocolError
 
@@ -46,6 +47,7 @@ class Carrying:
     threads: Threads
     outgoing: Outgoing
     reports: Callable[[Box, Mail], Verdict]
+    versions: Versions
     clock: Clock = now
 
     async def decide(self, taken: Taken, reading: Reading) -> Verdict:
@@ -74,6 +76,8 @@ class Carrying:
         return Verdict(where.how, where.reason)
 
     def _refuse(self, code: str, box: Box, reading: Reading) -> Verdict:
+        if reading.mail is not None and may_tell(reading.mail) and needs_a_person(reading):
+            return Verdict("quarantined", f"untold_{code}")  # nobody would know: a person looks at it
         refused = Refused(REFUSALS[code], box.mailbox, self.config.software, self.clock())
         answer = tell(refused, reading)
         if answer is None:
@@ -175,6 +179,7 @@ class Carrying:
                 subject=mail.marks.subject,
             )
             self.threads.note(letter, documents)
+        self.versions.took(box_name=thread.box, patient=thread.patient, sender=mail.sender, cards=reading.documents)
         if mail.sender in self.outgoing.recipients(mail.in_reply_to):
             self.outgoing.report(mail.in_reply_to, "read", "")  # who answers has read
         self.threads.done(taken.id)

@@ -119,12 +119,13 @@ def read_document(octets: bytes, path: str) -> tuple[Document, bytes]:
         pdf_bytes=len(pdf),
         pdf_a_1=is_pdf_a_1(pdf),
         missing=_missing(root),
-        warnings=warnings + _doubts(code, patient, known=known is not None),
+        warnings=warnings + _doubts(root, code, patient, known=known is not None),
     )
     return card, pdf
 
 
 _SETTING: Final = "standardIndustryClassCode"
+_EDITION: Final = "POCD_HD000040"  # CDA release 2
 
 
 def is_pdf_a_1(pdf: bytes) -> bool:
@@ -239,8 +240,13 @@ def _missing(root: Element) -> list[str]:
     return [path for path in _NEEDED if not list(root.all(path))]
 
 
-def _doubts(code: Element, patient: Patient, *, known: bool) -> list[str]:
+def _doubts(root: Element, code: Element, patient: Patient, *, known: bool) -> list[str]:
     doubts = [] if known or not code.get("code") else ["type_unknown"]
+    if root.first("typeId").get("extension") not in {
+        "",
+        _EDITION,
+    }:  # many leave it out; another one is another standard
+        doubts.append("edition_unknown")
     if patient.ins_check != "good":
         doubts.append(f"ins_{patient.ins_check}")
     elif OIDS.get(patient.ins_oid) in {"test", "demonstration"}:

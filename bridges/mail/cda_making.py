@@ -15,7 +15,7 @@ _TEMPLATES: Final = ("2.16.840.1.113883.2.8.2.1", "1.2.250.1.213.1.1.1.1", "1.3.
 
 
 def make_cda(draft: Draft, *, document_id: str) -> bytes:
-    """Write the document; ``document_id`` is its OID, also of its set: the first version of itself."""
+    """Write the document; ``document_id`` is its OID, and that of its set unless the draft names an earlier one."""
     stamp = draft.made_at.strftime("%Y%m%d%H%M%S%z")
     pdf = base64.b64encode(draft.pdf).decode("ascii")
     return write(
@@ -30,8 +30,8 @@ def make_cda(draft: Draft, *, document_id: str) -> bytes:
             node("effectiveTime", value=stamp),
             _coded("confidentialityCode", codes.table("confidentialities")["N"]),
             node("languageCode", code="fr-FR"),
-            node("setId", root=document_id),
-            node("versionNumber", value="1"),
+            node("setId", root=draft.set_id or document_id),
+            node("versionNumber", value=str(draft.version)),
             _record_target(draft.patient),
             _author(draft.author, stamp),
             node(

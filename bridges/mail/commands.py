@@ -12,6 +12,7 @@ from cryptography import x509
 from bridges.kit.errors import UsageError
 from bridges.mail import bridge_commands, limits, whitelist
 from bridges.mail.cda import Document, is_pdf_a_1
+from bridges.mail.directory import commands as directory_commands
 from bridges.mail.inputs import Draft, Subject, Writer, document_type, read_input
 from bridges.mail.metadata_making import has_class
 from bridges.mail.reading import set_aside
@@ -27,6 +28,7 @@ _BRIDGE: Final[dict[str | None, Callable[[argparse.Namespace, Output], Awaitable
     "doctor": bridge_commands.doctor,
     "quarantine": bridge_commands.quarantine,
     "patients": bridge_commands.patients,
+    "directory": directory_commands.directory,
 }
 REFUSED = 3  # exit code: the answer is no
 

@@ -1,6 +1,7 @@
 """The configuration of a running mail bridge: TOML, secrets in files of their own. Source: docs/operate/mail.md."""
 
 import re
+import ssl
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 from bridges.kit.errors import UsageError
 from bridges.kit.keystore import refuse_wide
 from bridges.mail.address import Address, AddressError, read_address
+from bridges.mail.causes import Language
 from bridges.mail.imap import Security
 from bridges.mail.inputs import Writer
 from bridges.mail.lmtp_service import Operator
@@ -77,6 +79,15 @@ class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         return read_address(self.address)
 
 
+class DirectorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the national directory is asked, and with which key; without ``key_file`` it is not."""
+
+    key_file: Path | None = None
+    url: str = "https://gateway.api.esante.gouv.fr/fhir/v2"
+    inside: bool = False  # a copy at an address of the inside, where http:// may be spoken
+    ca_file: Path | None = None  # PEM; else the system's authorities
+
+
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whose mail counts: domains and what is below them, or the domains of the signed list."""
 
@@ -94,11 +105,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     box: list[Box]
     server: str | None = None
     software: str = "PLI"  # X-MSS-NIL
+    language: Language = "fr"  # of what the bridge says about mails that did not arrive
     production: bool = True  # test identities are refused
     patient_domains: list[str] = []  # <15 signs>@domain is a patient of ours
     team: list[str] = []  # accounts of professionals who are let into every conversation
     every: float = 20.0  # seconds between two looks when nothing was announced
     trust: Trust = Trust()
+    directory: DirectorySettings = DirectorySettings()
+    entitlements: Path | None = (
+        None  # which professions write which documents; else bridges/mail/codes/entitlements.tsv
+    )
     calendar: Path | None = None  # folder shared with the agenda bridge: calendars by mail, in and out
     writer: dict[str, Writer] = {}  # RPPS → the professional as an archive names it (docs/operate/mail.md)
 
@@ -163,6 +179,16 @@ def _check_box(box: Box) -> None:
     for server, kind in ((box.imap, "imap"), (box.smtp, "smtp")):
         if server is not None:
             server.login.check(f"box {box.name}: {kind}")
+
+
+def context_of_authority(path: Path | None) -> ssl.SSLContext:
+    """Give a TLS context that believes one authority, or the system's; raises UsageError (``file_unreadable``)."""
+    try:
+        context = ssl.create_default_context(cafile=str(path) if path else None)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError("file_unreadable", type(error).__name__, path=str(path)) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def read_secret(path: Path) -> str:

@@ -11,6 +11,7 @@ from bridges.mail import codes
 from bridges.mail.composing import Attached, document_name, document_subject
 from bridges.mail.inputs import Draft, Subject, Writer
 from bridges.mail.patients import Known
+from bridges.mail.threads import MadeDocument
 from bridges.mail.xdm_making import make_xdm
 
 TYPES: Final[Mapping[str, str]] = {"prescription": "57833-6", "report": "11488-4", "letter": "34133-9"}
@@ -25,6 +26,7 @@ class Made:
     subject: str = ""
     codes: list[str] = field(default_factory=list)
     qualified: bool = False
+    document: MadeDocument | None = None  # in the archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,18 @@ class Dossier:
 
     writers: Mapping[str, Writer]
 
-    def wrap(self, reading: Reading, line: Line, patient: Known, attached: list[Attached]) -> Made:
+    def wrap(
+        self,
+        reading: Reading,
+        line: Line,
+        patient: Known,
+        attached: list[Attached],
+        *,
+        earlier: MadeDocument | None = None,
+    ) -> Made:
         """Put the PDF that a professional sends into an archive; whatever is missing for one leaves it a plain file.
+
+        ``earlier``: the document that this one takes the place of; it gets the same set and the next version.
 
         One document a mail, as its subject names one; the first that has a type counts.
         """
@@ -57,9 +69,20 @@ class Dossier:
                         type=codes.table("types")[code],
                         title=reference.title or codes.table("types")[code].label,
                         made_at=datetime.fromtimestamp(line.at // 1000, UTC),
+                        replaces=earlier.id if earlier else "",
+                        set_id=earlier.set_id if earlier else "",
+                        version=earlier.version + 1 if earlier else 1,
                     ),
                 )
         return Made(attached)
+
+    def shown_name(self, reading: Reading, line: Line) -> str:
+        """Give the name that MSSanté wants a professional to show: title, first name, NAME, structure; or nothing."""
+        author = self._author(reading, line)
+        if author is None:
+            return ""
+        words = (author.title, author.given_name, author.family_name.upper(), author.institution)
+        return " ".join(filter(None, words))
 
     def _author(self, reading: Reading, line: Line) -> Writer | None:
         assert line.message is not None, "lines for mail are open"
@@ -68,14 +91,15 @@ class Dossier:
 
 
 def _wrapped(file: Attached, number: int, attached: list[Attached], draft: Draft) -> Made:
-    archive = make_xdm(draft).archive
+    made = make_xdm(draft)
     pdf = Attached(document_name(draft.type.label, draft.patient, draft.made_at), file.media_type, file.octets)
     others = [each for place, each in enumerate(attached) if place != number]
     return Made(
-        attached=[Attached("IHE_XDM.ZIP", "application/zip", archive), pdf, *others],
+        attached=[Attached("IHE_XDM.ZIP", "application/zip", made.archive), pdf, *others],
         subject=document_subject(draft.type.label, draft.patient),
         codes=[draft.type.code],
         qualified=True,
+        document=MadeDocument(made.document_id, draft.set_id or made.document_id, draft.version),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from bridges.mail.causes import Language, words
 from bridges.mail.config import Box
 from bridges.mail.judging import Verdict
 from bridges.mail.outgoing import Followed, Outgoing, Progress
@@ -16,13 +17,7 @@ _PROGRESS: Final[dict[str, Progress]] = {
     "delivered": "delivered",
     "failed": "failed",
 }
-_WORDS: Final = {
-    "box_closed": "la boîte est fermée",
-    "patient_unknown": "l'adresse n'existe pas",
-    "address_invalid": "l'adresse n'est pas valable",
-    "too_large": "le message est trop volumineux",
-    "box_full": "la boîte est pleine",
-}
+_OURS: Final = ("recipient_", "directory_")
 _SAID: Final = 2000  # characters of the other side's own words that are shown
 _NUMBERS: Final = 1 << 40  # notes about mails, apart from those about lines (leaving)
 
@@ -32,11 +27,12 @@ class Following:
     """Follows the mails of all boxes."""
 
     outgoing: Outgoing
+    language: Language = "fr"
 
     def take(self, box: Box, mail: Mail) -> Verdict:
         """Judge a report. It counts for a mail of ours alone, and from somebody who can know."""
         del box
-        report = mail.report or _acknowledged(mail)
+        report = mail.report
         progress = _PROGRESS.get(report.state) if report else None
         if report is None or not self.outgoing.knows(report.original):
             return Verdict("left", "report_of_nobody")
@@ -74,27 +70,19 @@ class Following:
         if mail.state == "read":
             await voice.acknowledge(mail.conversation, mail.message)
         else:
-            await voice.note(mail.conversation, failure(mail), -_NUMBERS - mail.id)
+            await voice.note(mail.conversation, failure(mail, self.language), -_NUMBERS - mail.id)
 
 
-def failure(mail: Followed) -> str:
-    """Say in a conversation that a mail did not arrive, with the other side's words."""
+def failure(mail: Followed, language: Language = "fr") -> str:
+    """Say in a conversation that a mail did not arrive: why, the stable code, and the other side's own words."""
+    french = language == "fr"
     cause, _, said = mail.said.partition("\n")
-    why = f" : {_WORDS[cause]}" if cause in _WORDS else f" (code {cause})" if cause.isdigit() else ""
-    words = f"\n\nRéponse de sa messagerie :\n{said.strip()}" if said.strip() else ""
-    return f"Non remis à {', '.join(mail.recipients)}{why}.{words}"
-
-
-def _acknowledged(mail: Mail) -> Report | None:
-    """Read an acknowledgement that came as an ordinary mail: the number stands in the subject."""
-    if not mail.marks.acknowledgement:
-        return None
-    return Report(
-        kind="mdn",
-        state="failed",
-        original=mail.in_reply_to or next(reversed(mail.references), ""),
-        recipients=[],
-        automatic=True,
-        cause=mail.marks.acknowledgement,
-        status="",
-    )
+    code = cause.partition(":")[0]
+    colon = " : " if french else ": "
+    known = words(code, language)
+    why = f"{colon}{known}" if known else ""
+    stable = f" (code {code})" if code.isdigit() or code.startswith(_OURS) else ""
+    heard = f"Réponse de sa messagerie{colon}" if french else f"Its answer{colon}"
+    quoted = f"\n\n{heard.rstrip()}\n{said.strip()}" if said.strip() else ""
+    head = "Non remis à" if french else "Not delivered to"
+    return f"{head} {', '.join(mail.recipients)}{why}{stable}.{quoted}"

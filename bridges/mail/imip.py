@@ -23,6 +23,7 @@ from bridges.mail.inbox import Taken
 from bridges.mail.judging import Verdict, Verdicts
 from bridges.mail.outgoing import Composed, Outgoing
 from bridges.mail.reading import Mail, Reading
+from bridges.mail.recipients import CALENDAR
 
 MAX_BYTES: Final = 360 * 1024  # of one calendar, so that its file has 512 KiB at most; a larger one stays in its mail
 AT_ONCE: Final = 200  # letters sent in one round
@@ -134,7 +135,7 @@ class Invitations:
             subject=_SUBJECTS.get(letter.method, "Rendez-vous"),
             text="Un rendez-vous est joint à ce message.",
             sent_at=datetime.now(tz=UTC).replace(microsecond=0),
-            message_id=f"<pli.calendar.{digest[:40]}@{box.mailbox.domain}>",
+            message_id=f"{CALENDAR}{digest[:40]}@{box.mailbox.domain}>",
             software=self.config.software,
             attached=[Attached("invitation.ics", "text/calendar", calendar, letter.method)],
         )

@@ -103,12 +103,16 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     made_at: datetime  # aware
     replaces: str = ""  # id of the document this one takes the place of
+    set_id: str = ""  # of the first version; this document is one when empty
+    version: int = 1
 
     def __post_init__(self) -> None:
         if not self.pdf.startswith(b"%PDF-"):
             raise ValueError("pdf: not a PDF")
         if len(self.pdf) > 18 * 1024 * 1024:
             raise ValueError("pdf: over 18 MiB, a mail could not carry it")
+        if self.set_id and not _OID.fullmatch(self.set_id):
+            raise ValueError("set_id: not an id")
         if self.replaces and not _OID.fullmatch(self.replaces.partition("^")[0]):
             raise ValueError("replaces: not an id")
 

@@ -19,7 +19,7 @@ from bridges.mail.dossier import Dossier
 from bridges.mail.outgoing import Composed, Outgoing
 from bridges.mail.patients import Known, Patients
 from bridges.mail.state import State
-from bridges.mail.threads import Letter, Thread, Threads
+from bridges.mail.threads import Letter, MadeDocument, Thread, Threads
 from bridges.mail.voice import Voice
 
 _NUMBERS: Final = 1 << 41  # notes about lines, apart from those about mails (following)
@@ -85,7 +85,7 @@ class Leaving:
         )
 
     async def _line(self, line: Line, thread: Thread, box: Box, reading: Reading, patient: Known) -> None:
-        letter, too_large = await self._written(line, thread, box, reading, patient)
+        letter, too_large, document = await self._written(line, thread, box, reading, patient)
         raw, names = self._composed(letter)
         if too_large or not names:
             await self.voice.note(thread.conversation, _TOO_LARGE, -_NUMBERS - line.seq)
@@ -101,6 +101,8 @@ class Leaving:
         with self.state.together():
             self.outgoing.add(box.name, mail, conversation=thread.conversation, message=line.id)
             self.threads.note(kept)
+            if document is not None and names:
+                self.threads.note_made(line.id, document)
             self.threads.carry(thread.conversation, line.seq)
 
     def _composed(self, letter: Written) -> tuple[bytes, bool]:
@@ -114,7 +116,7 @@ class Leaving:
 
     async def _written(
         self, line: Line, thread: Thread, box: Box, reading: Reading, patient: Known
-    ) -> tuple[Written, bool]:
+    ) -> tuple[Written, bool, MadeDocument | None]:
         assert line.message is not None, "_is_for_mail"
         payload, author = line.message.content.payload, reading.people.name(line.message.author.id)
         if line.message.author.role == "patient":
@@ -122,16 +124,18 @@ class Leaving:
         attached, too_large = await self._attached(thread, line)
         earlier = self.threads.letters(thread.conversation)
         references = [each.mail_id for each in earlier if is_writable(each.mail_id)]
-        made = self.dossier.wrap(reading, line, patient, attached)
+        replaced = payload.get("replaces")
+        known = self.threads.made(replaced) if replaced else None
+        made = self.dossier.wrap(reading, line, patient, attached, earlier=known)
         subject = made.subject or f"Re: {earlier[-1].subject if earlier else thread.subject}".replace("Re: Re:", "Re:")
         text = str(payload["text"])
         if line.message.content.type == "end":
             text = f"{author} a terminé la conversation.\n\n{text}".strip()
-        if payload.get("replaces"):
+        if replaced:
             subject = f"[Annule et remplace] {subject}"
         written = Written(
             sender=_sender(box, patient),
-            sender_name=author,
+            sender_name=self.dossier.shown_name(reading, line) or author,
             recipients=_recipients(thread, box),
             subject=subject,
             text=text + ("\n\n[Documents trop volumineux pour le courriel : à lire dans Pli.]" if too_large else ""),
@@ -141,11 +145,12 @@ class Leaving:
             in_reply_to=references[-1] if references else "",
             references=references,
             asks_receipt=box.receipts,
+            no_reply=payload.get("reply") == "none",
             codes=made.codes,
             qualified=made.qualified,
             attached=made.attached,
         )
-        return written, too_large
+        return written, too_large, made.document
 
     async def _attached(self, thread: Thread, line: Line) -> tuple[list[Attached], bool]:
         assert line.message is not None, "_is_for_mail"

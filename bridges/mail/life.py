@@ -10,7 +10,7 @@ from bridges.mail.state import State
 
 Condition = Literal["starting", "connected", "idle", "retrying", "refused", "misconfigured", "stopped"]
 """``refused``: the other side does not want these credentials. ``misconfigured``: a file or the DNS is not right."""
-Part = Literal["mailbox", "delivery", "conversations"]
+Part = Literal["mailbox", "delivery", "conversations", "directory"]
 FIRST: Final = 2.0  # seconds before the first new try
 LONGEST: Final = 300.0
 AFTER_REFUSAL: Final = 900.0  # seconds: too many wrong passwords close a mailbox

@@ -8,13 +8,13 @@ import msgspec
 from bridges.mail import ins
 from bridges.mail.address import Address
 from bridges.mail.headers import Fields
+from bridges.mail.reports import ACKNOWLEDGED
 from bridges.mail.words import one_line
 
 PATIENT_DOMAIN: Final = "patient.mssante.fr"
 HIDDEN: Final = "XDM/1.0/DDM+"
 _REPLACES: Final = re.compile(r"\[\s*annule\s+et\s+remplace\s*\]", re.IGNORECASE)
 _ANSWER: Final = re.compile(r"(?:(?:re|tr|fwd?)\s*:\s*)+", re.IGNORECASE)
-_ACKNOWLEDGED: Final = re.compile(r"\[(?:KO Int|Erreur d.int)[^\]]{0,40}\]\s*\[(90[0-6])\]", re.IGNORECASE)
 _CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -44,7 +44,7 @@ def read(fields: Fields, sender: Address) -> Marks:
         no_reply=fields.first("x-mss-mes") == "FIN",
         replaces=bool(_REPLACES.search(written)),
         has_hidden_subject=HIDDEN in bare[: len(HIDDEN) + 80],
-        acknowledgement=found[1] if (found := _ACKNOWLEDGED.search(written)) else "",
+        acknowledgement=found[1] if (found := ACKNOWLEDGED.search(written)) else "",
         from_patient=is_patient(sender),
         software=one_line(fields.first("x-mss-nil"), most=200),
         codes=[one.strip() for one in fields.first("x-mss-codecda").split(",")[:20] if _CODE.fullmatch(one.strip())],

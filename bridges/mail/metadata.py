@@ -42,6 +42,7 @@ class Entry(msgspec.Struct, frozen=True):
     created_at: str
     sha1: str  # hex; a check against damage, not against people
     size: int | None
+    traits_missing: bool  # it describes the patient, and leaves out name, birth date or sex
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -53,6 +54,7 @@ class Submission(msgspec.Struct, frozen=True):
     submitted_at: str
     entries: list[Entry]
     replaces: list[str]  # ids of the documents that one of these takes the place of
+    edition_3: bool  # ebRIM 3.0, as IHE XDM has it; the older 2.1 keeps its entries in another list
 
 
 def read_metadata(octets: bytes) -> Submission:
@@ -67,6 +69,7 @@ def read_metadata(octets: bytes) -> Submission:
         submitted_at=_slot(package, "submissionTime"),
         entries=[_entry(each) for each in root.anywhere("ExtrinsicObject")],
         replaces=[each.get("targetObject") for each in replacing],
+        edition_3=next(root.anywhere("LeafRegistryObjectList"), None) is None,
     )
 
 
@@ -85,7 +88,15 @@ def _entry(entry: Element) -> Entry:
         created_at=_slot(entry, "creationTime"),
         sha1=_slot(entry, "hash").lower(),
         size=int(size) if size.isascii() and size.isdigit() and len(size) < 12 else None,
+        traits_missing=_traits_missing(entry),
     )
+
+
+def _traits_missing(entry: Element) -> bool:
+    """Look into sourcePatientInfo (PID-5, PID-7, PID-8), where there is one."""
+    slots = [each for each in entry.all("Slot") if each.get("name") == "sourcePatientInfo"]
+    fields = dict(value.text.partition("|")[::2] for slot in slots for value in slot.all("ValueList/Value"))
+    return bool(fields) and not all(fields.get(name, "").strip("^ ") for name in ("PID-5", "PID-7", "PID-8"))
 
 
 def _slot(element: Element, name: str) -> str:

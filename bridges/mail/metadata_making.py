@@ -13,6 +13,7 @@ from bridges.mail.inputs import Draft, Subject, Writer
 from bridges.mail.markup import node, write
 
 _REGISTRY: Final = "urn:oasis:names:tc:ebxml-regrep"
+_OURS: Final = "2.25"  # root of the ids that we make
 _FORMAT: Final = codes.Code("urn:ihe:iti:xds-sd:pdf:2008", "1.3.6.1.4.1.19376.1.2.3", "PDF dans un CDA de niveau 1")
 _CONTENT: Final = codes.Code("07", "1.2.250.1.213.2.2", "Consultation externe")
 # The whole table (ASS_X04) is not published where we could read it: types that are not here get no class.
@@ -46,7 +47,8 @@ def make_metadata(draft: Draft, cda: bytes, *, document_id: str, uri: str) -> by
                     classifiedObject=package,
                     classificationNode=f"urn:uuid:{metadata.SET_NODE}",
                 ),
-                _association(_uuid(document_id, "member"), package, entry),
+                _association(_uuid(document_id, "member"), metadata.MEMBER, package, entry),
+                _replacing(draft, entry, document_id),
             ),
             **{"xmlns:lcm": f"{_REGISTRY}:xsd:lcm:3.0", "xmlns:rim": f"{_REGISTRY}:xsd:rim:3.0"},
         )
@@ -58,7 +60,7 @@ def oid_of(*words: bytes) -> str:
     digest = hashlib.sha256()
     for word in words:
         digest.update(len(word).to_bytes(8, "big") + word)
-    return f"2.25.{int.from_bytes(digest.digest()[:16], 'big')}"
+    return f"{_OURS}.{int.from_bytes(digest.digest()[:16], 'big')}"
 
 
 def _uuid(document_id: str, what: str) -> str:
@@ -118,11 +120,16 @@ def _package(draft: Draft, package: str, document_id: str) -> Element:
     )
 
 
-def _association(name: str, package: str, entry: str) -> Element:
-    status = _slot("SubmissionSetStatus", "Original")
-    return node(
-        "rim:Association", status, id=name, associationType=metadata.MEMBER, sourceObject=package, targetObject=entry
-    )
+def _association(name: str, kind: str, source: str, target: str) -> Element:
+    status = _slot("SubmissionSetStatus", "Original") if kind == metadata.MEMBER else None
+    return node("rim:Association", status, id=name, associationType=kind, sourceObject=source, targetObject=target)
+
+
+def _replacing(draft: Draft, entry: str, document_id: str) -> Element | None:
+    """Name the entry that this one takes the place of; only of ours do we know under which name it was sent."""
+    if not draft.replaces.startswith(f"{_OURS}."):
+        return None
+    return _association(_uuid(document_id, "replaces"), metadata.REPLACES, entry, _uuid(draft.replaces, "entry"))
 
 
 def _slot(name: str, *values: str) -> Element:

@@ -97,6 +97,11 @@ class Outgoing:
         row = self._state.one("SELECT recipients FROM outgoing WHERE message_id = ?", (message_id,))
         return frozenset(row[0].lower().split("\n")) if row else frozenset()
 
+    def conversation_of(self, message_id: str) -> bytes:
+        """Give the conversation that a mail of ours is from; nothing for reports and answers of machines."""
+        row = self._state.one("SELECT conversation FROM outgoing WHERE message_id = ?", (message_id,))
+        return bytes(row[0] or b"") if row else b""
+
     def due(self, box: str, limit: int = 20) -> list[Leased]:
         """Lease the mails of a box whose time has come, oldest first."""
         now = self._clock()

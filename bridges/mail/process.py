@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from cryptography import x509
 
@@ -12,11 +13,16 @@ from bridges.kit.client import Client
 from bridges.kit.errors import KitError, UnreachableError
 from bridges.kit.home import Home
 from bridges.kit.keystore import Keystore
+from bridges.mail.address import read_address
 from bridges.mail.carrying import Carrying
 from bridges.mail.config import Box, Config, Trust
 from bridges.mail.delivering import Appending, Delivery, Submitting
+from bridges.mail.directory.book import FILE as DIRECTORY
+from bridges.mail.directory.book import Book
+from bridges.mail.directory.standing import Directory
 from bridges.mail.discovery import Resolve, resolve
 from bridges.mail.dossier import Dossier
+from bridges.mail.entitlements import load as load_entitlements
 from bridges.mail.following import Following
 from bridges.mail.imip import Calendars, Invitations
 from bridges.mail.inbox import Inbox, Kept, Source
@@ -28,13 +34,17 @@ from bridges.mail.lmtp_service import serving
 from bridges.mail.mailbox import Mailbox
 from bridges.mail.outgoing import Outgoing
 from bridges.mail.patients import Patients
+from bridges.mail.recipients import Guarded, Heard, Listening, Recipients
 from bridges.mail.sandbox import Sandbox
-from bridges.mail.sorting import Sorting
+from bridges.mail.sorting import Sorting, is_trusted
 from bridges.mail.state import FILE, State
 from bridges.mail.threads import Threads
+from bridges.mail.versions import Versions
 from bridges.mail.voice import Voice
 from bridges.mail.whitelist import verify
 from crypto.errors import ProtocolError
+
+_RECHECK: Final = 3600.0  # seconds between two looks at what is old in the copy of the directory
 
 
 @dataclass(slots=True)
@@ -53,6 +63,7 @@ class Desk:
     judge: Judge
     leaving: Leaving
     following: Following
+    recipients: Recipients
     invitations: Invitations | None = None  # where an agenda bridge shares a folder with us
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something came in
     grew: dict[str, asyncio.Event] = field(default_factory=dict)  # by box: something is to leave
@@ -139,21 +150,36 @@ async def opened(config: Config, client: Client, home: Home) -> AsyncIterator[De
     keys = client.device.keys
     state = State(config.state / FILE, seal=keys.seal, unseal=keys.open)
     async with Sandbox() as sandbox:
-        try:
-            yield _desk(config, client, home, state, sandbox)
-        finally:
-            state.close()
+        with directory_of(config) as directory:
+            try:
+                yield _desk(config, client, home, state=state, sandbox=sandbox, directory=directory)
+            finally:
+                state.close()
 
 
-def _desk(config: Config, client: Client, home: Home, state: State, sandbox: Sandbox) -> Desk:
+@contextmanager
+def directory_of(config: Config) -> Iterator[Directory]:
+    """Open the copy of the directory beside the state; it holds nothing that needs a seal."""
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = State(config.state / DIRECTORY, seal=bytes, unseal=bytes)
+    try:
+        yield Directory(Book(state), config.directory)
+    finally:
+        state.close()
+
+
+def _desk(config: Config, client: Client, home: Home, *, state: State, sandbox: Sandbox, directory: Directory) -> Desk:
     hide = hider(client.device.keys)
     inbox, outgoing, lives = Inbox(state), Outgoing(state), Lives(state)
     patients, threads = Patients(state, hide, config.own_domains), Threads(state, hide)
-    voice, following = Voice(client, threads, home), Following(outgoing)
-    sorting = Sorting(config, patients, threads, outgoing, trusted_domains(config.trust))
-    carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take)
+    voice, following = Voice(client, threads, home), Following(outgoing, config.language)
+    versions, trusted = Versions(state, hide), trusted_domains(config.trust)
+    entitlements = load_entitlements(config.entitlements)
+    sorting = Sorting(config, patients, threads, outgoing, trusted, versions, entitlements)
+    carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take, versions)
     decided = Calendars(carrying, config.calendar, sorting.trusts) if config.calendar else carrying
-    judge = Judge(state, inbox, sandbox, decided)
+    heard = Heard(state, hide)
+    judge = Judge(state, inbox, sandbox, Listening(decided, config, sorting.trusts, heard))
     joined = _retry(inbox)
     leaving = Leaving(config, state, voice, patients, threads, outgoing, Dossier(config.writer), joined)
     grew = {box.name: asyncio.Event() for box in config.box}
@@ -170,6 +196,7 @@ def _desk(config: Config, client: Client, home: Home, state: State, sandbox: San
         judge=judge,
         leaving=leaving,
         following=following,
+        recipients=Recipients(config, sorting.trusts, threads, outgoing, heard, directory),
         invitations=Invitations(config, config.calendar, outgoing) if config.calendar else None,
         grew=grew,
     )
@@ -192,6 +219,12 @@ def _retry(inbox: Inbox) -> Callable[[], None]:
     return joined
 
 
+def truster(config: Config) -> Callable[[str], bool]:
+    """Give the question whether an address is of the trusted space; raises as ``trusted_domains``."""
+    domains = trusted_domains(config.trust)
+    return lambda address: is_trusted(read_address(address).domain, domains, config.trust.senders)
+
+
 def trusted_domains(trust: Trust) -> frozenset[str] | None:
     """Read the signed list, where one is configured; raises SignatureError for one that does not count."""
     if trust.list_file is None:
@@ -211,6 +244,21 @@ async def run(desk: Desk, ask: Resolve = resolve) -> None:
                 tasks.create_task(_mailbox(desk, box, ask).run(), name=f"mailbox {box.name}")
             tasks.create_task(_delivery(desk, box, ask).run(), name=f"delivery {box.name}")
         tasks.create_task(desk.run(), name="conversations")
+        tasks.create_task(_rechecking(desk), name="directory")
+
+
+async def _rechecking(desk: Desk) -> None:
+    """Keep the copy of the directory young."""
+    while True:
+        try:
+            trouble = await desk.recipients.directory.recheck()
+        except Exception as error:  # noqa: BLE001  mail goes on with the copy as it is
+            trouble = f"internal {type(error).__name__}"
+        if trouble:
+            desk.lives.fails("directory", "", "retrying", trouble, pause=_RECHECK)
+        else:
+            desk.lives.is_("directory", "", "idle")
+        await asyncio.sleep(_RECHECK)
 
 
 def _mailbox(desk: Desk, box: Box, ask: Resolve) -> Mailbox:
@@ -218,5 +266,5 @@ def _mailbox(desk: Desk, box: Box, ask: Resolve) -> Mailbox:
 
 
 def _delivery(desk: Desk, box: Box, ask: Resolve) -> Delivery:
-    way = Appending(box, ask) if box.deliver == "append" else Submitting(box, ask)
+    way = Appending(box, ask) if box.deliver == "append" else Guarded(Submitting(box, ask), box, desk.recipients)
     return Delivery(box, desk.outgoing, way, desk.lives, desk.grew[box.name])

@@ -46,6 +46,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     asks_receipt: str  # the address to answer to, or empty
     return_path: str  # of the envelope: local@domain, "<>" for none (a report), empty when nobody wrote it down
     automatic: bool  # RFC 3834: nothing may be answered by a machine
+    bulk: bool  # of a list, or for many: not answered by a machine either
     marks: marks.Marks
     report: reports.Report | None
     text: str
@@ -153,6 +154,7 @@ def _mail(root: Node, reading: Reading) -> Mail:
         asks_receipt=_first_address(fields, "disposition-notification-to"),
         return_path=_return_path(fields),
         automatic=fields.first("auto-submitted").lower().partition(";")[0].strip() not in {"", "no"},
+        bulk=_is_bulk(fields),
         marks=marks.read(fields, sender.address),
         report=reports.read(root, fields, text),
         text=text,
@@ -183,6 +185,12 @@ def _first_address(fields: Fields, name: str) -> str:
 def _return_path(fields: Fields) -> str:
     said = fields.first("return-path").strip()
     return "<>" if said == "<>" else _first_address(fields, "return-path")
+
+
+def _is_bulk(fields: Fields) -> bool:
+    """Look at what mailing lists and mass mailings write (RFC 3834 2; RFC 2919)."""
+    precedence = fields.first("precedence").strip().lower()
+    return precedence in {"bulk", "junk", "list"} or bool(fields.first("list-id").strip())
 
 
 def _ids(fields: Fields, name: str) -> list[str]:

@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Final
 
 from bridges.mail.address import Address, read_address
-from bridges.mail.composing import Letter, LetterError, compose, compose_bounce, compose_receipt, may_answer
+from bridges.mail.composing import (
+    Letter,
+    LetterError,
+    compose,
+    compose_bounce,
+    compose_receipt,
+    is_writable,
+    may_answer,
+)
 from bridges.mail.outgoing import Composed
 from bridges.mail.reading import Mail, Reading
 
@@ -41,7 +49,28 @@ _TABLE: Final = (
         "Document non visible par le patient",
         "Le document est marqué non visible par le patient : il ne lui est pas remis.",
     ),
-    Refusal("sender_not_entitled", 901, "5.7.1", "Auteur non habilite", "Cette adresse ne peut pas écrire ici."),
+    Refusal(
+        "version_wrong",
+        900,
+        "5.6.0",
+        "Version incorrecte",
+        "Le document est d'un format que nous ne lisons pas, ou remplace une version qui n'est plus la dernière.",
+    ),
+    Refusal(
+        "author_not_entitled",
+        901,
+        "5.7.1",
+        "Auteur non habilite",
+        "L'auteur n'est pas d'une profession qui produit ce type de document.",
+    ),
+    Refusal(
+        "ins_incomplete",
+        905,
+        "5.6.0",
+        "INS incomplete",
+        "Le document seul désigne le patient, et il y manque des traits d'identité (nom de naissance, prénom, date de"
+        " naissance, sexe).",
+    ),
 )
 REFUSALS: Final = {each.code: each for each in _TABLE}
 
@@ -58,7 +87,22 @@ class Refused:
 
 def may_tell(mail: Mail) -> bool:
     """Whether a sender is told at all: a machine's mail and a report are never answered, or two machines never stop."""
-    return not mail.automatic and mail.report is None and mail.return_path != "<>"
+    told = mail.report is not None or bool(mail.marks.acknowledgement)
+    return not (mail.automatic or mail.bulk or told or mail.return_path == "<>")
+
+
+def needs_a_person(reading: Reading) -> bool:
+    """Whether an acknowledgement was asked for at another address than the mail came from.
+
+    Then no machine answers (RFC 8098 2.1): somebody decides who looks into what was kept aside.
+    """
+    mail = reading.mail
+    asked = mail.asks_receipt if mail is not None and reading.documents else ""
+    return mail is not None and bool(asked) and not _came_from(mail, asked)
+
+
+def _came_from(mail: Mail, asked: str) -> bool:
+    return may_answer(asked, mail.return_path or mail.sender, by_a_person=False)
 
 
 def tell(refused: Refused, reading: Reading) -> Composed | None:
@@ -89,6 +133,7 @@ def _letter(refused: Refused, mail: Mail, target: Address, *, documents: bool) -
         subject=prefix + mail.subject,
         text=f"Votre message n'a pas été remis.\n{why.words}\n\nCode : {why.code}\nObjet : {mail.marks.subject}\n",
         sent_at=refused.at,
+        in_reply_to=mail.message_id if is_writable(mail.message_id) else "",
         message_id=f"<pli.refused.{known}@{refused.mailbox.domain}>",
         software=refused.software,
         automatic=True,
@@ -97,7 +142,7 @@ def _letter(refused: Refused, mail: Mail, target: Address, *, documents: bool) -
 
 def _write(refused: Refused, mail: Mail, letter: Letter, *, documents: bool) -> bytes:
     why = refused.refusal
-    if documents and may_answer(mail.asks_receipt, mail.return_path or mail.sender, by_a_person=False):
+    if documents and _came_from(mail, mail.asks_receipt):
         disposition = f"automatic-action/MDN-sent-automatically; processed/Error: {why.number}^{why.label}"
         return compose_receipt(letter, original=mail.message_id, recipient=refused.mailbox, disposition=disposition)
     if documents:

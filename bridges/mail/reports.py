@@ -14,6 +14,8 @@ from bridges.mail.words import one_line
 
 State = Literal["read", "processed", "delivered", "delayed", "failed", "unknown"]
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,990}>")
+ACKNOWLEDGED: Final = re.compile(r"\[(?:KO Int|Erreur d.int)[^\]]{0,40}\]\s*\[(90[0-6])\]", re.IGNORECASE)
+"""Beginning of the subject of what software answers when it could not file a document."""
 _DAEMON: Final = re.compile(r"(?:mailer-daemon|postmaster)@", re.IGNORECASE)
 _ACTIONS: Final[dict[str, State]] = {
     "failed": "failed",
@@ -54,9 +56,25 @@ def read(root: Node, fields: Fields, text: str) -> Report | None:
         return _mdn(read_block(leaves["message/disposition-notification"].body()))
     if "message/delivery-status" in leaves:
         return _dsn(leaves["message/delivery-status"].body(), _quoted_id(leaves))
+    if found := ACKNOWLEDGED.search(one_line(fields.first("subject"))):
+        return _acknowledgement(found[1], fields, _quoted_id(leaves))
     if _DAEMON.search(fields.first("from")) and root.media_type != "multipart/signed":
         return _bounce(text, _quoted_id(leaves) or _first_id(fields.first("in-reply-to")))
     return None
+
+
+def _acknowledgement(code: str, fields: Fields, quoted: str) -> Report:
+    """Read an acknowledgement that came as an ordinary mail: the number stands in the subject, the mail behind it."""
+    references = _MESSAGE_ID.findall(fields.first("references"))
+    return Report(
+        kind="mdn",
+        state="failed",
+        original=_first_id(fields.first("in-reply-to")) or quoted or next(reversed(references), ""),
+        recipients=[],
+        automatic=True,
+        cause=code,
+        status="",
+    )
 
 
 def _mdn(block: dict[str, str]) -> Report:

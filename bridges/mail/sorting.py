@@ -8,12 +8,14 @@ from bridges.mail.address import Address, read_address
 from bridges.mail.cda import Document
 from bridges.mail.composing import MAX_MAIL
 from bridges.mail.config import Box, Config
+from bridges.mail.entitlements import Entitlements
 from bridges.mail.inbox import Taken
 from bridges.mail.ins import OIDS
 from bridges.mail.outgoing import Outgoing
 from bridges.mail.patients import Known, Patients, contradicts
 from bridges.mail.reading import Mail, Reading
 from bridges.mail.threads import Thread, Threads
+from bridges.mail.versions import Versions
 
 _REAL: Final = {"nir", "nia"}
 
@@ -43,6 +45,8 @@ class Sorting:
     threads: Threads
     outgoing: Outgoing
     trusted: frozenset[str] | None  # domains of the signed list; None: those of the configuration
+    versions: Versions
+    entitlements: Entitlements
 
     def sort(self, box: Box, taken: Taken, reading: Reading) -> Route | Elsewhere:
         """Say where a mail goes."""
@@ -67,20 +71,15 @@ class Sorting:
 
     def trusts(self, sender: str) -> bool:
         """Whether an address is of a trusted domain."""
-        domain = read_address(sender).domain
-        if self.trusted is not None:
-            return domain in self.trusted
-        return any(domain == each or domain.endswith(f".{each}") for each in self.config.trust.senders)
+        return is_trusted(read_address(sender).domain, self.trusted, self.config.trust.senders)
 
     def _patient(self, box: Box, taken: Taken, reading: Reading, mail: Mail) -> Route | Elsewhere:
         addressed = self._addressed(taken, box, mail)
         written = {card.patient.ins for card in reading.documents if self._counts(card)}
         numbers = addressed | written
         threads = self._answered(box, mail)
-        if len(addressed) > 1 or len(written) > 1:
-            return Elsewhere("refused", "several_patients")
         if len(numbers) > 1:
-            return Elsewhere("refused", "ins_differs")
+            return Elsewhere("refused", "several_patients" if max(len(addressed), len(written)) > 1 else "ins_differs")
         if not numbers and not threads:
             return self._nobody(box, reading)
         known = self.patients.find(next(iter(numbers))) if numbers else self.patients.get(threads[0].patient)
@@ -89,15 +88,15 @@ class Sorting:
             return Elsewhere("refused" if explicit else "left", "patient_unknown")
         if threads and threads[0].patient != known.id:
             return Elsewhere("refused", "ins_differs")
+        if not addressed and not threads and _is_incomplete(reading, mail):
+            return Elsewhere("refused" if box.unknown == "bounce" else "left", "ins_incomplete")
         return self._judged(known, threads, reading, box, mail)
 
     def _judged(self, known: Known, threads: list[Thread], reading: Reading, box: Box, mail: Mail) -> Route | Elsewhere:
         if known.status != "known":
             return Elsewhere("refused", "opposition" if known.status == "opposed" else "closed")
-        if "hidden_from_patient" in reading.warnings:
-            return Elsewhere("refused", "hidden_from_patient")
-        if any(contradicts(known.person, card.patient) for card in reading.documents):
-            return Elsewhere("refused", "ins_differs")
+        if code := self._document(known, reading, box, mail):
+            return Elsewhere("refused", code)
         if threads:
             return Route(known, threads[0])
         ends = mail.marks.ends_conversation  # everything this sender began, whatever its subject
@@ -105,6 +104,22 @@ class Sorting:
         if ends and not same:
             return Elsewhere("left", "nothing_to_end")
         return Route(known, same[0] if same else None)
+
+    def _document(self, known: Known, reading: Reading, box: Box, mail: Mail) -> str:
+        """Say why the documents of a mail are refused, or nothing."""
+        if "hidden_from_patient" in reading.warnings:
+            return "hidden_from_patient"
+        if any(contradicts(known.person, card.patient) for card in reading.documents):
+            return "ins_differs"
+        if not all(map(self.entitlements.allow, reading.documents)):
+            return "author_not_entitled"
+        unread = "metadata_edition_unknown" in reading.warnings
+        if unread or any("edition_unknown" in card.warnings for card in reading.documents):
+            return "version_wrong"
+        current = self.versions.are_current(
+            box_name=box.name, patient=known.id, sender=mail.sender, cards=reading.documents
+        )
+        return "" if current else "version_wrong"
 
     def _nobody(self, box: Box, reading: Reading) -> Elsewhere:
         if box.unknown == "leave":
@@ -132,6 +147,19 @@ class Sorting:
             if mine:
                 return mine
         return []
+
+
+def is_trusted(domain: str, listed: frozenset[str] | None, senders: tuple[str, ...]) -> bool:
+    """Whether a domain is of the signed list; without one, whether it is a configured domain or below one."""
+    if listed is not None:
+        return domain in listed
+    return any(domain == each or domain.endswith(f".{each}") for each in senders)
+
+
+def _is_incomplete(reading: Reading, mail: Mail) -> bool:
+    """Whether nothing but an identity with missing traits says who the patient is: a number alone cannot be checked."""
+    unqualified = any(not card.qualified for card in reading.documents) or "traits_missing" in reading.warnings
+    return bool(reading.documents) and (unqualified or mail.marks.identity == "N")
 
 
 def _behind_plus(address: Address, box: Box) -> str:

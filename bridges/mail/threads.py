@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS letters (mail_id BLOB NOT NULL, conversation BLOB NOT
 CREATE INDEX IF NOT EXISTS letters_of ON letters (conversation, seq);
 CREATE TABLE IF NOT EXISTS documents (document BLOB, conversation BLOB, message BLOB NOT NULL,
   PRIMARY KEY (document, conversation)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (message BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS begun (mail INTEGER, conversation BLOB, seq INTEGER NOT NULL,
   PRIMARY KEY (mail, conversation)) WITHOUT ROWID;
 """
@@ -52,6 +53,14 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     came: bool  # from a mailbox; else it went there
     asks_receipt: str = ""  # the address that wants to know when it was read
     subject: str = ""
+
+
+class MadeDocument(msgspec.Struct, frozen=True):
+    """The CDA document that a message of ours left as."""
+
+    id: str
+    set_id: str
+    version: int
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -167,6 +176,18 @@ class Threads:
         query = "SELECT message FROM documents WHERE document = ? AND conversation = ?"
         row = self._state.one(query, (self._hide(document), conversation))
         return bytes(row[0]) if row else b""
+
+    def note_made(self, message: bytes, document: MadeDocument) -> None:
+        """Remember which document a message left as."""
+        self._state.run("INSERT OR REPLACE INTO made VALUES (?, ?)", (message, self._sealed(document)))
+
+    def made(self, message: bytes) -> MadeDocument | None:
+        """Give the document that a message left as."""
+        row = self._state.one("SELECT sealed FROM made WHERE message = ?", (message,))
+        return msgspec.json.decode(self._state.unseal(bytes(row[0])), type=MadeDocument) if row else None
+
+    def _sealed(self, value: msgspec.Struct) -> bytes:
+        return self._state.seal(msgspec.json.encode(value))
 
     def _letter(self, row: Row) -> Letter:
         conversation, message, seq, sealed = row

@@ -2,6 +2,7 @@
 
 import hashlib
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridges.mail.archive import read_archive
@@ -38,6 +39,8 @@ def open_xdm(octets: bytes, path: str) -> Opened:
     for name in sorted(found):
         submission = read_metadata(held[name])
         opened.submissions.append(submission)
+        if not submission.edition_3:
+            opened.warnings.append("metadata_edition_unknown")
         for entry in submission.entries:
             _add(opened, entry, _target(entry.uri, name, places), held, path)
     if len({card.patient.ins for card in opened.documents}) > 1:
@@ -59,20 +62,30 @@ def _target(uri: str, metadata: str, places: dict[str, str]) -> str:
 def _add(opened: Opened, entry: Entry, name: str, held: dict[str, bytes], path: str) -> None:
     octets = held[name]
     where = f"{path}/{one_line(name)}"
-    if entry.size is not None and entry.size != len(octets):
-        opened.warnings.append("size_differs")
-    if entry.sha1 and entry.sha1 != hashlib.sha1(octets, usedforsecurity=False).hexdigest():
-        opened.warnings.append("hash_differs")
+    opened.warnings.extend(_about_file(entry, octets))
     if "xml" not in entry.media_type and octets.startswith(b"%PDF-"):
         opened.warnings.append("document_is_no_cda")
         return
     card, pdf = read_document(octets, where)
-    if entry.type_code and entry.type_code != card.code:
-        opened.warnings.append("type_differs")
-    if card.patient.ins and entry.patient_id and entry.patient_id.partition("^")[0] != card.patient.ins:
-        opened.warnings.append("patient_differs")
-    if "INVISIBLE_PATIENT" in entry.confidentiality:
-        opened.warnings.append("hidden_from_patient")
+    opened.warnings.extend(_about_card(entry, card))
     opened.documents.append(card)
     if pdf:
         opened.pdfs[card.pdf_path] = pdf
+
+
+def _about_file(entry: Entry, octets: bytes) -> Iterator[str]:
+    if entry.size is not None and entry.size != len(octets):
+        yield "size_differs"
+    if entry.sha1 and entry.sha1 != hashlib.sha1(octets, usedforsecurity=False).hexdigest():
+        yield "hash_differs"
+
+
+def _about_card(entry: Entry, card: Document) -> Iterator[str]:
+    if entry.type_code and entry.type_code != card.code:
+        yield "type_differs"
+    if card.patient.ins and entry.patient_id and entry.patient_id.partition("^")[0] != card.patient.ins:
+        yield "patient_differs"
+    if entry.traits_missing:
+        yield "traits_missing"
+    if "INVISIBLE_PATIENT" in entry.confidentiality:
+        yield "hidden_from_patient"

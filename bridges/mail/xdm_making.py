@@ -28,7 +28,7 @@ class Made:
 def make_xdm(draft: Draft) -> Made:
     """Make the archive of one document."""
     known = msgspec.json.encode(
-        (draft.patient, draft.author, draft.type.code, draft.title, draft.made_at, draft.replaces)
+        (draft.patient, draft.author, draft.type.code, draft.title, draft.made_at, draft.replaces, draft.version)
     )
     document_id = oid_of(draft.pdf, known)
     cda = make_cda(draft, document_id=document_id)

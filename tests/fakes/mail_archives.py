@@ -39,11 +39,18 @@ def archive(ins: str = INS, *, birth_date: str = "1979-03-28", replaces: str = "
     return made.archive, made.document_id
 
 
-def hidden(octets: bytes) -> bytes:
-    """The same archive, classified as its author would for a document that the patient must not see yet."""
+def edited(octets: bytes, *changes: tuple[str, str]) -> bytes:
+    """The same archive with other words in its files, as another software would have written them."""
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(octets)) as source, zipfile.ZipFile(made, "w") as target:
         for name in source.namelist():
             content = source.read(name)
-            target.writestr(name, content.replace(b'nodeRepresentation="N"', b'nodeRepresentation="INVISIBLE_PATIENT"'))
+            for old, new in changes:
+                content = content.replace(old.encode(), new.encode())
+            target.writestr(name, content)
     return made.getvalue()
+
+
+def hidden(octets: bytes) -> bytes:
+    """The same archive, classified as its author would for a document that the patient must not see yet."""
+    return edited(octets, ('nodeRepresentation="N"', 'nodeRepresentation="INVISIBLE_PATIENT"'))

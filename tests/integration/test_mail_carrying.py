@@ -341,7 +341,7 @@ async def test_a_professional_of_the_team_sends_a_document_as_an_archive(server,
             await claire.messages.send(conversation, Words("Voici l'ordonnance.", [document]))
             await desk.pass_once()
             (letter,) = sent(desk)
-    assert letter["From"].addresses[0].display_name == "Claire Martin"
+    assert letter["From"].addresses[0].display_name == "DR Paul LEROY CHU du Nord"
     assert letter["Subject"] == "XDM/1.0/DDM+Prescription de produits de santé CORSE Anne 28/03/1979"
     assert (letter["X-MSS-CODECDA"], letter["X-MSS-INS"]) == ("57833-6", "O")
     assert letter["References"] == "<1@chu.mssante.fr>"
