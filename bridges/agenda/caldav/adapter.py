@@ -18,7 +18,7 @@ from bridges.agenda.calendar import writing
 from bridges.agenda.calendar.reading import Entry as ReadEntry
 from bridges.agenda.calendar.reading import Query, Reading
 from bridges.agenda.calendar.sandbox import Sandbox
-from bridges.agenda.ics.feed import Feed
+from bridges.agenda.ics.feed import Busy
 from bridges.agenda.openings import Opening, free, slots
 from bridges.agenda.partial import PartialProvider
 from bridges.agenda.provider import (
@@ -61,7 +61,7 @@ class CalDav(PartialProvider):
     now: Callable[[], datetime]
     with_details: bool = False  # whether names and motives may leave the encrypted world
     page: str = ""
-    feeds: Sequence[Feed] = ()  # other calendars in which the same person can be busy
+    feeds: Sequence[Busy] = ()  # other calendars in which the same person can be busy
     unread: int = field(default=0, init=False)  # events of the last window that could not be read
 
     @override
