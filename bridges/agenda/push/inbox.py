@@ -143,6 +143,18 @@ class Inbox:
         kept = [each for each in told if STATES[each.kind] == "booked" and concerns(practitioner, each)]
         return sorted((each.start, each.end) for each in kept if each.start and each.end)
 
+    def updated(self, source: str, since: datetime) -> list[tuple[Known, datetime]]:
+        """Give one partner's appointments that changed at or after a moment, with when; the oldest change first."""
+        rows = self._db.execute(
+            "SELECT a.token, a.version, a.state, r.received_at FROM appointments a JOIN arrivals r USING (position)"
+            " WHERE a.source = ? AND r.received_at >= ? ORDER BY r.received_at, a.position",
+            (source, _seconds(since)),
+        ).fetchall()
+        return [
+            (Known(token=token, version=version, arrival=_decode(state)), datetime.fromtimestamp(at, UTC))
+            for token, version, state, at in rows
+        ]
+
     def changes(self, source: str, cursor: str = "") -> Changes:
         """Give what arrived from one partner after a cursor; see ``Provider.changes``."""
         name, _, position = cursor.partition(".")
