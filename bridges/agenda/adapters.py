@@ -145,7 +145,12 @@ def _origin(url: str, *, inside: bool, plain: bool) -> Origin:
 def _trust(config: Config, authority_file: str) -> ssl.SSLContext | None:
     if not authority_file:
         return None
-    return ssl.create_default_context(cafile=str(config.beside(authority_file)))
+    path = config.beside(authority_file)
+    path.read_bytes()  # says which file is missing
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise UsageError("usage", "authority_file: certificates in PEM") from None
 
 
 ADAPTERS: Final[dict[str, Opener]] = {"caldav": _caldav, "ics": _ics, **PARTNERS}

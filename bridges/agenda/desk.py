@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar
 
 from bridges.agenda.holds import STANDS, Holds, Row
 from bridges.agenda.openings import free
+from bridges.agenda.outgoing import CERTIFICATE, FORBIDDEN
 from bridges.agenda.provider import (
     Ability,
     AgendaError,
@@ -35,7 +36,7 @@ from bridges.agenda.provider import (
     Window,
 )
 
-Health = Literal["ready", "incomplete", "unreachable", "revoked", "refused"]
+Health = Literal["ready", "incomplete", "unreachable", "untrusted", "revoked", "refused", "misled"]
 NOTICE: Final = timedelta(hours=2)  # between the choice of a patient and the slot
 NOTING: Final = timedelta(minutes=5)  # to write what stands elsewhere
 KEPT: Final = timedelta(days=90)  # after its end a row is forgotten
@@ -217,11 +218,11 @@ class Desk:
         except CredentialsRevokedError:
             self._health = "revoked"
             raise
-        except (UnreachableError, UnknownOutcomeError):
-            self._health = "unreachable"
+        except (UnreachableError, UnknownOutcomeError) as error:
+            self._health = "untrusted" if error.detail == CERTIFICATE else "unreachable"
             raise
-        except RefusedError:
-            self._health = "refused"
+        except RefusedError as error:
+            self._health = "misled" if error.detail in FORBIDDEN else "refused"
             raise
         self._health = "ready"
         return answer

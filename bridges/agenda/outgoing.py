@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,7 +24,14 @@ DEADLINE: Final = 30.0  # seconds of one request, redirects included
 REDIRECTS: Final = 3
 ANSWER: Final = 8 * 1024 * 1024  # bytes
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
+CERTIFICATE: Final = "certificate"
+"""Detail of an UnreachableError: who answers cannot show that it is the partner. Nothing was sent."""
+FORBIDDEN: Final = frozenset({"private address", "redirect to another origin", "redirect of a write"})
+"""Details of a ForbiddenError that say where an address leads."""
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
+
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 class ForbiddenError(RefusedError):
@@ -130,7 +137,7 @@ class Outgoing:
         try:
             return await self._follow(method, url, headers, body)
         except aiohttp.ClientConnectorCertificateError as error:
-            raise UnreachableError("certificate") from error
+            raise UnreachableError(CERTIFICATE) from error
         except (aiohttp.ClientConnectorError, socket.gaierror) as error:
             raise UnreachableError("connection") from error  # nothing was sent
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -193,8 +200,16 @@ def _require_outside(host: str, *, inside: bool) -> None:
 
 def _is_outside(text: str) -> bool:
     address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_global and not mapped.is_multicast
+    if isinstance(address, IPv6Address) and (inner := _inner(address)) is not None:
+        return _is_outside(str(inner))
+    return address.is_global and not address.is_multicast
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """Give the address of version 4 that one of version 6 stands for: mapped, 6to4, Teredo, or behind NAT64."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 class _Guarded(AbstractResolver):

@@ -44,6 +44,14 @@ HEALTH: Final = {
         "L'agenda refuse l'accès : vérifiez son mot de passe.",
         "The agenda lets nobody in: check its password.",
     ),
+    "untrusted": (
+        "L'agenda montre un certificat auquel cette machine ne se fie pas : rien ne lui est envoyé.",
+        "The agenda shows a certificate that this machine does not trust: nothing is sent to it.",
+    ),
+    "misled": (
+        "L'adresse de l'agenda mène ailleurs que prévu : rien n'y est envoyé.",
+        "The address of the agenda leads elsewhere than it should: nothing is sent there.",
+    ),
     "refused": ("L'agenda refuse ce qui lui est demandé.", "The agenda refuses what it is asked."),
 }
 

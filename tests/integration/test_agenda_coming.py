@@ -2,140 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bridges.agenda.adapters import clock, open_agenda
-from bridges.agenda.agent import Agent
-from bridges.agenda.agent_memory import Memory
-from bridges.agenda.coming.following import Following
-from bridges.agenda.coming.source import open_sources
-from bridges.agenda.coming.table import Table
-from bridges.agenda.config import load
-from bridges.agenda.imip.composing import Said, compose
-from bridges.agenda.imip.reading import Told, read
-from bridges.agenda.process import Work, following_of
-from bridges.agenda.provider import Provider, Window
-from bridges.kit.client import Client, client
-from bridges.kit.home import Home
 from bridges.kit.messages import Draft
-from bridges.kit.wire import to_text
-from tests.fakes.agendas import Radicale, needs_peers, running, settings
-from tests.fakes.appointments import Actor, automate_home, doctor, patient_of
-from tests.fakes.partners import PAGE, Partners, calling, day, mails
-from tests.fakes.server import running as running_server
+from tests.fakes.agendas import Radicale, needs_peers, running
+from tests.fakes.partners import PAGE, day
+from tests.fakes.partners_room import Room, at, practice_room
 
 pytestmark = needs_peers
-CABINET, PLATFORM, ANNE = "cabinet@exemple.fr", "rdv@plateforme.example", "anne@patient.example"
-PARTNERS = """
-[[partners]]
-name = "Logiciel"
-write = true
-provider = { kind = "push", source = "lgc" }
-[[partners]]
-name = "HL7"
-write = true
-provider = { kind = "push", source = "hl7" }
-[[partners]]
-name = "SAS"
-practitioner = "810100050075"
-provider = { kind = "push", source = "sas" }
-[[partners]]
-name = "Page"
-provider = { kind = "link", inbox = "inbox.db", source = "page", parameter = "pli" }
-[[partners]]
-name = "Courriel"
-write = true
-provider = { kind = "imip", spool = "spool", address = "cabinet@exemple.fr", partners = ["rdv@plateforme.example"] }
-"""
-
-
-@dataclass
-class Room:
-    """A practice with partners."""
-
-    doctor: Actor
-    patient: Actor
-    automate: Client
-    calendar: Radicale
-    folder: Path
-    partners: Partners
-    agent: Agent | None = None
-    agenda: Provider | None = None
-    following: Following | None = None
-    work: Work | None = None
-    _stack: AsyncExitStack | None = None
-
-    async def start(self) -> None:
-        """Start the automate anew: only what lies on its disk is left."""
-        await self.end()
-        self._stack = AsyncExitStack()
-        config = load(self.folder / "agenda.toml")
-        self.agenda = await self._stack.enter_async_context(open_agenda(config))
-        sources = await self._stack.enter_async_context(open_sources(config, self.agenda))
-        store = config.beside(config.store)
-        memory, table = Memory(store, config.name), Table(store, config.name)
-        self._stack.callback(memory.close)
-        self._stack.callback(table.close)
-        self.agent = Agent(self.automate, self.agenda, memory, config.zone, clock)
-        self.work = Work(self.agent, AsyncExitStack)
-        self.work.following = self.following = following_of(self.work, table, sources, config)
-
-    async def end(self) -> None:
-        if self._stack is not None:
-            await self._stack.aclose()
-
-    async def step(self) -> None:
-        """One look of the automate."""
-        assert self.work is not None
-        self.work._waiting.update(self.automate.device.store.conversations())
-        await self.automate.feed.drain()
-        self.work._waiting.update(self.automate.device.store.conversations())
-        await self.work._step(everywhere=True)
-
-    def entries(self) -> list[str]:
-        """When the events of the calendar begin, and their titles are neutral."""
-        _, body = self.calendar.ask("GET", self.calendar.calendar)
-        events = re.findall(r"BEGIN:VEVENT.*?END:VEVENT", body.decode(), re.DOTALL)
-        assert all(re.search(r"SUMMARY:RDV \w+\r?\n", each) or "SUMMARY:x" in each for each in events)
-        assert "DUPONT" not in body.decode()
-        return sorted(re.findall(r"DTSTART:(\S+)", "".join(events)))
-
-    async def own(self) -> str:
-        """Everything that the automate has said to the practice alone."""
-        assert self.work is not None
-        await self.doctor.client.device.catch_up_own()
-        reading = await self.doctor.client.look(await self.work.own_conversation())
-        texts = [each.content.payload["text"] for each in reading.log.messages if each.content.type == "text"]
-        return "\n".join(texts)
-
-    async def answers(self, text: str) -> None:
-        """The doctor writes in the conversation with her automate."""
-        assert self.work is not None
-        await self.doctor.client.messages.send(await self.work.own_conversation(), Draft(text))
-        await self.step()
-
-    async def free(self) -> list[datetime]:
-        assert self.agenda is not None
-        found = await self.agenda.find(Window(start=day(0), end=day(24)))
-        return [slot.start for slot in found]
-
-    async def texts(self) -> str:
-        """What the patient reads in words."""
-        reading = await self.patient.client.look(self.patient.conversation)
-        return "\n".join(m.content.payload["text"] for m in reading.log.messages if m.content.type == "text")
-
-
-def at(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%SZ}"
 
 
 @pytest.fixture(autouse=True)
@@ -144,33 +22,13 @@ def french(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def radicale() -> Iterator[Radicale]:
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
     service = running(Radicale)
-    yield service  # type: ignore[misc]  # the kind that was asked for
-    service.remove()
-
-
-@pytest.fixture
-async def room(tmp_path: Path, radicale: Radicale) -> AsyncIterator[Room]:
-    async with (
-        running_server(tmp_path / "server", web=False) as server,
-        doctor(server, tmp_path) as (claire, code),
-        patient_of(claire, tmp_path) as jean,
-    ):
-        home = Home(await automate_home(server, tmp_path, code))
-        settings(tmp_path, radicale.url, more=f'page = "{PAGE}"\nanswer_with_page = true')
-        path = tmp_path / "agenda.toml"
-        path.write_text(path.read_text() + PARTNERS)
-        async with (
-            calling(tmp_path) as partners,
-            client(home, server=None, ask=lambda: "", tell=print) as device,
-        ):
-            made = Room(claire, jean, device, radicale, tmp_path, partners)
-            await made.start()
-            try:
-                yield made
-            finally:
-                await made.end()
+    try:
+        async with practice_room(tmp_path, service) as made:  # type: ignore[arg-type]  # the kind that was asked for
+            yield made
+    finally:
+        service.remove()
 
 
 async def test_what_a_practice_software_pushes_is_copied_asked_about_and_shown(room: Room) -> None:
@@ -343,92 +201,3 @@ async def test_a_calendar_that_is_away_loses_nothing(room: Room) -> None:
     await room.step()
     assert room.entries() == [at(day())]
     assert (await room.own()).count("nom du patient") == 1
-
-
-# --- mail -------------------------------------------------------------------------------------------------------------
-
-
-def sent(folder: Path) -> list[tuple[str, Told]]:
-    """What waits for the mail bridge; it is taken away."""
-    found = []
-    for path in sorted((folder / "spool/out").glob("*.json"), key=lambda each: each.stat().st_mtime_ns):
-        letter = json.loads(path.read_bytes())
-        found.append((letter["recipient"], read(base64.b64decode(letter["calendar"]), "Europe/Paris")))
-        path.unlink()
-    return found
-
-
-def invitation(method: str, start: datetime, sequence: int, uid: str = "p1@plateforme.example", **more: str) -> bytes:
-    people = {"organizer": PLATFORM, "attendee": CABINET, "participation": "NEEDS-ACTION", **more}
-    said = Said(
-        method=method,
-        uid=uid,
-        sequence=sequence,
-        start=start,
-        end=start + timedelta(minutes=30),
-        stamp=datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sequence),
-        **people,
-    )
-    return compose(said)
-
-
-async def test_an_invitation_by_mail_is_copied_and_accepted_or_declined(room: Room) -> None:
-    mails(room.folder / "spool", PLATFORM, CABINET, invitation("REQUEST", day(), 0), "1")
-    await room.step()
-    assert room.entries() == [at(day())]
-    [(who, reply)] = sent(room.folder)
-    assert (who, reply.method, reply.attendees) == (PLATFORM, "REPLY", [(CABINET, "ACCEPTED")])
-    mails(room.folder / "spool", PLATFORM, CABINET, invitation("REQUEST", day(), 0, uid="p2@x"), "2")
-    await room.step()
-    assert room.entries() == [at(day())]
-    [(_, reply)] = sent(room.folder)
-    assert reply.attendees == [(CABINET, "DECLINED")]
-    mails(room.folder / "spool", PLATFORM, CABINET, invitation("CANCEL", day(), 1), "3")
-    await room.step()
-    await room.step()
-    assert room.entries() == []
-    assert day() in await room.free()
-
-
-async def test_a_patient_is_invited_by_mail_and_wishes_declines_and_answers_by_it(room: Room) -> None:
-    path = room.folder / "agenda.toml"
-    known = f'addresses = {{ "{to_text(room.patient.conversation)}" = "{ANNE}" }}'
-    path.write_text(path.read_text().replace('spool = "spool"', f'spool = "spool", {known}'))
-    await room.start()
-    start = int(day().timestamp()) * 1000
-    card = await room.doctor.propose({"start": start, "end": start + 1_800_000, "ref": "any"})
-    await room.patient.say("accept", card, proposal=card, slot=0)
-    await room.step()
-    await room.step()
-    [(who, asked)] = sent(room.folder)
-    assert (who, asked.method, asked.start) == (ANNE, "REQUEST", day())
-
-    def answer(method: str, when: datetime, participation: str, sequence: int = 0) -> bytes:
-        people = {"organizer": CABINET, "attendee": ANNE, "participation": participation}
-        return invitation(method, when, sequence, asked.uid, **people)
-
-    mails(room.folder / "spool", ANNE, CABINET, answer("COUNTER", day(15), "TENTATIVE"), "1")
-    await room.step()
-    await room.step()
-    assert (await room.texts()).count("Autre souhait, reçu par courriel") == 1
-    number = re.search(r"(\d+) = oui", await room.own())[1]
-    await room.answers(f"{number} = non")
-    assert [each.method for _, each in sent(room.folder)] == ["DECLINECOUNTER"]
-    assert room.entries() == [at(day())]
-
-    later = answer("COUNTER", day(15), "TENTATIVE").replace(b"DTSTAMP:20", b"DTSTAMP:21")
-    mails(room.folder / "spool", ANNE, CABINET, later, "2")
-    await room.step()
-    await room.answers(f"{number} = oui")
-    assert room.entries() == [at(day(15))]
-    assert len(await room.patient.said("move")) == 1
-    await room.step()
-    [(_, again)] = sent(room.folder)
-    assert (again.method, again.sequence, again.start) == ("REQUEST", 1, day(15))
-
-    mails(room.folder / "spool", ANNE, CABINET, answer("REPLY", day(15), "DECLINED", 1), "3")
-    await room.step()
-    await room.step()
-    assert await room.patient.standing() == "cancelled"
-    assert room.entries() == []
-    assert [each.method for _, each in sent(room.folder)] == ["CANCEL"]

@@ -119,7 +119,9 @@ async def test_many_are_read_page_by_page_and_those_of_others_are_not_ours(tmp_p
             "GET", "/Appointment?_lastUpdated=ge2026-01-01", name="gap.example", unit="GAP"
         )
         assert (status, bundle["issue"][0]["diagnostics"]) == (400, "bad_parameter")
-        status, _, bundle = await site.ask("GET", "/Appointment?_sort=start", name="gap.example", unit="GAP")
+        status, _, bundle = await site.ask(
+            "GET", "/Appointment?_lastUpdated=ge2026-01-01T00:00:00Z&_sort=start", name="gap.example", unit="GAP"
+        )
         assert (status, bundle["issue"][0]["diagnostics"]) == (400, "unknown_parameter")
         status, _, bundle = await site.ask("GET", "/Appointment?_lastUpdated=ge2026-01-01T00:00:00Z")
         assert (status, bundle["total"]) == (200, 0)  # another partner's
