@@ -2,7 +2,7 @@
 
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from bridges.agenda.caldav.adapter import CalDav
 from bridges.agenda.caldav.collection import Collection
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.sandbox import Sandbox
+from bridges.agenda.coming.source import Taken, inbox_of
 from bridges.agenda.config import Config, convert, secret
 from bridges.agenda.desk import Desk
 from bridges.agenda.holds import Holds
@@ -21,6 +22,7 @@ from bridges.agenda.ics.feed import Feed, Subscribed
 from bridges.agenda.outgoing import Origin, Outgoing
 from bridges.agenda.partners import PARTNERS
 from bridges.agenda.provider import Ability, Provider
+from bridges.agenda.push.inbox import Inbox
 from bridges.kit.errors import UsageError
 
 Opener = Callable[[Config], AbstractAsyncContextManager[Provider]]
@@ -95,7 +97,7 @@ async def _caldav(config: Config) -> AsyncIterator[Provider]:
             now=clock,
             with_details=settings.write_details,
             page=config.page,
-            feeds=await _feeds(stack, config, sandbox, settings.also_busy, settings),
+            feeds=[*await _feeds(stack, config, sandbox, settings.also_busy, settings), *_taken(stack, config)],
         )
 
 
@@ -105,7 +107,9 @@ async def _ics(config: Config) -> AsyncIterator[Provider]:
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(patient=True))
         feeds = await _feeds(stack, config, sandbox, settings.urls, settings)
-        yield Subscribed(feeds=feeds, zone=config.zone, openings=config.openings, page=config.page)
+        yield Subscribed(
+            feeds=[*feeds, *_taken(stack, config)], zone=config.zone, openings=config.openings, page=config.page
+        )
 
 
 async def _feeds(
@@ -121,6 +125,16 @@ async def _feeds(
     return feeds
 
 
+def _taken(stack: AsyncExitStack, config: Config) -> Iterator[Taken]:
+    """Open what partners say of the same person's time; no slot is offered there, written into the calendar or not."""
+    for partner in config.partners:
+        path, source = inbox_of(partner)
+        if source:
+            inbox = Inbox(config.beside(path or "inbox.db"))
+            stack.callback(inbox.close)
+            yield Taken(inbox, source, partner.practitioner)
+
+
 def _origin(url: str, *, inside: bool, plain: bool) -> Origin:
     try:
         return Origin(base=str(URL(url).origin()), inside=inside, plain=plain)
@@ -131,7 +145,12 @@ def _origin(url: str, *, inside: bool, plain: bool) -> Origin:
 def _trust(config: Config, authority_file: str) -> ssl.SSLContext | None:
     if not authority_file:
         return None
-    return ssl.create_default_context(cafile=str(config.beside(authority_file)))
+    path = config.beside(authority_file)
+    path.read_bytes()  # says which file is missing
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise UsageError("usage", "authority_file: certificates in PEM") from None
 
 
 ADAPTERS: Final[dict[str, Opener]] = {"caldav": _caldav, "ics": _ics, **PARTNERS}

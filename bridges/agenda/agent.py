@@ -22,6 +22,7 @@ from bridges.kit.appointments_state import Appointment as Agreed
 from bridges.kit.appointments_state import Book, derive
 from bridges.kit.client import Client
 from bridges.kit.errors import RefusedError
+from bridges.kit.log import Log
 from bridges.kit.wire import from_text, to_text
 
 OTHERS: Final = timedelta(days=14)  # in which other slots are looked for when one has gone
@@ -37,6 +38,7 @@ class Looked:
     id: bytes
     acts: Sequence[Placed]
     book: Book
+    log: Log
 
     def said_by(self, message: str) -> Placed | None:
         """Find an act."""
@@ -64,10 +66,10 @@ class Agent:
             await self.client.device.catch_up_own()
             reading = await self.client.look(conversation)
         acts = appointments_log.acts_of(reading.log)
-        return Looked(conversation, acts, derive(each.said for each in acts))
+        return Looked(conversation, acts, derive(each.said for each in acts), reading.log)
 
-    async def attend(self, conversation: bytes) -> None:
-        """Do what a conversation asks for. What cannot be done now is done at the next look.
+    async def attend(self, conversation: bytes) -> Looked:
+        """Do what a conversation asks for, and give what was read. What cannot be done now is done at the next look.
 
         Raises:
             RefusedError, UnreachableError, ProtocolError: of the conversation, never of the agenda.
@@ -78,6 +80,7 @@ class Agent:
             if self._mine(looked, agreed):
                 await self._settle(looked, agreed)
         await self._tell_free(looked)
+        return looked
 
     def _mine(self, looked: Looked, agreed: Agreed) -> bool:
         """Whether it was proposed in the name of this practice, from this agenda or for it."""

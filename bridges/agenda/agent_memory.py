@@ -76,6 +76,11 @@ class Memory:
         """Find the visit that an entry of the agenda belongs to."""
         return self._one("reference = ?", reference)
 
+    def visit_at(self, start: datetime, end: datetime) -> Visit | None:
+        """Find the visit that stands at exactly a time."""
+        where = "state = 'booked' AND starts = ? AND ends = ?"
+        return self._one(where, int(start.timestamp()), int(end.timestamp()))
+
     def fact(self, name: str) -> str:
         """Read a named value, empty when there is none."""
         query = "SELECT value FROM agent_facts WHERE agenda = ? AND name = ?"
@@ -86,9 +91,9 @@ class Memory:
         """Keep a named value."""
         self._db.execute("INSERT OR REPLACE INTO agent_facts VALUES (?, ?, ?)", (self._agenda, name, value))
 
-    def _one(self, where: str, value: str) -> Visit | None:
-        query = f"SELECT * FROM visits WHERE agenda = ? AND {where}"  # noqa: S608  one of two constants
-        row = self._db.execute(query, (self._agenda, value)).fetchone()
+    def _one(self, where: str, *values: str | int) -> Visit | None:
+        query = f"SELECT * FROM visits WHERE agenda = ? AND {where}"  # noqa: S608  one of three constants
+        row = self._db.execute(query, (self._agenda, *values)).fetchone()
         if row is None:
             return None
         _, appointment, conversation, key, state, reference, version, starts, ends, zone = row

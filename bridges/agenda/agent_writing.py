@@ -28,6 +28,7 @@ from bridges.agenda.provider import (
     Window,
 )
 from bridges.kit.appointments_state import Appointment as Agreed
+from bridges.kit.appointments_state import Choice
 
 HELD: Final = timedelta(minutes=5)
 Failure = Literal["gone", "refused"]
@@ -54,8 +55,8 @@ class Writing:
         choice = agreed.chosen
         assert choice is not None, "asked for a choice"
         visit = self.memory.visit(agreed.id)
-        if visit is not None and visit.key == choice.id and visit.state == "booked":
-            return None  # written before a crash, not said yet
+        if visit is not None and _stands(visit, choice):
+            return None
         try:
             slot = await self._offered(_moment(choice.slot["start"]), _moment(choice.slot["end"]), visit, choice.id)
             visit = _begun(agreed, conversation, choice.id, slot, visit)
@@ -77,6 +78,9 @@ class Writing:
         """Take an appointment out of the agenda; what is not in it is left. Raises NotYetError."""
         visit = self.memory.visit(agreed.id)
         if visit is None or visit.state == "over":
+            return
+        if visit.state == "booked" and not visit.entry.reference:  # it stands at a partner's only
+            self.memory.keep(replace(visit, state="over"))
             return
         try:
             entry = await self._entry(visit)
@@ -138,6 +142,12 @@ class Writing:
         except ChangedError as changed:
             if changed.current is not None:
                 await self.provider.cancel(changed.current, by=by, key=key)
+
+
+def _stands(visit: Visit, choice: Choice) -> bool:
+    """Whether a choice needs no writing: it was written before a crash, or a partner had noted that very time."""
+    times = (_moment(choice.slot["start"]), _moment(choice.slot["end"]))
+    return visit.state == "booked" and (visit.key == choice.id or (visit.entry.start, visit.entry.end) == times)
 
 
 def _begun(agreed: Agreed, conversation: str, key: str, slot: Slot, before: Visit | None) -> Visit:

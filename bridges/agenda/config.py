@@ -28,6 +28,19 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("publish: a file, or listen with secret_file")
 
 
+class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who books for the same person elsewhere, and tells."""
+
+    name: str  # as the practice calls it
+    provider: dict[str, Any]  # ``kind`` push, link or imip, and what that adapter asks for
+    write: bool = False  # copy its appointments into the calendar of this agenda
+    practitioner: str = ""  # with its national prefix, where the partner tells of several people's
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 60 or not self.name.isprintable():
+            raise ValueError("partners: name: one line of 1 to 60 characters")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One agenda of one person at one place."""
 
@@ -37,9 +50,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     openings: list[Opening] = []
     store: str = "agenda.db"  # beside the settings; several agendas of a practice may share it
     page: str = ""  # https address where people book by hand
+    answer_with_page: bool = False  # a patient who asks for an appointment is given it
     notice_minutes: int = 120  # between the choice and the slot
     holds_per_person: int = 2
     publish: Publish | None = None
+    partners: list[Partner] = []
     folder: Path = Path()  # where the file lies; set by ``load``
 
     def __post_init__(self) -> None:
@@ -53,6 +68,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("page: begins with https://")
         if not 0 <= self.notice_minutes <= 60 * 24 * 60:
             raise ValueError("notice_minutes: 0 to 60 days")
+        if len({each.name for each in self.partners} | {self.name}) <= len(self.partners):
+            raise ValueError("partners: each has a name of its own")
         if not 1 <= self.holds_per_person <= 20:
             raise ValueError("holds_per_person: 1 to 20")
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar
 
 from bridges.agenda.holds import STANDS, Holds, Row
 from bridges.agenda.openings import free
+from bridges.agenda.outgoing import CERTIFICATE, FORBIDDEN
 from bridges.agenda.provider import (
     Ability,
     AgendaError,
@@ -35,8 +36,9 @@ from bridges.agenda.provider import (
     Window,
 )
 
-Health = Literal["ready", "incomplete", "unreachable", "revoked", "refused"]
+Health = Literal["ready", "incomplete", "unreachable", "untrusted", "revoked", "refused", "misled"]
 NOTICE: Final = timedelta(hours=2)  # between the choice of a patient and the slot
+NOTING: Final = timedelta(minutes=5)  # to write what stands elsewhere
 KEPT: Final = timedelta(days=90)  # after its end a row is forgotten
 _Answer = TypeVar("_Answer")
 
@@ -104,6 +106,16 @@ class Desk:
         made = await self._settled(row.hold, self.provider.reschedule(appointment, row.hold, key=key))
         self.holds.replace(old.hold.reference if old else "", row.hold, made.reference, made.version)
         return made
+
+    async def note(self, slot: Slot, *, holder: str, key: str) -> Appointment:
+        """Write what stands elsewhere already, whether or not the agenda offers that time; raises as ``book``."""
+        hold = self.holds.take(slot, holder=holder, until=self.now() + NOTING, key=key)
+        return await self.book(hold, key=key)
+
+    async def follow_to(self, appointment: Appointment, slot: Slot, *, holder: str, key: str) -> Appointment:
+        """Move an entry to where it stands elsewhere already; raises as ``reschedule``."""
+        hold = self.holds.take(slot, holder=holder, until=self.now() + NOTING, key=key)
+        return await self.reschedule(appointment, hold, key=key)
 
     async def cancel(self, appointment: Appointment, *, by: Party, key: str, reason: str = "") -> Appointment:
         """Cancel an appointment; its time is free once it is certain that it is gone."""
@@ -206,11 +218,11 @@ class Desk:
         except CredentialsRevokedError:
             self._health = "revoked"
             raise
-        except (UnreachableError, UnknownOutcomeError):
-            self._health = "unreachable"
+        except (UnreachableError, UnknownOutcomeError) as error:
+            self._health = "untrusted" if error.detail == CERTIFICATE else "unreachable"
             raise
-        except RefusedError:
-            self._health = "refused"
+        except RefusedError as error:
+            self._health = "misled" if error.detail in FORBIDDEN else "refused"
             raise
         self._health = "ready"
         return answer

@@ -21,6 +21,10 @@ DEADLINE: Final = 30.0  # seconds of one request, redirects included
 REDIRECTS: Final = 3
 ANSWER: Final = 8 * 1024 * 1024  # bytes
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
+CERTIFICATE: Final = "certificate"
+"""Detail of an UnreachableError: who answers cannot show that it is the partner. Nothing was sent."""
+FORBIDDEN: Final = frozenset({"private address", "redirect to another origin", "redirect of a write"})
+"""Details of a ForbiddenError that say where an address leads."""
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -130,7 +134,7 @@ class Outgoing:
         try:
             return await self._follow(method, url, headers, body)
         except aiohttp.ClientConnectorCertificateError as error:
-            raise UnreachableError("certificate") from error
+            raise UnreachableError(CERTIFICATE) from error
         except (aiohttp.ClientConnectorError, socket.gaierror) as error:
             raise UnreachableError("connection") from error  # nothing was sent
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

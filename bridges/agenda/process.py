@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,12 @@ from typing import Final
 from bridges.agenda.adapters import clock, open_agenda
 from bridges.agenda.agent import PATIENCE, WINDOW, Agent
 from bridges.agenda.agent_memory import Memory
-from bridges.agenda.config import load
+from bridges.agenda.coming.following import Following
+from bridges.agenda.coming.links import links_of
+from bridges.agenda.coming.practice import Practice
+from bridges.agenda.coming.source import Source, open_sources
+from bridges.agenda.coming.table import Table
+from bridges.agenda.config import Config, load
 from bridges.agenda.desk import Desk
 from bridges.agenda.ics.publishing import published
 from bridges.agenda.provider import Provider
@@ -39,6 +44,14 @@ HEALTH: Final = {
         "L'agenda refuse l'accès : vérifiez son mot de passe.",
         "The agenda lets nobody in: check its password.",
     ),
+    "untrusted": (
+        "L'agenda montre un certificat auquel cette machine ne se fie pas : rien ne lui est envoyé.",
+        "The agenda shows a certificate that this machine does not trust: nothing is sent to it.",
+    ),
+    "misled": (
+        "L'adresse de l'agenda mène ailleurs que prévu : rien n'y est envoyé.",
+        "The address of the agenda leads elsewhere than it should: nothing is sent there.",
+    ),
     "refused": ("L'agenda refuse ce qui lui est demandé.", "The agenda refuses what it is asked."),
 }
 
@@ -54,18 +67,23 @@ async def run(args: argparse.Namespace, out: Output) -> None:
         raise UsageError("usage", "--config FILE")
     config = load(args.config)
     home = Home(args.home)
-    memory = Memory(config.beside(config.store), config.name)
+    store = config.beside(config.store)
+    memory, table = Memory(store, config.name), Table(store, config.name)
     try:
         async with (
             open_agenda(config) as provider,
             published(config, provider.appointments if isinstance(provider, Desk) else list) as publish,
+            open_sources(config, provider) as sources,
             entered_shared(args, out) as client,
         ):
             agent = Agent(client, provider, memory, config.zone, clock)
+            work = Work(agent, lambda: home.alone(_nobody), publish)
+            work.following = following_of(work, table, sources, config)
             out.tell(say("L'automate de l'agenda travaille.", "The automate of the agenda works."))
-            await Work(agent, lambda: home.alone(_nobody), publish).forever()
+            await work.forever()
     finally:
         memory.close()
+        table.close()
 
 
 @dataclass(slots=True)
@@ -75,6 +93,7 @@ class Work:
     agent: Agent
     alone: Alone
     publish: Callable[[], None] = lambda: None
+    following: Following | None = None
     _waiting: set[bytes] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,7 +119,7 @@ class Work:
         """Find or make the conversation with the practice alone, and look everywhere once."""
         with suppress(UnreachableError, RefusedError):
             await self._client.feed.drain()
-            desk = await self._own_conversation()
+            desk = await self.own_conversation()
             now = clock()
             if not self.agent.memory.fact("published"):
                 await self.agent.publish(desk, now, now + WINDOW, key="first")
@@ -119,19 +138,24 @@ class Work:
                 await self._tell_health(self.agent.provider)
                 while self._waiting:
                     await self._attend(self._waiting.pop())
+                if self.following is not None:  # after the conversations: what they were given is known by now
+                    await self.following.follow()
                 self.publish()
 
     async def _attend(self, conversation: bytes) -> None:
         """Attend to one; what a server refuses there keeps no other waiting, and is tried at the next round."""
         try:
-            await self.agent.attend(conversation)
+            looked = await self.agent.attend(conversation)
+            if self.following is not None:
+                await self.following.notice(looked)
         except UnreachableError:
             self._waiting.add(conversation)
             raise
         except RefusedError as refused:
             self._client.device.tell(f"{to_text(conversation)}: {refused.code}")
 
-    async def _own_conversation(self) -> bytes:
+    async def own_conversation(self) -> bytes:
+        """Give the conversation that only the practice is in, and begin it when there is none."""
         known = self.agent.memory.fact("conversation")
         if not known:
             started = await self._client.starting.alone(SUBJECT, Draft(_welcome()))
@@ -151,7 +175,7 @@ class Work:
         if health == told or not lasts:
             return
         words = f"{say(*HEALTH[health])} ({since})"
-        await self._client.messages.send(await self._own_conversation(), Draft(words))
+        await self._client.messages.send(await self.own_conversation(), Draft(words))
         self.agent.memory.learn("health", health)
 
     async def _listen(self) -> None:
@@ -169,6 +193,13 @@ class Work:
     @property
     def _client(self) -> Client:
         return self.agent.client
+
+
+def following_of(work: Work, table: Table, sources: Sequence[Source], config: Config) -> Following | None:
+    """Give what follows the partners of an agenda; None for one that has none and gives no page."""
+    practice = Practice(work.agent, table, work.own_conversation)
+    links = links_of(practice, sources, config)
+    return Following(work.agent, table, practice, sources, links) if sources or links else None
 
 
 def _nobody() -> None:

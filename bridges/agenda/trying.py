@@ -9,12 +9,17 @@ from bridges.agenda.adapters import clock, open_agenda
 from bridges.agenda.checks import CHECKS
 from bridges.agenda.config import load
 from bridges.agenda.conformance import OUTCOMES, Agenda, examine
+from bridges.agenda.outgoing import CERTIFICATE, FORBIDDEN
 from bridges.agenda.provider import Ability, AgendaError, UnknownOutcomeError, UnreachableError, Window
 from bridges.kit.errors import KitError, RefusedError, UsageError
 from bridges.kit.errors import UnreachableError as NoAnswerError
 from bridges.terminal.output import Output
 
 REFUSED: Final = 3  # exit code: the answer is no
+NOT_TRUSTED: Final = frozenset({CERTIFICATE, *FORBIDDEN})
+NOT_THERE: Final = frozenset(
+    {"404", "405", "no multistatus", "no_calendar", "several_calendars", "bad_answer not_json"}
+)
 
 
 async def conformance(args: argparse.Namespace, out: Output) -> int:
@@ -41,6 +46,10 @@ async def conformance(args: argparse.Namespace, out: Output) -> int:
 def refusal(error: AgendaError) -> KitError:
     """Give the error of the terminal for an agenda that does not do what it is asked."""
     detail = f"{error.code} {error.detail}".strip()
+    if error.detail in NOT_TRUSTED:
+        return RefusedError("agenda_untrusted", detail)
+    if error.detail in NOT_THERE:
+        return RefusedError("agenda_not_found", detail)
     if isinstance(error, UnreachableError | UnknownOutcomeError):
         return NoAnswerError("agenda_away", detail)
     return RefusedError("agenda_refused", detail)

@@ -5,12 +5,15 @@ Shared by the bridges that ask other systems over HTTPS. Source: docs/spec/agend
 
 import asyncio
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from typing_extensions import override
 from yarl import URL
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def origin_of(url: URL) -> tuple[str, str | None, int | None]:
@@ -21,8 +24,16 @@ def origin_of(url: URL) -> tuple[str, str | None, int | None]:
 def is_outside(text: str) -> bool:
     """Whether an IP address is one of the public network."""
     address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_global and not mapped.is_multicast
+    if isinstance(address, IPv6Address) and (inner := _inner(address)) is not None:
+        return is_outside(str(inner))
+    return address.is_global and not address.is_multicast
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """Give the address of version 4 that one of version 6 stands for: mapped, 6to4, Teredo, or behind NAT64."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 def is_inner_number(host: str) -> bool:

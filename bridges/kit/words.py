@@ -279,6 +279,18 @@ SENTENCES: Final[dict[str, Pair]] = {
         "The agenda refused.",
         "Check the user, the password and the name of the calendar.",
     ),
+    "agenda_not_found": _pair(
+        "À cette adresse, il n'y a pas d'agenda, ou il y en a plusieurs.",
+        "Vérifiez l'adresse, et le nom de l'agenda s'il y en a plusieurs.",
+        "There is no calendar at that address, or there are several.",
+        "Check the address, and the name of the calendar when there are several.",
+    ),
+    "agenda_untrusted": _pair(
+        "On ne peut pas se fier à ce qui répond à cette adresse : rien n'a été envoyé.",
+        "Vérifiez l'adresse et son certificat ; pour un agenda de votre réseau : inside, authority_file.",
+        "What answers at that address cannot be trusted: nothing was sent.",
+        "Check the address and its certificate; for an agenda of your own network: inside, authority_file.",
+    ),
     "wrong_inviter": _pair(
         "L'invitation ne vient pas de la personne qu'elle annonce.",
         _STOP_FR,

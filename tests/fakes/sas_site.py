@@ -18,6 +18,7 @@ from bridges.agenda.provider import Mode
 from bridges.agenda.push.inbox import Inbox
 from tests.fakes.certificates import authority
 from tests.fakes.fixed_agenda import FixedAgenda
+from tools.services import free_port
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 START = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -88,7 +89,7 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(folder, professionals=None, *, gate=None, verify=ssl.CERT_REQUIRED):
+async def serving(folder, professionals=None, *, gate=None, verify=ssl.CERT_REQUIRED, own_base=False):
     ca = authority(folder)
     professionals = professionals or practice()
     inbox = Inbox(folder / "inbox.sqlite3")
@@ -96,14 +97,15 @@ async def serving(folder, professionals=None, *, gate=None, verify=ssl.CERT_REQU
         "sas": Caller(common_name="sas.example", unit="SAS"),
         "gap": Caller(common_name="gap.example", unit="GAP"),
     }
+    port = free_port()
     endpoint = Endpoint(
-        base="https://rdv.example/fhir",
+        base=f"https://127.0.0.1:{port}/fhir" if own_base else "https://rdv.example/fhir",
         professionals=professionals,
         inbox=inbox,
         gate=SimpleNamespace(admit=gate) if gate else CertificateGate(callers),
         clock=lambda: NOW,
     )
-    server = TestServer(endpoint.app(), scheme="https")
+    server = TestServer(endpoint.app(), scheme="https", port=port)
     context = server_context(*ca.issue("server", host="127.0.0.1"), ca.certificate)
     context.verify_mode = verify
     await server.start_server(ssl=context)

@@ -2,8 +2,13 @@
 
 import asyncio
 import json
+import socketserver
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -11,6 +16,7 @@ import pytest
 
 from tests.fakes import agendas
 from tests.fakes.agendas_lying import LyingServer
+from tests.fakes.certificates import authority
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,7 +78,13 @@ async def test_a_server_that_does_not_write_what_it_says_fails_where_it_writes(t
 
 @pytest.mark.parametrize(
     ("what", "exit_code", "error"),
-    [("401", 3, "agenda_refused"), ("500", 5, "agenda_away"), ("html", 5, "agenda_away")],
+    [
+        ("401", 3, "agenda_refused"),
+        ("500", 5, "agenda_away"),
+        ("html", 3, "agenda_not_found"),
+        ("away", 3, "agenda_untrusted"),
+        ("inside", 3, "agenda_untrusted"),
+    ],
 )
 async def test_an_agenda_that_is_away_or_lets_nobody_in_is_told_apart(tmp_path, what, exit_code, error):
     async with LyingServer() as server:
@@ -108,3 +120,39 @@ def test_a_password_that_others_may_read_is_refused(tmp_path):
     code, told, _ = conformance(path)
     assert (code, told["error"]["code"]) == (2, "usage")
     assert agendas.PASSWORD not in json.dumps(told)
+
+
+def test_a_wrong_certificate_and_a_wrong_address_are_told_in_their_own_words(tmp_path):
+    """As a stranger meets them: each has a code, an exit code, and no traceback."""
+    ca = authority(tmp_path)
+    with speaking_tls(*ca.issue("elsewhere.example", host="127.0.0.9")) as port:
+        url = f"https://127.0.0.1:{port}/cal/"
+        cases = [
+            (agendas.settings(tmp_path, url), "agenda_untrusted", 3),
+            (agendas.settings(tmp_path, url, provider='authority_file = "ca.pem"'), "agenda_untrusted", 3),
+        ]
+        for path, code, ended in cases:
+            exit_code, told, error = conformance(path)
+            assert (exit_code, told["error"]["code"]) == (ended, code)
+            assert "Traceback" not in error
+    for name, says in (("missing.pem", "file_unreadable"), ("password", "usage")):
+        path = agendas.settings(tmp_path, "https://127.0.0.1:9/", provider=f'authority_file = "{name}"')
+        exit_code, told, _ = conformance(path)
+        assert (exit_code, told["error"]["code"]) == (2, says)
+    path = agendas.settings(tmp_path, "https://localhost:9/")
+    path.write_text(path.read_text().replace("inside = true\nplain = true\n", ""))
+    exit_code, told, _ = conformance(path)
+    assert (exit_code, told["error"]["code"]) == (3, "agenda_untrusted")
+    assert "private address" in told["error"]["detail"]
+
+
+@contextmanager
+def speaking_tls(certificate: Path, key: Path) -> Iterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()

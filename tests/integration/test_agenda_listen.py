@@ -257,7 +257,7 @@ async def test_a_secret_that_others_may_read_opens_nothing(tmp_path):
         (
             'kind = "fhir"\nurl = "https://gap.example/fhir"\npractitioner = "10100050075"\nsystem = "urn:oid:1.2"',
             "fhir",
-            {"find", "hold", "book", "reschedule", "cancel", "link"},
+            {"find", "hold", "book", "reschedule", "cancel", "changes", "link"},
         ),
         (
             'kind = "clicrdv"\ngroup = 4\ncalendar = 15\nintervention = 21\nminutes = 20\nuser = "a"\npassword_file = "secret"\napikey_file = "secret"',

@@ -18,7 +18,7 @@ from bridges.agenda.calendar import writing
 from bridges.agenda.calendar.reading import Entry as ReadEntry
 from bridges.agenda.calendar.reading import Query, Reading
 from bridges.agenda.calendar.sandbox import Sandbox
-from bridges.agenda.ics.feed import Feed
+from bridges.agenda.ics.feed import Busy
 from bridges.agenda.openings import Opening, free, slots
 from bridges.agenda.partial import PartialProvider
 from bridges.agenda.provider import (
@@ -61,7 +61,7 @@ class CalDav(PartialProvider):
     now: Callable[[], datetime]
     with_details: bool = False  # whether names and motives may leave the encrypted world
     page: str = ""
-    feeds: Sequence[Feed] = ()  # other calendars in which the same person can be busy
+    feeds: Sequence[Busy] = ()  # other calendars in which the same person can be busy
     unread: int = field(default=0, init=False)  # events of the last window that could not be read
 
     @override
@@ -105,7 +105,7 @@ class CalDav(PartialProvider):
             title=said.title or f"{writing.NEUTRAL} {hold.reference[:6]}",
             description=said.description,
         )
-        await self._create(href, writing.write([entry]))
+        href = await self._create(href, writing.write([entry]), hold)
         return await self._stands(href, hold)
 
     @override
@@ -116,8 +116,9 @@ class CalDav(PartialProvider):
         now = await self._appointment(item)
         if (now.start, now.end) == (slot.start, slot.end):
             return await self._stands(item.href, hold)  # this very call has succeeded before
-        if appointment.version and item.etag != appointment.version:
-            raise ChangedError(current=now)
+        elsewhere = (now.start, now.end) != (appointment.start, appointment.end)
+        if appointment.version and item.etag != appointment.version and elsewhere:
+            raise ChangedError(current=now)  # what else the practice wrote into its event stays there
         try:
             body = writing.moved(item.body, start=slot.start, end=slot.end, stamp=self.now())
         except (ValueError, UnicodeError):
@@ -174,32 +175,46 @@ class CalDav(PartialProvider):
 
     # --- writing, when servers answer late, wrongly or not at all ---------------------------------------------------
 
-    async def _create(self, href: str, body: bytes) -> None:
-        """Write a new event exactly once; its path is drawn at random, so what is there can only be ours."""
+    async def _create(self, href: str, body: bytes, hold: Hold) -> str:
+        """Write a new event exactly once, and give its path: drawn at random, unless the server chose another one."""
         for pause in _pauses():
             await asyncio.sleep(pause)
             try:
                 reply = await self.collection.put(href, body)
             except (UnknownOutcomeError, UnreachableError) as error:
-                if await self._is_there(href, error):
-                    return
+                if found := await self._find(href, hold, error):
+                    return found
                 continue
             if reply.status in {200, 201, 204}:
-                return
-            if reply.status in {409, 412} and await self._is_there(href, None):
-                return
+                return href
+            if reply.status in {409, 412} and (found := await self._find(href, hold, None)):
+                return found
             raise RefusedError(str(reply.status))
         raise UnknownOutcomeError("no answer")
 
-    async def _replace(self, item: Item, body: bytes, to: Slot | Appointment) -> None:
+    async def _find(self, href: str, hold: Hold, error: AgendaError | None) -> str:
+        """Look where a new event is: at its path, or where the server has put its UID; empty for nowhere."""
+        if await self._is_there(href, error):
+            return href
+        try:
+            items = await self.collection.between(hold.slot.window)
+        except UnreachableError as again:
+            raise UnknownOutcomeError(str(again)) from again
+        return next((item.href for item in items if item.is_of(hold.reference)), "")
+
+    async def _replace(self, item: Item, body: bytes, to: Slot | Appointment, *, blindly: bool = False) -> None:
         """Write over what was read; raises ChangedError when somebody else did so meanwhile."""
         try:
-            reply = await self.collection.put(item.href, body, over=item.etag)
+            reply = await self.collection.put(item.href, body, over=None if blindly else item.etag or None)
         except (UnknownOutcomeError, UnreachableError) as error:
             _require_sent(error)
             raise UnknownOutcomeError(str(error)) from error  # repeating looks what is there before it writes
-        if reply.status == 412:
-            now = await self._appointment(await self._item(item.href))
+        if reply.status == 412 and not blindly:
+            current = await self._item(item.href)
+            if current.says_the_same(item):  # nobody wrote it: the server does not know its own ETags
+                await self._replace(item, body, to, blindly=True)
+                return
+            now = await self._appointment(current)
             if (now.start, now.end) != (to.start, to.end):  # else it was our own write, sent twice on the way
                 raise ChangedError(current=now)
         elif reply.status not in {200, 201, 204}:
@@ -217,7 +232,11 @@ class CalDav(PartialProvider):
             if reply.status in {200, 202, 204, 404, 410}:
                 return
             if reply.status == 412:
-                raise ChangedError(current=await self._appointment(await self._item(item.href)))
+                current = await self._item(item.href)
+                if not current.says_the_same(item):
+                    raise ChangedError(current=await self._appointment(current))
+                item = Item(item.href, "", item.body)  # nobody wrote it: the server does not know its own ETags
+                continue
             raise RefusedError(str(reply.status))
         raise UnknownOutcomeError("no answer")
 
@@ -235,12 +254,18 @@ class CalDav(PartialProvider):
         slot = hold.slot
         try:
             items = await self.collection.between(slot.window)
-            mine = next((item for item in items if item.href == href), None) or await self.collection.get(href)
+            mine = next((item for item in items if item.href == href), None)
+            mine = mine or next((item for item in items if item.is_of(hold.reference)), None)
+            mine = mine or await self.collection.get(href)
         except UnreachableError as error:
             raise UnknownOutcomeError(str(error)) from error
         if mine is None:
             raise UnknownOutcomeError("said to be written, and is not there")
-        others = [item for item in items if item.href != href]
+        if not and_delete:
+            now = await self._appointment(mine)
+            if (now.start, now.end) != (slot.start, slot.end):  # somebody wrote over ours at that very moment
+                raise ChangedError(current=now)
+        others = [item for item in items if item.href != mine.href]
         reading = await self._read(others, slot.window)
         if reading.busy:
             # Whoever else is there may have been told already that the time is theirs: we give way, always.
@@ -248,7 +273,7 @@ class CalDav(PartialProvider):
                 await self._delete(mine)
             raise SlotGoneError
         return Appointment(
-            reference=href, version=mine.etag, start=slot.start, end=slot.end, zone=slot.zone, mode=slot.mode
+            reference=mine.href, version=mine.etag, start=slot.start, end=slot.end, zone=slot.zone, mode=slot.mode
         )
 
     # --- reading ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """One calendar collection on a CalDAV server: the few requests that the bridge makes. Source: RFC 4791, RFC 6578."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,14 @@ class Item:
     href: str  # path on the server
     etag: str  # as the server writes it, quotes included; empty when it gives none
     body: bytes
+
+    def says_the_same(self, other: "Item") -> bool:
+        """Compare what is written, however the lines end: inside of XML they end otherwise."""
+        return self.body.splitlines() == other.body.splitlines()
+
+    def is_of(self, uid: str) -> bool:
+        """Say whether it is the event of a UID, whatever the server calls it."""
+        return re.search(rb"^UID:%b\s*$" % re.escape(uid.encode()), self.body, re.IGNORECASE | re.MULTILINE) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,9 @@ class Collection:
         _require(reply)
         return Item(href, reply.headers.get("ETag", ""), reply.body)
 
-    async def put(self, href: str, body: bytes, *, over: str = "") -> Reply:
-        """Write a resource: a new one, or over the ETag that was read."""
-        condition = {"If-Match": over} if over else {"If-None-Match": "*"}
+    async def put(self, href: str, body: bytes, *, over: str | None = "") -> Reply:
+        """Write a resource: a new one, over the ETag that was read, or with None over whatever is there."""
+        condition = {} if over is None else {"If-Match": over} if over else {"If-None-Match": "*"}
         return await self._write("PUT", href, {"Content-Type": _EVENT, **condition}, body)
 
     async def delete(self, href: str, *, etag: str) -> Reply:

@@ -1,23 +1,25 @@
 """Content lines and components: the little of iCalendar that says when somebody is busy. Source: RFC 5545 3.1."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reasons import UnreadError
+from bridges.agenda.calendar.remembering import remembered
 
-_FOLD: Final = re.compile(r"\r?\n[ \t]")
 # Other lines are passed over at the speed of the expression. A name of a date may be followed by an unquoted zone with
 # a colon in it, as some programs write, so the value of a date is what follows the last colon.
 _LINE: Final = re.compile(
     r"^(?:(BEGIN|END)[ \t]*:[ \t]*([\w-]{1,40})"
-    r"|(DTSTART|DTEND|RDATE|EXDATE|RECURRENCE-ID|FREEBUSY|LAST-MODIFIED|DTSTAMP|CREATED)((?:;[^\n]*)?):([^:\n]*)"
+    r"|(DTSTART|DTEND|RDATE|EXDATE|RECURRENCE-ID|FREEBUSY)((?:;[^\n]*)?):([^:\n]*)"
     r"|(UID|DURATION|RRULE|TRANSP|STATUS|SEQUENCE|TZID|TZOFFSETFROM|TZOFFSETTO)((?:;[^:\n]*)?):([^\n]*))[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _PARAMETER: Final = re.compile(r';(TZID|VALUE|RANGE|FBTYPE)=(?:"([^"]*)"|([^;]*))', re.IGNORECASE)
+_GROUPS: Final = re.Match[str].groups
+_NO_PARAMETERS: Final[Mapping[str, str]] = {}
 _KEPT: Final = frozenset(["VCALENDAR", "VEVENT", "VFREEBUSY", "VTIMEZONE", "STANDARD", "DAYLIGHT"])
 
 
@@ -26,7 +28,7 @@ class Line:
     """One property: its value and those parameters that matter."""
 
     value: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Component:
     lines: dict[str, list[Line]] = field(default_factory=dict)
     children: list["Component"] = field(default_factory=list)
     is_cut: bool = False  # its END never came
+    kept: bool = False  # its properties are read
 
     def first(self, name: str) -> Line | None:
         """Give the first property of a name."""
@@ -53,18 +56,22 @@ class Component:
         return [child for child in self.children if child.name == name]
 
 
-def read_components(raw: bytes) -> Component:
+def read_components(text: str) -> Component:
     """Read a file into a nameless component that holds its calendars and its loose events.
 
-    Raises UnreadError (``not_a_calendar``, ``too_deep``, ``too_many``).
+    ``text`` is unfolded. Raises UnreadError (``too_deep``, ``too_many``).
     """
     root = Component("")
     open_ones = [root]
     seen = 0
-    for match in _LINE.finditer(_text(raw)):
-        edge, name, dated, dated_more, date, plain, plain_more, value = match.groups()
+    # Half a million lines pass here: groups are read once, and no function is called for a property.
+    for edge, name, dated, dated_more, date, plain, plain_more, value in map(_GROUPS, _LINE.finditer(text)):
         if edge is None:
-            _add(open_ones[-1], dated or plain, dated_more or plain_more, date if dated else value)
+            component = open_ones[-1]
+            if component.kept:
+                more = dated_more or plain_more
+                line = Line(date if dated else value, _parameters(more) if more else _NO_PARAMETERS)
+                component.lines.setdefault((dated or plain).upper(), []).append(line)
         elif edge.upper() == "BEGIN":
             seen += 1
             _open(open_ones, name.upper(), seen)
@@ -72,25 +79,20 @@ def read_components(raw: bytes) -> Component:
             _close(open_ones, name.upper())
     for each in open_ones[1:]:
         each.is_cut = True
-    if not root.children:
-        raise UnreadError("not_a_calendar")
     return root
 
 
-def _text(raw: bytes) -> str:
+def unfolded(raw: bytes) -> str:
+    """Give the lines of a file, unfolded, each ended by a line feed."""
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _FOLD.sub("", text)
+    return text.replace("\n ", "").replace("\n\t", "")
 
 
-def _add(component: Component, name: str, parameters: str, value: str) -> None:
-    if component.name not in _KEPT:
-        return
-    found = (
-        {kind.upper(): quoted or plain for kind, quoted, plain in _PARAMETER.findall(parameters)} if parameters else {}
-    )
-    component.lines.setdefault(name.upper(), []).append(Line(value, found))
+@remembered
+def _parameters(text: str) -> Mapping[str, str]:
+    return {kind.upper(): quoted or plain for kind, quoted, plain in _PARAMETER.findall(text)}
 
 
 def _open(open_ones: list[Component], name: str, seen: int) -> None:
@@ -98,8 +100,8 @@ def _open(open_ones: list[Component], name: str, seen: int) -> None:
         raise UnreadError("too_many")
     if len(open_ones) > limits.DEPTH:
         raise UnreadError("too_deep")
-    made = Component(name)
-    if name in _KEPT:
+    made = Component(name, kept=name in _KEPT)
+    if made.kept:
         open_ones[-1].children.append(made)
     open_ones.append(made)
 

@@ -13,7 +13,8 @@ from bridges.agenda.calendar import limits, zones
 from bridges.agenda.calendar.busy import Series, Span, merge
 from bridges.agenda.calendar.definitions import Zones
 from bridges.agenda.calendar.events import Event, Reader, uid_of
-from bridges.agenda.calendar.lines import Component, calendars, read_components
+from bridges.agenda.calendar.lines import Component, calendars, read_components, unfolded
+from bridges.agenda.calendar.plain import Plain
 from bridges.agenda.calendar.reasons import Reason, Skip, SkipError, UnreadError
 from bridges.agenda.calendar.rules import Work
 from bridges.agenda.calendar.times import Length, read_length, read_stamp
@@ -68,7 +69,7 @@ def read(raw: bytes, query: Query) -> Reading:
             return Reading(reason="too_large")
         if not query.start < query.end:
             return Reading()
-        return _Calendar(query).read(read_components(raw))
+        return _Calendar(query).read(unfolded(raw))
     except UnreadError as error:
         return Reading(reason=error.reason)
     except (MemoryError, RecursionError):
@@ -86,7 +87,14 @@ class _Calendar:
         self._beyond = query.end.replace(tzinfo=None) + _DAY  # what begins later on any wall is outside
         self._spans: list[Span] = []
 
-    def read(self, root: Component) -> Reading:
+    def read(self, text: str) -> Reading:
+        taken = 0
+        if not self._query.entries:
+            text, spans, taken = Plain(self._query.start, self._query.end, self._floating).take(text)
+            self._keep(spans)
+        root = read_components(text)
+        if not root.children and not taken:
+            raise UnreadError("not_a_calendar")
         for calendar in calendars(root):
             self._read_calendar(calendar)
         self._reading.busy = merge(self._spans, self._query.start, self._query.end)

@@ -14,6 +14,7 @@ from typing import Final
 
 from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reasons import SkipError
+from bridges.agenda.calendar.remembering import remembered
 from bridges.agenda.calendar.times import Stamp, read_stamp
 
 _DAYS: Final = {name: number for number, name in enumerate(("MO", "TU", "WE", "TH", "FR", "SA", "SU"))}
@@ -97,6 +98,7 @@ class Rule:
         )
 
 
+@remembered
 def read_rule(text: str) -> Rule:
     """Read an RRULE; raises SkipError (``rule_broken``, ``too_frequent``)."""
     parts: dict[str, str] = {}
@@ -170,9 +172,11 @@ def repeat(
     Raises SkipError (``too_many``) when that is more work than allowed.
     """
     steady = rule.is_plain and (rule.frequency in {"DAILY", "WEEKLY", "HOURLY"} or start.day <= 28)
-    filled = rule.filled(start)
     end = before if until is None or until >= before else until + timedelta(seconds=1)
     first = max(0, _distance(rule, start, after) // rule.interval - 1) if steady or rule.count is None else 0
+    if end <= after or (rule.count is not None and first >= rule.count):
+        return  # it was over before the window
+    filled = rule.filled(start)
     seen = first  # a steady rule hits once in every period, so those before the first are known without a look
     for number in count(first):
         begun = _begin(filled, start, number)

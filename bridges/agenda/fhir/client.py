@@ -1,9 +1,11 @@
 """An agenda that speaks SAS or GAP, as a provider. Source: docs/spec/agenda-partners.md 5.6."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 import msgspec
 from typing_extensions import override
@@ -12,6 +14,7 @@ from yarl import URL
 from bridges.agenda.fhir import identifiers as national
 from bridges.agenda.fhir.appointments import Told, Writing, compose, describe
 from bridges.agenda.fhir.checking import question
+from bridges.agenda.fhir.following import Follower, Seen, read_cursor, written_cursor
 from bridges.agenda.fhir.reading import FhirError, Index, Resource, codings, identifiers, index, instant, read, texts
 from bridges.agenda.fhir.terms import ACTS, JSON, MODE_OF, PERSONS, STRUCTURES
 from bridges.agenda.outgoing import Outgoing, Query, Reply
@@ -21,7 +24,9 @@ from bridges.agenda.provider import (
     Ability,
     Appointment,
     Capabilities,
+    Change,
     ChangedError,
+    Changes,
     Details,
     Hold,
     Link,
@@ -30,12 +35,20 @@ from bridges.agenda.provider import (
     RefusedError,
     Slot,
     SlotGoneError,
+    State,
     UnknownOutcomeError,
     UnreachableError,
     Window,
 )
 
 PAGES: Final = 10  # of one search
+CHANGES: Final[dict[State, Literal["seen", "cancelled", "fulfilled", "noshow"]]] = {
+    "booked": "seen",
+    "cancelled": "cancelled",
+    "fulfilled": "fulfilled",
+    "noshow": "noshow",
+}
+_LOCATION: Final = re.compile(r"Appointment/([A-Za-z0-9.-]{1,64})(?:/_history/|$)")
 CONFLICTS: Final = frozenset({"conflict", "duplicate"})  # issue codes that say that the time is taken
 
 
@@ -57,19 +70,28 @@ class Agenda:
             raise ValueError("structure: with the national prefix")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 class FhirProvider(PartialProvider):
     """One professional's agenda at a partner. ``outgoing`` is open for as long as the provider is used."""
 
-    def __init__(self, outgoing: Outgoing, agenda: Agenda) -> None:
+    def __init__(self, outgoing: Outgoing, agenda: Agenda, now: Callable[[], datetime] = _now) -> None:
         self._outgoing = outgoing
         self._agenda = agenda
+        self._now = now
+        self._wrote: dict[str, str] = {}  # value by id of the resource: what ``changes`` has not said yet
 
     @override
     def capabilities(self) -> Capabilities:
         abilities = {Ability.FIND, Ability.BOOK, Ability.RESCHEDULE, Ability.CANCEL}
+        abilities |= ({Ability.LINK} if self._agenda.booking else set()) | (
+            {Ability.CHANGES} if self._agenda.reads else set()
+        )
         return Capabilities(
             adapter="fhir",
-            abilities=frozenset(abilities | ({Ability.LINK} if self._agenda.booking else set())),
+            abilities=frozenset(abilities),
             modes=frozenset(Mode),
         )
 
@@ -118,6 +140,30 @@ class FhirProvider(PartialProvider):
         if not address:
             return await super().link(slot)
         return Link(url=_with_origin(address, self._agenda.origin))
+
+    @override
+    async def changes(self, cursor: str = "") -> Changes:
+        """Say what became of our appointments; a cursor that is not ours begins anew."""
+        if not self._agenda.reads:
+            return await super().changes(cursor)
+        known, wrote = read_cursor(cursor), dict(self._wrote)
+        follower = Follower(self._outgoing, self._agenda.writing.system)
+        seen = await follower.follow(known, self._now(), wrote)
+        told = [change for each in seen if (change := self._change(each)) is not None]
+        for key in wrote:
+            self._wrote.pop(key, None)
+        return Changes(cursor=written_cursor(known), changes=told)
+
+    def _change(self, seen: Seen) -> Change | None:
+        told = seen.told
+        if told is None:
+            return Change(reference=seen.value, kind="cancelled", by="practice")
+        whole = told.start is not None and told.end is not None and told.start < told.end
+        appointment = self._appointment(told) if whole else None
+        kind = CHANGES.get(told.state)
+        if kind is None or (kind == "seen" and appointment is None):
+            return None
+        return Change(reference=seen.value, kind=kind, appointment=appointment, by="practice")
 
     # --- searching ------------------------------------------------------------------------------------------------
 
@@ -205,6 +251,8 @@ class FhirProvider(PartialProvider):
         if reply.status not in {200, 201, 204}:
             raise RefusedError(str(reply.status))
         version = reply.headers.get("ETag", "").removeprefix("W/").strip('"')
+        if (key := _written_id(reply)) and told.state == "booked":
+            self._wrote[key] = told.value
         return self._appointment(replace(told, version=version))
 
     def _require_unchanged(self, appointment: Appointment, known: Told | None) -> None:
@@ -244,6 +292,12 @@ class FhirProvider(PartialProvider):
             state=told.state,
             mode=told.mode,
         )
+
+
+def _written_id(reply: Reply) -> str:
+    """Give the id that the partner gave to what we wrote, empty when it does not say."""
+    found = _LOCATION.search(reply.headers.get("Location", "") or reply.headers.get("Content-Location", ""))
+    return found[1] if found else ""
 
 
 async def _bundle(reply: Reply) -> Resource:

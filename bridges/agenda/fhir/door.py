@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bridges.agenda.fhir.appointments import KINDS, Told, Writing, compose, understand
 from bridges.agenda.fhir.reading import Resource
+from bridges.agenda.fhir.search import Updates
 from bridges.agenda.fhir.terms import CORE_1
 from bridges.agenda.push.arrival import Arrival, MalformedError
 from bridges.agenda.push.inbox import STATES as STATE_OF
@@ -69,6 +70,16 @@ class Door:
         """Give the appointment of an identifier, ``system|value``."""
         known = self.inbox.get(self.inbox.token(self.source, identifier))
         return self._write(known) if known else None
+
+    def updated(self, question: Updates) -> list[Resource]:
+        """Give a partner's own appointments that changed, the oldest change first."""
+        resources = []
+        for known, at in self.inbox.updated(self.source, question.since):
+            if not question.system or known.arrival.reference.startswith(f"{question.system}|"):
+                resource = self._write(known)
+                resource["meta"]["lastUpdated"] = f"{at:%Y-%m-%dT%H:%M:%S.000Z}"
+                resources.append(resource)
+        return resources
 
     def _understand(self, raw: bytes) -> Told:
         told = understand(raw)

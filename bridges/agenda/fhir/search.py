@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 from bridges.agenda.fhir.reading import FhirError
 from bridges.agenda.fhir.terms import PERSONS
 from bridges.agenda.provider import LONGEST_WINDOW
+from bridges.agenda.push.arrival import EARLIEST
 
 ACTOR: Final = "schedule.actor:Practitioner.identifier"
 INCLUDES: Final = frozenset({("_include", "Slot:schedule"), ("_include:iterate", "Schedule:actor")})
 KNOWN: Final = frozenset({"_include", "_include:iterate", "status", "start", ACTOR, "_count", "_format", "_page"})
+UPDATES: Final = frozenset({"identifier", "_lastUpdated", "_sort", "_count", "_format", "_page"})
+APPOINTMENTS: Final = 200  # in one answer
 PROFESSIONALS: Final = 25  # in one question
 PAGE: Final = 1000  # slots in one answer
 _TICK: Final = timedelta(microseconds=1)
@@ -62,6 +65,45 @@ def understand(query: Iterable[tuple[str, str]], *, zone: str, lenient: bool = F
         count=_number(pairs, "_count", PAGE),
         page=_number(pairs, "_page", 10_000, otherwise=0),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updates:
+    """A search of appointments by when they changed."""
+
+    system: str  # of their identifiers, empty for any
+    since: datetime  # UTC
+    count: int
+    page: int
+
+
+def understand_updates(query: Iterable[tuple[str, str]]) -> Updates:
+    """Read the parameters of ``GET Appointment`` for what changed; raises FhirError as ``understand``."""
+    pairs = list(query)
+    for name, value in pairs:
+        if name not in UPDATES or (name == "_sort" and value != "_lastUpdated"):
+            raise FhirError("unknown_parameter", name[:60] if re.fullmatch(r"[\w:.-]+", name) else "")
+    sinces = [value for name, value in pairs if name == "_lastUpdated"]
+    systems = [value for name, value in pairs if name == "identifier"]
+    if len(sinces) > 1 or len(systems) > 1 or not all(value.endswith("|") for value in systems):
+        raise FhirError("bad_parameter", "_lastUpdated" if len(sinces) > 1 else "identifier")
+    return Updates(
+        system=systems[0][:-1] if systems else "",
+        since=_since(sinces[0]) if sinces else EARLIEST,
+        count=_number(pairs, "_count", APPOINTMENTS),
+        page=_number(pairs, "_page", 10_000, otherwise=0),
+    )
+
+
+def _since(value: str) -> datetime:
+    """Read ``ge`` and ``gt``; an instant has its offset."""
+    try:
+        moment = datetime.fromisoformat(value[2:].replace(" ", "+"))
+    except ValueError:
+        raise FhirError("bad_parameter", "_lastUpdated") from None
+    if value[:2] not in {"ge", "gt"} or moment.tzinfo is None:
+        raise FhirError("bad_parameter", "_lastUpdated")
+    return max(moment.astimezone(UTC), EARLIEST)
 
 
 def _window(values: Sequence[str], zone: str) -> tuple[datetime, datetime]:

@@ -171,10 +171,26 @@ class Endpoint:
         return _json(request, found, headers={"ETag": f'W/"{found["meta"]["versionId"]}"'})
 
     async def _find(self, request: web.Request) -> web.Response:
-        found = self._door(request).find(_identifier(request))
-        bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": 1 if found else 0}
-        if found:
-            bundle["entry"] = [self._entry(found) | {"search": {"mode": "match"}}]
+        named = [value for name, value in request.query.items() if name.lower() == "identifier"]
+        if "_lastUpdated" not in request.query and not any(value.endswith("|") for value in named):
+            one = self._door(request).find(_identifier(request))
+            return self._listed(request, [one] if one else [], page=0, count=1)
+        question = search.understand_updates(request.query.items())
+        found = self._door(request).updated(question)
+        return self._listed(request, found, page=question.page, count=question.count)
+
+    def _listed(self, request: web.Request, found: Sequence[Resource], *, page: int, count: int) -> web.Response:
+        """Give one page of appointments, with the way to the next one."""
+        first = page * count
+        links = [("self", page), *([("next", page + 1)] if first + count < len(found) and count else [])]
+        bundle: Resource = {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "total": len(found),
+            "link": [{"relation": name, "url": self._address(request, number)} for name, number in links],
+        }
+        if shown := found[first : first + count]:
+            bundle["entry"] = [self._entry(each) | {"search": {"mode": "match"}} for each in shown]
         return _json(request, bundle)
 
     def _door(self, request: web.Request) -> Door:
@@ -259,5 +275,5 @@ def _appointments() -> Resource:
         "versioning": "versioned-update",
         "updateCreate": True,
         "conditionalUpdate": True,
-        "searchParam": [{"name": "identifier", "type": "token"}],
+        "searchParam": [{"name": "identifier", "type": "token"}, {"name": "_lastUpdated", "type": "date"}],
     }

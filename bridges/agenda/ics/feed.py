@@ -6,7 +6,7 @@ Source: docs/spec/agenda.md 4.3.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from typing_extensions import override
 
@@ -29,6 +29,14 @@ from bridges.agenda.provider import (
 )
 
 FRESH: Final = timedelta(minutes=2)  # in which a feed is not asked for again
+
+
+class Busy(Protocol):
+    """What says when the person is busy."""
+
+    async def read(self, window: Window) -> Reading:
+        """Say when; raises UnreachableError when that cannot be known: no slot is offered then."""
+        ...
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ class Feed:
 class Subscribed(PartialProvider):
     """An agenda that can only be read: it offers free slots, which are booked elsewhere or by asking."""
 
-    feeds: Sequence[Feed]
+    feeds: Sequence[Busy]
     zone: str
     openings: Sequence[Opening]
     page: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 from typing_extensions import override
 
 from bridges.agenda.imip.composing import Participation, Said, compose
@@ -25,6 +26,7 @@ from bridges.agenda.provider import (
     Party,
     RefusedError,
 )
+from bridges.agenda.push.arrival import Arrival
 from bridges.agenda.push.inbox import Inbox
 
 
@@ -58,7 +60,7 @@ class ImipProvider(PartialProvider):
 
     @override
     async def book(self, hold: Hold, *, key: str, details: Details | None = None) -> Appointment:
-        uid = f"{hashlib.sha256(hold.reference.encode()).hexdigest()[:32]}@{self._sender.address.partition('@')[2]}"
+        uid = self._uid(hold)
         known = self._ledger.get(uid)
         if known is not None:
             return self._said(known)
@@ -100,6 +102,24 @@ class ImipProvider(PartialProvider):
         await self._intake.collect()
         return self._inbox.changes(SOURCE, cursor)
 
+    def told(self, reference: str) -> Arrival | None:
+        """Give the last word about a partner's appointment; None for what we invited to ourselves."""
+        known = self._inbox.get(reference) if self._ledger.find(reference) is None else None
+        return known.arrival if known else None
+
+    def invites(self, holder: str) -> bool:
+        """Say whether somebody agreed to mail."""
+        return is_address(self._sender.address_of(holder).lower())
+
+    def token(self, uid: str) -> str:
+        """Give the reference of an invitation of ours, for a wish."""
+        return self._inbox.token(SOURCE, uid)
+
+    def invitation(self, hold: Hold) -> Appointment | None:
+        """Give what was said last about a hold; None when nobody was invited."""
+        known = self._ledger.get(self._uid(hold))
+        return None if known is None else self._appointment(known)
+
     def wishes(self) -> Sequence[Wish]:
         """Give the other times that people asked for (COUNTER); ``reschedule`` grants one, ``decline`` does not."""
         return self._ledger.wishes()
@@ -112,7 +132,7 @@ class ImipProvider(PartialProvider):
         self._ledger.settle(wish.uid)
 
     def reply(self, reference: str, participation: Participation) -> None:
-        """Answer a partner's invitation; raises RefusedError for an appointment that came another way."""
+        """Answer a partner's invitation; one that is declined is off. Raises RefusedError for what came another way."""
         known = self._inbox.get(reference)
         told = known.arrival if known else None
         if told is None or told.source != SOURCE or told.start is None or told.end is None:
@@ -129,6 +149,10 @@ class ImipProvider(PartialProvider):
             participation=participation,
         )
         self._post(said, to=told.operator, name=f"{reference[:32]}-{said.sequence}-REPLY-{participation}")
+        if participation == "DECLINED":  # it does not stand any more; a later invitation may stand again
+            event = f"{said.sequence}:declined"
+            off = msgspec.structs.replace(told, kind="cancelled", event=event, person="")
+            self._inbox.take(off, now=self._clock())
 
     # --- one invitation -------------------------------------------------------------------------------------------
 
@@ -139,6 +163,12 @@ class ImipProvider(PartialProvider):
 
     def _said(self, one: Invitation) -> Appointment:
         self._send(one, "CANCEL" if one.cancelled else "REQUEST")
+        return self._appointment(one)
+
+    def _uid(self, hold: Hold) -> str:
+        return f"{hashlib.sha256(hold.reference.encode()).hexdigest()[:32]}@{self._sender.address.partition('@')[2]}"
+
+    def _appointment(self, one: Invitation) -> Appointment:
         return Appointment(
             reference=one.token,
             version=str(one.sequence),

@@ -1,7 +1,6 @@
 """An agenda that is a page where people book by hand. Source: docs/spec/agenda-partners.md 7."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from secrets import token_urlsafe
 from typing import Final
 
@@ -9,10 +8,10 @@ from typing_extensions import override
 from yarl import URL
 
 from bridges.agenda.links.availability import Reader
-from bridges.agenda.links.matching import Awaited, Booked, Match, match
 from bridges.agenda.links.platforms import label, page
 from bridges.agenda.partial import PartialProvider
-from bridges.agenda.provider import Ability, Capabilities, Change, Changes, Link, Mode, Slot, Window
+from bridges.agenda.provider import Ability, Capabilities, Changes, Link, Mode, Slot, Window
+from bridges.agenda.push.arrival import Arrival
 from bridges.agenda.push.inbox import Inbox
 
 LEAVES: Final = "leaves_encryption"  # the app says so before it opens the page
@@ -59,27 +58,22 @@ class LinkProvider(PartialProvider):
         token = {self._parameter: token_urlsafe(16)} if self._parameter else {}
         return Link(url=str(self._page.update_query(token)), label=label(self._page), warnings=(LEAVES,))
 
-    def owner(self, change: Change, awaited: Sequence[Awaited], now: datetime) -> Match:
-        """Say whose appointment a change of ``changes`` is about, among those who were given a link.
+    def told(self, reference: str) -> Arrival | None:
+        """Give the last word about an appointment of ``changes``; None for one that is not known."""
+        known = self._inbox.get(reference) if self._inbox is not None else None
+        return known.arrival if known else None
 
-        ``now`` stands for when it was booked where the partner does not say it.
-        """
-        known = self._inbox.get(change.reference) if self._inbox is not None else None
-        told = known.arrival if known else None
-        if told is None or told.start is None:
-            return Match("none")
-        booked = Booked(
-            start=told.start,
-            made_at=told.said_at or now,
-            correlation=told.correlation,
-            person=told.person,
-            practitioner=told.practitioner,
-        )
-        return match(booked, awaited)
+    def names(self, address: str) -> bool:
+        """Say whether an address is this page, whatever token it carries."""
+        try:
+            found = URL(address)
+        except ValueError:
+            return False
+        return (found.scheme, found.host, found.raw_path) == (self._page.scheme, self._page.host, self._page.raw_path)
 
-    def correlation(self, link: Link) -> str:
-        """Give the token that a link carries, empty for none: what ``matching`` compares."""
-        return URL(link.url).query.get(self._parameter, "") if self._parameter else ""
+    def correlation(self, address: str) -> str:
+        """Give the token that an address of this page carries, empty for none: what ``matching`` compares."""
+        return URL(address).query.get(self._parameter, "") if self._parameter else ""
 
     @override
     async def find(self, window: Window, *, motive: str = "", mode: Mode | None = None) -> Sequence[Slot]:

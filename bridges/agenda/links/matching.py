@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from bridges.agenda.push.arrival import Arrival
+
 EARLY: Final = timedelta(minutes=2)  # clocks of two machines
 
 Certainty = Literal["certain", "likely", "ambiguous", "none"]
@@ -46,21 +48,34 @@ class Match:
     references: tuple[str, ...] = ()
 
 
+def owner(told: Arrival, awaited: Sequence[Awaited], now: datetime) -> Match:
+    """Say whose appointment a partner told of, among those who may have booked it.
+
+    ``now`` stands for when it was booked where the partner does not say it.
+    """
+    if told.start is None:
+        return Match("none")
+    booked = Booked(
+        start=told.start,
+        made_at=told.said_at or now,
+        correlation=told.correlation,
+        person=told.person,
+        practitioner=told.practitioner,
+    )
+    return match(booked, awaited)
+
+
 def match(booked: Booked, awaited: Sequence[Awaited]) -> Match:
     """Say whose appointment this is."""
     named = [each for each in awaited if each.correlation and each.correlation == booked.correlation]
     if not named:
         named = [each for each in _possible(booked, awaited) if each.person and each.person == booked.person]
-    if len(named) == 1:
-        return Match("certain", (named[0].reference,))
     if named:
-        return _several(named)
+        return _one_of(named, "certain")
     possible = [each for each in _possible(booked, awaited) if each.expected in {None, booked.start}]
     exact = [each for each in possible if each.expected == booked.start]
     found = exact or possible
-    if not found:
-        return Match("none")
-    return Match("likely", (found[0].reference,)) if len(found) == 1 else _several(found)
+    return _one_of(found, "likely") if found else Match("none")
 
 
 def _possible(booked: Booked, awaited: Sequence[Awaited]) -> list[Awaited]:
@@ -79,5 +94,7 @@ def _differ(one: str, other: str) -> bool:
     return bool(one and other) and one != other
 
 
-def _several(found: Sequence[Awaited]) -> Match:
-    return Match("ambiguous", tuple(sorted(each.reference for each in found)))
+def _one_of(found: Sequence[Awaited], certainty: Certainty) -> Match:
+    """Two links that were given in one conversation are one answer."""
+    references = tuple(sorted({each.reference for each in found}))
+    return Match(certainty if len(references) == 1 else "ambiguous", references)

@@ -4,6 +4,7 @@ from typing_extensions import override
 
 from bridges.agenda.partial import PartialProvider
 from bridges.agenda.provider import Ability, Capabilities, Changes
+from bridges.agenda.push.arrival import Arrival
 from bridges.agenda.push.inbox import Inbox
 
 
@@ -22,3 +23,8 @@ class PushProvider(PartialProvider):
     @override
     async def changes(self, cursor: str = "") -> Changes:
         return self._inbox.changes(self._source, cursor)
+
+    def told(self, reference: str) -> Arrival | None:
+        """Give the last word about an appointment of ``changes``; None for one that is not known."""
+        known = self._inbox.get(reference)
+        return known.arrival if known else None

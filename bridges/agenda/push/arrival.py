@@ -64,6 +64,11 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         _require(self.end - self.start <= LONGEST, "too_long", "end")
 
 
+def concerns(practitioner: str, told: Arrival) -> bool:
+    """Say whether an appointment is this practitioner's: one that names nobody is everybody's."""
+    return not practitioner or told.practitioner in {"", practitioner}
+
+
 def to_utc(moment: datetime, where: str) -> datetime:
     """Give the same instant in UTC; raises MalformedError when the partner left the offset out."""
     _require(moment.tzinfo is not None, "time_without_zone", where)

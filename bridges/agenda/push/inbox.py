@@ -18,7 +18,7 @@ from typing import Final, Literal
 import msgspec
 
 from bridges.agenda.provider import Appointment, Change, Changes, Mode, State
-from bridges.agenda.push.arrival import EARLIEST, Arrival, Kind
+from bridges.agenda.push.arrival import EARLIEST, Arrival, Kind, concerns
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -135,6 +135,25 @@ class Inbox:
         """Give what is known of one appointment."""
         row = self._db.execute("SELECT version, state FROM appointments WHERE token = ?", (token,)).fetchone()
         return None if row is None else Known(token=token, version=row[0], arrival=_decode(row[1]))
+
+    def booked(self, source: str, practitioner: str = "") -> list[tuple[datetime, datetime]]:
+        """Give the times of one partner's appointments that stand, sorted; those of another practitioner left out."""
+        rows = self._db.execute("SELECT state FROM appointments WHERE source = ?", (source,)).fetchall()
+        told = [_decode(state) for (state,) in rows]
+        kept = [each for each in told if STATES[each.kind] == "booked" and concerns(practitioner, each)]
+        return sorted((each.start, each.end) for each in kept if each.start and each.end)
+
+    def updated(self, source: str, since: datetime) -> list[tuple[Known, datetime]]:
+        """Give one partner's appointments that changed at or after a moment, with when; the oldest change first."""
+        rows = self._db.execute(
+            "SELECT a.token, a.version, a.state, r.received_at FROM appointments a JOIN arrivals r USING (position)"
+            " WHERE a.source = ? AND r.received_at >= ? ORDER BY r.received_at, a.position",
+            (source, _seconds(since)),
+        ).fetchall()
+        return [
+            (Known(token=token, version=version, arrival=_decode(state)), datetime.fromtimestamp(at, UTC))
+            for token, version, state, at in rows
+        ]
 
     def changes(self, source: str, cursor: str = "") -> Changes:
         """Give what arrived from one partner after a cursor; see ``Provider.changes``."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridges.agenda.links.adapter import LEAVES, LinkProvider
 from bridges.agenda.links.availability import Agreement, read
-from bridges.agenda.links.matching import Awaited, Booked, Match, match
+from bridges.agenda.links.matching import Awaited, Booked, Match, match, owner
 from bridges.agenda.provider import Ability, UnreachableError
 from bridges.agenda.push.arrival import Arrival
 from bridges.agenda.push.inbox import Inbox
@@ -58,8 +58,11 @@ async def test_a_link_may_carry_a_token_of_its_own():
     provider = LinkProvider("https://rdv.example/?motive=1", parameter="origin")
     one, other = await provider.link(), await provider.link()
     assert one.url.startswith("https://rdv.example/?motive=1&origin=")
-    assert provider.correlation(one) != provider.correlation(other)
-    assert len(provider.correlation(one)) >= 20
+    assert provider.correlation(one.url) != provider.correlation(other.url)
+    assert len(provider.correlation(one.url)) >= 20
+    assert provider.names(one.url)
+    assert not provider.names("https://rdv.example.evil.example/")
+    assert not provider.names("https://rdv.example/another")
 
 
 def test_what_can_be_done_is_what_was_configured():
@@ -87,6 +90,7 @@ def booked(**more):
         (booked(), [awaited("a", expected=START), awaited("b")], "likely", ("a",)),
         (booked(practitioner="8"), [awaited("a", practitioner="8"), awaited("b", practitioner="9")], "likely", ("a",)),
         (booked(), [awaited("a"), awaited("b")], "ambiguous", ("a", "b")),
+        (booked(), [awaited("a"), awaited("a", given_at=NOW + timedelta(minutes=5))], "likely", ("a",)),
         (booked(person="p"), [awaited("a", person="p"), awaited("b", person="p")], "ambiguous", ("a", "b")),
         (booked(person="p"), [awaited("a", person="q")], "none", ()),
         (booked(correlation="k"), [awaited("a", correlation="l")], "none", ()),
@@ -105,7 +109,7 @@ async def test_what_a_platform_tells_comes_back_to_the_conversation():
     inbox = Inbox(":memory:")
     provider = LinkProvider("https://rdv.example/", inbox=inbox, source="doctolib", parameter="origin")
     cursor = (await provider.changes()).cursor
-    token = provider.correlation(await provider.link())
+    token = provider.correlation((await provider.link()).url)
     arrival = {
         "source": "doctolib",
         "kind": "booked",
@@ -117,8 +121,8 @@ async def test_what_a_platform_tells_comes_back_to_the_conversation():
     inbox.take(Arrival(event="2", reference="B", **arrival), now=NOW)
     ours, unnamed = (await provider.changes(cursor)).changes
     people = [awaited("anne", correlation=token), awaited("paul", correlation="other"), awaited("zoe")]
-    assert provider.owner(ours, people, NOW) == Match("certain", ("anne",))
-    assert provider.owner(unnamed, people, NOW).certainty == "ambiguous"
+    assert owner(provider.told(ours.reference), people, NOW) == Match("certain", ("anne",))
+    assert owner(provider.told(unnamed.reference), people, NOW).certainty == "ambiguous"
     inbox.close()
 
 

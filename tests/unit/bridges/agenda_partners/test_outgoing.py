@@ -1,13 +1,14 @@
 """The bridge speaks to the origin that the practice configured, and nowhere else."""
 
 import asyncio
+import socket
 import ssl
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridges.agenda.outgoing import ForbiddenError, Origin, Outgoing
+from bridges.agenda.outgoing import ForbiddenError, Origin, Outgoing, _Guarded
 from bridges.agenda.provider import CredentialsRevokedError, UnknownOutcomeError, UnreachableError
 from tests.fakes.certificates import authority
 
@@ -58,6 +59,9 @@ def test_what_is_no_address_of_a_partner(base):
         "10.1.2.3",
         "192.168.1.1",
         "169.254.169.254",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",
+        "[2002:7f00:1::]",
         "[::1]",
         "[::ffff:127.0.0.1]",
         "[fe80::1]",
@@ -151,3 +155,18 @@ async def test_a_certificate_of_somebody_else(tmp_path):
                     await outgoing.ask("GET", "ok")
     finally:
         await server.close()
+
+
+async def test_a_name_that_turns_inward_after_a_while_is_not_followed(monkeypatch):
+    """Rebinding: each resolution is judged by itself, and what is connected to is what was judged."""
+    answers = iter([["93.184.216.34", "127.0.0.1"], ["10.0.0.7"], ["::1"]])
+
+    async def resolved(host, port, **_):
+        return [(socket.AF_INET6 if ":" in each else socket.AF_INET, 1, 6, "", (each, port)) for each in next(answers)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+    guarded = _Guarded(inside=False)
+    assert [each["host"] for each in await guarded.resolve("agenda.example", 443)] == ["93.184.216.34"]
+    for _ in range(2):
+        with pytest.raises(ForbiddenError, match="private address"):
+            await guarded.resolve("agenda.example", 443)

@@ -82,6 +82,8 @@ export const errors = {
   "error.home_busy": "This folder is already used by another program. Wait until it has finished.",
   "error.export_differs": "This copy does not match the original exchange. Do not rely on it.",
   "error.agenda_refused": "The practice's agenda refused. Check its access.",
+  "error.agenda_not_found": "There is no calendar at that address, or there are several.",
+  "error.agenda_untrusted": "What answers at the agenda's address cannot be trusted. Nothing was sent.",
   "error.agenda_away": "The practice's agenda does not answer. Try again in a while.",
   "error.other": "Something did not work. Try again, or reload the page.",
 } as const;

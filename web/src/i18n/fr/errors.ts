@@ -85,6 +85,8 @@ export const errors = {
   "error.home_busy": "Ce dossier est déjà utilisé par un autre programme. Attendez qu'il ait fini.",
   "error.export_differs": "Cette copie ne correspond pas à l'échange d'origine. Ne vous y fiez pas.",
   "error.agenda_refused": "L'agenda du cabinet a refusé. Vérifiez ses accès.",
+  "error.agenda_not_found": "À cette adresse, il n'y a pas d'agenda, ou il y en a plusieurs.",
+  "error.agenda_untrusted": "On ne peut pas se fier à ce qui répond à l'adresse de l'agenda. Rien n'a été envoyé.",
   "error.agenda_away": "L'agenda du cabinet ne répond pas. Réessayez dans un moment.",
   "error.other": "Quelque chose n'a pas marché. Réessayez, ou rechargez la page.",
 } as const;
