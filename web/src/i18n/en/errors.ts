@@ -82,5 +82,6 @@ export const errors = {
   "error.export_differs": "This copy does not match the original exchange. Do not rely on it.",
   "error.agenda_refused": "The practice's agenda refused. Check its access.",
   "error.agenda_away": "The practice's agenda does not answer. Try again in a while.",
+  "error.part_missing": "This page could not be loaded completely. Check your connection, then try again.",
   "error.other": "Something did not work. Try again, or reload the page.",
 } as const;

@@ -85,5 +85,6 @@ export const errors = {
   "error.export_differs": "Cette copie ne correspond pas à l'échange d'origine. Ne vous y fiez pas.",
   "error.agenda_refused": "L'agenda du cabinet a refusé. Vérifiez ses accès.",
   "error.agenda_away": "L'agenda du cabinet ne répond pas. Réessayez dans un moment.",
+  "error.part_missing": "Cette page n'a pas pu être chargée en entier. Vérifiez votre connexion, puis réessayez.",
   "error.other": "Quelque chose n'a pas marché. Réessayez, ou rechargez la page.",
 } as const;
