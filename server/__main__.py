@@ -26,6 +26,9 @@ SETTINGS: Final = (
 """Settings that are flags of ``pli serve``; the others are for the environment."""
 
 
+LOOPBACK: Final = "127.0.0.1"
+
+
 class _Parser(argparse.ArgumentParser):
     """Raises instead of printing and leaving, so that ``--json`` holds for wrong usage too."""
 
@@ -49,9 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DomainError as exc:
         error = CommandError.of(exc)
     except DemoError as exc:
-        error = CommandError(
-            "demo_failed", str(exc), hint="`pli demo --fresh` starts again", status=terminal.UNREACHABLE
-        )
+        hint = exc.hint or "`pli demo --fresh` starts again"
+        error = CommandError("demo_failed", str(exc), hint=hint, status=terminal.UNREACHABLE)
     return terminal.tell(error, json=json)
 
 
@@ -96,7 +98,7 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", type=Path, default=Path("demo-data"))
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=8420)
     parser.add_argument("--public-url")
     parser.add_argument("--no-web", dest="web", action="store_false", help="the API alone")
@@ -127,7 +129,10 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from server.demo import run  # noqa: PLC0415
 
-    at = Address(host=arguments.host, port=arguments.port, public_url=arguments.public_url, web=arguments.web)
+    local = arguments.host == LOOPBACK and arguments.port != 0
+    # A passkey is bound to a name: under a bare number the demonstration could not show one.
+    public_url = arguments.public_url or (f"http://localhost:{arguments.port}" if local else None)
+    at = Address(host=arguments.host, port=arguments.port, public_url=public_url, web=arguments.web)
     return run.run(arguments.data, at, fresh=arguments.fresh, json=arguments.json)
 
 

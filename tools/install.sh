@@ -37,6 +37,6 @@ case "${1:?}" in
     [ -x .make/fuzz-env/bin/python ] || "$PYTHON" -m venv .make/fuzz-env
     .make/fuzz-env/bin/python -m pip install -q --require-hashes -r tools/fuzz/requirements.lock ;;
   web) node_path; say "installing the locked web packages"; (cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ;;
-  webroot) node_path; say "building the web client"; (cd web && npm run --silent build) ;;
+  webroot) node_path; say "building the web client"; (cd web && npm run --silent build -- --logLevel error) ;;
   *) echo "usage: install.sh python|dev|fuzz|web|webroot" >&2; exit 2 ;;
 esac

@@ -15,7 +15,11 @@ READY: Final = "ready "
 
 
 class DemoError(Exception):
-    """The demonstration could not be made; the text says which step failed and what the program answered."""
+    """The demonstration could not be made; the text says which step failed and what the program answered, ``hint`` what to do."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,10 @@ class Server:
         for line in self._process.stderr or ():
             if line.startswith(READY):
                 return line.removeprefix(READY).strip()
-            said.append(line)
-        raise DemoError("the server did not start: " + "".join(said)[-500:])
+            if not line.startswith("{"):  # its log; what it says to a person is the rest
+                said.append(line.removeprefix("pli: ").strip())
+        text, *hints = said or ["no reason given"]
+        raise DemoError(f"the server did not start: {text}", "\n".join(hints).strip())
 
     def _pass_on(self) -> None:
         for line in self._process.stderr or ():

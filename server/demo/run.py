@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from server.admin.lock import FolderLock
 from server.demo import seed
 from server.demo.programs import Address, DemoError, Server, pli
 
@@ -66,12 +67,17 @@ def _known(data: Path) -> seed.Story | None:
 
 
 def _clear(data: Path) -> None:
-    """Remove an earlier demonstration; refuse to touch anything else."""
+    """Remove an earlier demonstration; refuse to touch anything else, or one that is being served."""
     if not data.exists():
         return
     if any(data.iterdir()) and not (data / MARK).exists():
-        raise DemoError(f"{data} is not a demonstration: choose another folder with --data")
-    shutil.rmtree(data)
+        raise DemoError(f"{data} is not a demonstration", "choose another folder with --data")
+    lock = FolderLock(data)
+    try:
+        lock.require()
+        shutil.rmtree(data)
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager
@@ -107,7 +113,7 @@ The demonstration is ready. Open each link in a window of its own (private windo
       {links["patient"]}
       or, as from a paper letter: {links["url"]}/i and the code {links["invitation_code"]}
 
-Ctrl-C ends it; `pli demo --fresh` starts the story again.
+Ctrl-C ends it; `{sys.argv[0]} demo --fresh` starts the story again.
 
 """
 

@@ -48,7 +48,7 @@ def seed(data: Path, server: str, progress: Callable[[str], None]) -> Story:
             progress(f"  {name}: account, keys, recovery code")
             codes[name] = _join(data, server, homes / profession, name, profession)
         progress(f"  {DOCTOR} writes to {PATIENT} and attaches a prescription")
-        document = homes / "ordonnance.pdf"
+        document = homes / "Traitement de la fièvre.pdf"
         document.write_bytes(prescription())
         letter = bridge(
             homes / "10", server, "invite", "--name", PATIENT, "--subject", SUBJECT, "--text", LETTER,

@@ -58,16 +58,16 @@ class Page:
     etag: str
     headers: dict[str, str] = field(repr=False)
 
-    def answer(self, request: web.Request) -> web.Response:
-        """Answer with the smallest form the browser takes; 304 when it has it."""
+    def answer(self, request: web.Request, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+        """Answer with the smallest form the browser takes; 304 when it has it and the status is 200."""
         coding = next((name for name, _ in _ENCODINGS if name in self.bodies and _accepts(request, name)), "identity")
         etag = f'"{self.etag}-{coding}"'
         headers = self.headers | {hdrs.ETAG: etag}
-        if request.headers.get(hdrs.IF_NONE_MATCH) == etag:
+        if status == HTTPStatus.OK and request.headers.get(hdrs.IF_NONE_MATCH) == etag:
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         if coding != "identity":
             headers[hdrs.CONTENT_ENCODING] = coding
-        return web.Response(body=self.bodies[coding], headers=headers)
+        return web.Response(status=status, body=self.bodies[coding], headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,14 @@ class Pages:
     """SHA-256 of ``ASSETS.sha256``, hex: the fingerprint of the release."""
 
     async def get(self, request: web.Request) -> web.Response:
-        """Answer a file of the client, one of its screens, or 404."""
+        """Answer a file of the client, one of its screens, or 404: to a person (who asks for HTML) with a page to go on from."""
         path = request.path
         page = self.files.get(path) or (self.files["/index.html"] if _SCREENS.fullmatch(path) else None)
-        if page is None:
-            return web.Response(status=HTTPStatus.NOT_FOUND, text="404", headers=HEADERS)
-        return page.answer(request)
+        if page is not None:
+            return page.answer(request)
+        if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+            return self.files["/index.html"].answer(request, HTTPStatus.NOT_FOUND)
+        return web.Response(status=HTTPStatus.NOT_FOUND, text="404", headers=HEADERS)
 
 
 def load(root: Path, *, https: bool) -> Pages:

@@ -258,6 +258,33 @@ def test_the_demonstration_is_a_letter_that_its_three_people_can_open(tmp_path):
         assert fresh["invitation_code"] != links["invitation_code"]
 
 
+def test_a_demonstration_that_runs_is_not_swept_away_by_a_fresh_one(tmp_path):
+    data = tmp_path / "demo"
+    with demonstrating(data) as (links, _):
+        done, _ = pli("demo", "--data", data, "--fresh", "--no-web")
+        assert done.returncode == 3
+        assert "uses this data folder" in done.stderr
+        assert bridge(tmp_path / "jean", links["url"], "account", "claim", "--code", links["invitation_code"])
+
+
+def test_a_demonstration_on_a_busy_port_says_so_and_what_to_do(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        done, _ = pli("demo", "--data", tmp_path / "demo", "--port", port, "--no-web")
+    assert done.returncode == 5
+    assert f"cannot listen on 127.0.0.1 port {port}" in done.stderr
+    assert "another --port" in done.stderr
+    assert "--fresh" not in done.stderr
+
+
+def test_a_demonstration_is_reached_by_a_name_since_passkeys_need_one(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with demonstrating(tmp_path / "demo", "--port", str(port)) as (links, _):
+        assert links["url"] == f"http://localhost:{port}"
+        assert links["doctor"].startswith(links["url"])
+
+
 def test_a_demonstration_never_replaces_real_data(data):
     before = sorted(path.name for path in data.rglob("*"))
     done, _ = pli("demo", "--data", data, "--fresh", "--no-web")

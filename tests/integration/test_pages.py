@@ -150,6 +150,16 @@ async def test_nothing_else_is_served_but_a_404_under_the_same_policy(webroot, p
         assert "Content-Security-Policy" in answer.headers
 
 
+async def test_a_mistyped_address_gives_a_person_a_page_and_still_says_404(webroot):
+    async with await browser(webroot) as client:
+        page = await client.get("/", headers={"Accept": "text/html"})
+        for path in ("/I", "/i/", "/lettre"):
+            lost = await client.get(path, headers={"Accept": "text/html,*/*;q=0.8", "If-None-Match": page.headers["ETag"]})
+            assert (lost.status, lost.content_type) == (404, "text/html")
+            assert await lost.read() == await page.read()
+            assert lost.headers["Content-Security-Policy"] == page.headers["Content-Security-Policy"]
+
+
 async def test_transport_security_is_only_promised_over_https(webroot):
     async with await browser(webroot) as plain, await browser(webroot, https=True) as sealed:
         assert "Strict-Transport-Security" not in (await plain.get("/")).headers

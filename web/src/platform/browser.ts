@@ -60,7 +60,8 @@ const address: Address = {
     if (how === "push") history.pushState(null, "", path);
     else history.replaceState(null, "", path);
   },
-  watch: (moved) => both(window, ["popstate", "hashchange"], moved),
+  // A new fragment fires popstate as well. Told of "hashchange" too, we would read the address again after its secret was taken out.
+  watch: (moved) => both(window, ["popstate"], moved),
 };
 
 const network: Network = {

@@ -24,8 +24,11 @@ export function browserPasskeys(random: (length: number) => Uint8Array<ArrayBuff
   };
 }
 
+const NUMBER = /^\[|^\d+(\.\d+){3}$/;
+
 async function available(): Promise<boolean> {
-  if (typeof PublicKeyCredential === "undefined") return false;
+  // A passkey is bound to a name: a page under a bare number cannot have one.
+  if (typeof PublicKeyCredential === "undefined" || NUMBER.test(location.hostname)) return false;
   try {
     return await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable();
   } catch {

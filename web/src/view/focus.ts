@@ -12,7 +12,8 @@ export function focusHeading(place: string): void {
   stood = place;
   if (first) return;
   void tick().then(() => {
-    const heading = document.querySelector<HTMLElement>("main h1[tabindex], main");
-    heading?.focus({ preventScroll: false });
+    const start = document.querySelector<HTMLElement>("#main h1[tabindex]") ?? document.querySelector<HTMLElement>("#main");
+    start?.focus({ preventScroll: true }); // what stands above the title is the top of the page, and stays in sight
+    document.scrollingElement?.scrollTo(0, 0);
   });
 }

@@ -166,7 +166,7 @@ export class App implements AppModel {
   #arrive(): void {
     const { current } = this.#client.platform.address;
     const { route, secret } = routeOf(current);
-    if (route.name === "unlock" && secret) this.#code = decodeURIComponent(current.fragment);
+    if (route.name === "unlock" && secret) this.#code = decoded(current.fragment);
     if (secret) this.#client.platform.address.show(pathOf(route), "replace");
     const starting = this.state.value.phase === "starting";
     const shut = !starting && this.#client.home === null && !isOpen(route);
@@ -251,6 +251,15 @@ export class App implements AppModel {
     const { home } = this.#client;
     if (home === null) throw new Error("this screen needs an open account");
     return home;
+  }
+}
+
+/** A fragment as it was written; one that is torn stays as it came, and is refused where it is used. */
+function decoded(fragment: string): string {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment;
   }
 }
 

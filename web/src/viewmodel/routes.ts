@@ -19,7 +19,8 @@ const WITH_SECRET = ["u", "a", "i"];
 
 /** Where an address leads, and whether it held a secret. */
 export function routeOf({ path, fragment }: Address): { readonly route: Route; readonly secret: boolean } {
-  const [, first = "", second = ""] = path.split("/");
+  const [, head = "", second = ""] = path.split("/");
+  const first = head.toLowerCase(); // typed by hand from a letter
   const read = Object.hasOwn(READERS, first) ? READERS[first] : undefined;
   return {
     route: read?.(second, fragment) ?? { name: "inbox" },

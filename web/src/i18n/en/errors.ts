@@ -85,5 +85,6 @@ export const errors = {
   "error.agenda_not_found": "There is no calendar at that address, or there are several.",
   "error.agenda_untrusted": "What answers at the agenda's address cannot be trusted. Nothing was sent.",
   "error.agenda_away": "The practice's agenda does not answer. Try again in a while.",
+  "error.part_missing": "This page could not be loaded completely. Check your connection, then try again.",
   "error.other": "Something did not work. Try again, or reload the page.",
 } as const;

@@ -88,5 +88,6 @@ export const errors = {
   "error.agenda_not_found": "À cette adresse, il n'y a pas d'agenda, ou il y en a plusieurs.",
   "error.agenda_untrusted": "On ne peut pas se fier à ce qui répond à l'adresse de l'agenda. Rien n'a été envoyé.",
   "error.agenda_away": "L'agenda du cabinet ne répond pas. Réessayez dans un moment.",
+  "error.part_missing": "Cette page n'a pas pu être chargée en entier. Vérifiez votre connexion, puis réessayez.",
   "error.other": "Quelque chose n'a pas marché. Réessayez, ou rechargez la page.",
 } as const;
