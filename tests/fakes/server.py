@@ -19,6 +19,7 @@ from server.services.container import Services
 from server.settings import Settings
 from server.storage.identity import DATABASE, init_data
 from server.storage.store import Store
+from server.transport import pages
 from server.transport.runner import Runner
 
 
@@ -52,11 +53,15 @@ def fresh_database(path: Path) -> None:
 
 
 @asynccontextmanager
-async def running(data: Path, *, clock: Clock | None = None, **chosen: object) -> AsyncIterator[LocalServer]:
-    """Run a server on `data` (laid out the first time) until the block ends."""
+async def running(
+    data: Path, *, clock: Clock | None = None, client: bool = False, **chosen: object
+) -> AsyncIterator[LocalServer]:
+    """Run a server on `data` (laid out the first time) until the block ends; `client`: it also serves the browser's."""
     if not data.exists():
         shutil.copytree(_laid_out(), data)
     app = build_app(Settings(data=data, access_log=False, **chosen), clock=clock)
+    if client:
+        app.router.add_get("/{path:(?!v1/).*}", pages.load(pages.ROOT, https=False).get)
     runner = Runner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
