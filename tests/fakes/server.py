@@ -39,7 +39,7 @@ class LocalServer:
 
 
 @functools.cache
-def _laid_out() -> Path:
+def laid_out() -> Path:
     """Lay out a data folder once a process; every server gets a copy (its keys are the same, nothing else is)."""
     folder = Path(tempfile.mkdtemp(prefix="pli-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -49,7 +49,7 @@ def _laid_out() -> Path:
 
 def fresh_database(path: Path) -> None:
     """Put an empty database of the newest schema at `path`."""
-    shutil.copy(_laid_out() / DATABASE, path)
+    shutil.copy(laid_out() / DATABASE, path)
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def running(
 ) -> AsyncIterator[LocalServer]:
     """Run a server on `data` (laid out the first time) until the block ends; `client`: it also serves the browser's."""
     if not data.exists():
-        shutil.copytree(_laid_out(), data)
+        shutil.copytree(laid_out(), data)
     app = build_app(Settings(data=data, access_log=False, **chosen), clock=clock)
     if client:
         app.router.add_get("/{path:(?!v1/).*}", pages.load(pages.ROOT, https=False).get)
