@@ -8,6 +8,7 @@ file (``tools/describe_api.py``) and compared by a test.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,15 +39,22 @@ def _yes(text: str) -> bool:
     return text.lower() in {"1", "yes", "true"}
 
 
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"say a whole number, not {text!r}") from None
+
+
 def _port(text: str) -> int:
-    port = int(text)
+    port = _number(text)
     if not 0 <= port <= 65_535:
         raise ValueError("a port is between 0 and 65535")
     return port
 
 
 def _amount(text: str) -> int:
-    amount = int(text)
+    amount = _number(text)
     if amount <= 0:
         raise ValueError("say a number above zero")
     return amount
@@ -188,7 +196,9 @@ class Settings:
 
 
 def read(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """Read the settings: a flag wins over its variable, a variable over the default. ``None`` is "not given".
+    """Read the settings: a flag wins over its variable, a variable over the default.
+
+    ``None`` as a flag and an empty variable are "not given".
 
     Raises:
         SettingsError: an unknown ``PLI_`` variable, or a value that cannot be read.
@@ -201,8 +211,9 @@ def read(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
             continue
         key = name.removeprefix(PREFIX).lower()
         if key not in known:
-            raise SettingsError(f"{name} is not a setting of this version (see docs/operate/settings.md)")
-        values[key] = _value(known[key], name, text)
+            raise SettingsError(f"{name} is not a setting of this version{_meant(key, known)}")
+        if text.strip():  # an empty line of `.env` chooses nothing
+            values[key] = _value(known[key], name, text)
     for name, given in flags.items():
         if given is not None:
             values[name] = _value(known[name], "--" + name.replace("_", "-"), str(given))
@@ -210,6 +221,11 @@ def read(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     if (chosen.workers > 1 or chosen.redis_url) and not (chosen.database_url and chosen.redis_url):
         raise SettingsError("several processes need PLI_DATABASE_URL (PostgreSQL) and PLI_REDIS_URL (Redis)")
     return chosen
+
+
+def _meant(key: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    return f": do you mean {PREFIX}{near[0].upper()}?" if near else ""
 
 
 def _declared() -> dict[str, _As]:

@@ -7,7 +7,7 @@ are kept in tests/vectors/encapsulations.json and used again. ``--fresh`` seals 
 import argparse
 from pathlib import Path
 
-from vectors import accounts, appointments, basics, conversations, files, invitations, keys, messages
+from vectors import accounts, appointments, basics, conversations, files, invitations, keys, messages, trimming
 from vectors.kit import Tape
 
 from crypto import hpke
@@ -22,6 +22,7 @@ GROUPS = (
     files.attachments_group,
     invitations.invitations_group,
     appointments.appointments_group,
+    trimming.trimming_group,
 )
 
 

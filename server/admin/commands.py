@@ -108,4 +108,5 @@ COMMANDS: Final[dict[str, Run]] = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command that was named."""
-    return COMMANDS[arguments.command](arguments)
+    with terminal.explained():
+        return COMMANDS[arguments.command](arguments)

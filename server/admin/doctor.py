@@ -119,9 +119,12 @@ class _Look:
     def _schema(self) -> Told:
         require_laid_out(self._data)
         here = migrate.revision(self.settings.database)
-        newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        known = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+        newest = known[0]
         if here == newest:
             return _OK
+        if here is not None and here not in known:
+            return "fix", f"at {here}, written by a newer version of Pli: install that, or restore a backup"
         return "look", f"at {here}, this version wants {newest}: run `pli migrate` (or let `pli serve` do it)"
 
     def _room(self) -> Told:

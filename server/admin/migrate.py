@@ -9,6 +9,7 @@ import pysqlite3.dbapi2 as sqlite
 from alembic.util import CommandError as AlembicError
 from sqlalchemy.exc import DBAPIError
 
+from server.admin import terminal
 from server.admin.folder import require_laid_out
 from server.admin.lock import FolderLock
 from server.admin.terminal import UNREACHABLE, CommandError
@@ -46,7 +47,8 @@ def upgrade(database: Path | str) -> None:
         migrate(database)
     except (*LOST, DBAPIError):
         if not isinstance(database, str):
-            raise
+            with terminal.explained():
+                raise
         told = "the database does not answer, or does not let us in"
         raise CommandError("database_refused", told, hint="PLI_DATABASE_URL", status=UNREACHABLE) from None
     except AlembicError:

@@ -16,13 +16,13 @@ from aiohttp import web
 
 from server import telemetry
 from server.admin import office, scrape, terminal, workers
+from server.admin.folder import require_keys, require_laid_out
 from server.admin.lock import FolderLock
 from server.admin.migrate import upgrade
 from server.admin.terminal import CommandError
 from server.admin.workers import Worker
 from server.app import SERVICES, build_app
 from server.settings import Settings
-from server.storage.identity import load_identity
 from server.storage.postgres import LOST, RefusedDatabaseError
 from server.transport import pages
 from server.transport.runner import Runner
@@ -69,14 +69,17 @@ def _check_build() -> None:
 
 
 def _take(settings: Settings) -> FolderLock:
-    try:
-        load_identity(settings.data)
-    except FileNotFoundError:
-        hint = f"run `pli init --data {settings.data}` first"
-        raise CommandError("not_initialised", f"{settings.data} is no data folder of Pli", hint=hint) from None
+    if settings.database_url is None:
+        require_laid_out(settings.data)
+    else:
+        require_keys(settings.data)
     lock = FolderLock(settings.data)
     lock.require()
-    upgrade(settings.where)
+    try:
+        upgrade(settings.where)
+    except CommandError:
+        lock.release()
+        raise
     return lock
 
 

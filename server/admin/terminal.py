@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +47,34 @@ class CommandError(Exception):
     def of_code(cls, code: str, detail: str) -> CommandError:
         """Translate a refusal that another process of ours tells."""
         return cls(code, detail or code, status=_EXITS.get(code, REFUSED))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say in a sentence what the system or the database refuses, instead of where in the program that was.
+
+    Raises:
+        CommandError: ``no_room``, ``not_accessible``, ``database_refused``.
+
+    """
+    import pysqlite3.dbapi2 as sqlite  # noqa: PLC0415  # not for `pli --help`
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    try:
+        yield
+    except OSError as exc:
+        full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
+        where = "" if exc.filename is None else f"{exc.filename}: "
+        told = f"{where}{os.strerror(exc.errno or 0)}"
+        code = "no_room" if full else "not_accessible"
+        raise CommandError(code, told, hint="nothing was left half-done", status=UNREACHABLE) from None
+    except (DBAPIError, sqlite.Error) as exc:
+        told = str(exc.orig) if isinstance(exc, DBAPIError) else str(exc)
+        full = "full" in told
+        kept = "keep the folder as it is and restore a backup into another (docs/operate/backup.md)"
+        hint = "make room" if full else kept
+        code = "no_room" if full else "database_refused"
+        raise CommandError(code, f"the database: {told}", hint=hint, status=UNREACHABLE) from None
 
 
 def progress(line: str) -> None:

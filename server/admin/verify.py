@@ -52,14 +52,20 @@ class Report:
     def run(self, name: str, check: Check) -> None:
         """Run one check to its end."""
         looked = 0
-        for finding in check:
-            looked += 1
-            if finding is not None:
-                self.wrong += 1
-                if len(self.findings) < SHOWN:
-                    self.findings.append({"check": name, **finding})
+        try:
+            for finding in check:
+                looked += 1
+                self._note(name, finding)
+        except sqlite.DatabaseError as exc:
+            self._note(name, _wrong("database", f"it cannot be read: {exc}"))
         self.checked[name] = looked
         progress(f"{name}: {looked} checked")
+
+    def _note(self, name: str, finding: Finding | None) -> None:
+        if finding is not None:
+            self.wrong += 1
+            if len(self.findings) < SHOWN:
+                self.findings.append({"check": name, **finding})
 
 
 def folder(data: Path) -> Report:

@@ -19,6 +19,7 @@ from server.services.container import Services
 from server.settings import Settings
 from server.storage.identity import DATABASE, init_data
 from server.storage.store import Store
+from server.transport import pages
 from server.transport.runner import Runner
 
 
@@ -38,7 +39,7 @@ class LocalServer:
 
 
 @functools.cache
-def _laid_out() -> Path:
+def laid_out() -> Path:
     """Lay out a data folder once a process; every server gets a copy (its keys are the same, nothing else is)."""
     folder = Path(tempfile.mkdtemp(prefix="pli-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -48,15 +49,19 @@ def _laid_out() -> Path:
 
 def fresh_database(path: Path) -> None:
     """Put an empty database of the newest schema at `path`."""
-    shutil.copy(_laid_out() / DATABASE, path)
+    shutil.copy(laid_out() / DATABASE, path)
 
 
 @asynccontextmanager
-async def running(data: Path, *, clock: Clock | None = None, **chosen: object) -> AsyncIterator[LocalServer]:
-    """Run a server on `data` (laid out the first time) until the block ends."""
+async def running(
+    data: Path, *, clock: Clock | None = None, client: bool = False, **chosen: object
+) -> AsyncIterator[LocalServer]:
+    """Run a server on `data` (laid out the first time) until the block ends; `client`: it also serves the browser's."""
     if not data.exists():
-        shutil.copytree(_laid_out(), data)
+        shutil.copytree(laid_out(), data)
     app = build_app(Settings(data=data, access_log=False, **chosen), clock=clock)
+    if client:
+        app.router.add_get("/{path:(?!v1/).*}", pages.load(pages.ROOT, https=False).get)
     runner = Runner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from contextlib import closing
 
 import pysqlite3.dbapi2 as sqlite
@@ -54,6 +56,21 @@ def test_who_had_left_before_is_known_to_have_left(old):
         assert gone == dict.fromkeys(MEMBERS, 0) | {"left": 1}
         assert database.execute("SELECT is_open, blocked_at FROM reply_right").fetchall() == [(1, None)]
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_document_is_placed_where_it_was_named_last(old):
+    document, unknown, conversation = b"d" * 16, b"u" * 16, b"never had one".ljust(32, b".")
+    with closing(sqlite.connect(old, isolation_level=None)) as database:
+        detail = json.dumps({"attachments": [base64.urlsafe_b64encode(document).decode().rstrip("=")]})
+        sql = "INSERT INTO event (conversation, seq, type, at, author, epoch, detail) VALUES (?, ?, 'envelope', 1, x'00', 1, ?)"
+        database.executemany(sql, [(conversation, seq, detail) for seq in (4, 7)])
+        database.executemany(
+            "INSERT INTO attachment_link VALUES (?, ?)", [(document, conversation), (unknown, conversation)]
+        )
+    migrate(old)
+    with closing(sqlite.connect(old)) as database:
+        placed = dict(database.execute("SELECT attachment, seq FROM attachment_link").fetchall())
+    assert placed == {document: 7, unknown: 0}
 
 
 def test_the_newest_schema_goes_back_and_forth_without_losing_what_is_older(old):

@@ -21,7 +21,7 @@ def ageing_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         return None
 
     monkeypatch.setattr(Worker, "work_for_ever", rest)
-    with ageing(tmp_path / "data", message_days=60, upload_hours=1) as server:
+    with ageing(tmp_path / "data", client=True, message_days=60, upload_hours=1) as server:
         yield server
 
 

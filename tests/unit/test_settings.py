@@ -38,6 +38,20 @@ def test_a_misspelt_or_impossible_setting_stops_the_start_and_is_named(name, tex
         settings.read({}, {name: text})
 
 
+def test_an_empty_line_of_the_environment_chooses_nothing():
+    """``.env.example`` shows what is off as an empty line: to uncomment it must change nothing."""
+    empty = {line.split("=")[0].lstrip("#"): "" for line in settings.example().splitlines() if line.startswith("#PLI_")}
+    assert len(empty) > 20
+    assert settings.read({}, empty) == Settings()
+
+
+def test_a_mistake_is_told_in_words_and_with_what_was_meant():
+    with pytest.raises(SettingsError, match="do you mean PLI_PORT"):
+        settings.read({}, {"PLI_PROT": "8420"})
+    with pytest.raises(SettingsError, match="PLI_MESSAGE_DAYS: say a whole number, not '12 months'"):
+        settings.read({}, {"PLI_MESSAGE_DAYS": "12 months"})
+
+
 def test_the_variables_of_pli_bridge_are_not_ours_to_judge():
     assert settings.read({}, {"PLI_PASSPHRASE": "x", "PLI_HOME": "/home"}) == Settings()
 

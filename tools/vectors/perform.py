@@ -13,6 +13,7 @@ from vectors import (
     perform_conversation,
     perform_message,
     perform_published,
+    perform_trimming,
 )
 
 Operation = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
@@ -23,5 +24,6 @@ PERFORM: Mapping[str, Mapping[str, Operation]] = {
     **perform_conversation.OPERATIONS,
     **perform_message.OPERATIONS,
     **perform_appointment.OPERATIONS,
+    **perform_trimming.OPERATIONS,
     **perform_published.OPERATIONS,
 }

@@ -13,7 +13,16 @@ from crypto.errors import ALARMS, ProtocolError
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 FIRST = ("codec", "holders", "codes", "user_secret", "passkey", "speccheck", "small_order")
-THEN = ("account_chain", "conversation_chain", "backlinks", "messages", "attachments", "invitations", "appointments")
+THEN = (
+    "account_chain",
+    "conversation_chain",
+    "backlinks",
+    "messages",
+    "attachments",
+    "invitations",
+    "appointments",
+    "trimming",
+)
 FILES = [FOLDER / f"{name}.json" for name in FIRST + THEN]
 FROM_TYPESCRIPT = sorted((FOLDER / "from_ts").glob("*.json"))
 PUBLISHED = sorted((FOLDER / "published").glob("*.json"))

@@ -128,7 +128,7 @@ export class Attachments {
   ): Promise<Bytes> {
     const sealed = this.#download(conversation, reference.id, reference.sealed_size, progress);
     const opened = sealed.pipeThrough(openAttachment(reference));
-    return new Uint8Array(await new Response(opened).arrayBuffer());
+    return collected(opened);
   }
 
   async #keep(id: AttachmentId, sealed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<number> {
@@ -212,6 +212,14 @@ export class Attachments {
     if (response.body === null) throw new Unreachable("an empty answer");
     return response.body.getReader();
   }
+}
+
+/** All of a stream; what ends it early is thrown as it is (a `Response` would make a TypeError of it). */
+async function collected(stream: ReadableStream<Bytes>): Promise<Bytes> {
+  const pieces: Bytes[] = [];
+  const reader = stream.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) pieces.push(read.value);
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 /** How many bytes a file becomes when sealed. */

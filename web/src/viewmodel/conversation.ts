@@ -23,7 +23,7 @@ import {
   stranger,
 } from "./presenting.ts";
 import { Reading } from "./reading.ts";
-import { documentProblem, timeline } from "./timeline.ts";
+import { goneWith, timeline } from "./timeline.ts";
 import type {
   ConversationModel,
   ConversationState,
@@ -188,12 +188,12 @@ export class ConversationView implements ConversationModel {
       const progress = (share: number): void => {
         show({ name: "loading", progress: share });
       };
-      const bytes = await this.#home.document(this.#id, reference, progress);
+      const bytes = await this.#home.document(this.#id, reference, progress).catch(goneWith(message, this.#facts, this.#entries));
       show({ name: "closed" });
       this.#reading.opened(message, document);
       return { name: reference.name, mediaType: reference.media_type, bytes };
     } catch (error) {
-      show({ name: "failed", problem: documentProblem(error, message, { facts: this.#facts, entries: this.#entries }) });
+      show({ name: "failed", problem: problemOf(error) });
       throw error;
     }
   }

@@ -4,8 +4,9 @@ import type { AttachmentReference } from "../model/attachments.ts";
 import { floorOf, type Facts } from "../model/facts.ts";
 import type { EnvelopeEntry, EpochEntry, LogEntry, Via } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
-import { personIn, phrase, problemOf, problemOfCode, stranger } from "./presenting.ts";
-import type { DocumentCard, Entry, MessageState, Person, Problem, ReadMark } from "./types.ts";
+import { codeOf, LocalRefusal } from "../model/refusals.ts";
+import { personIn, phrase, problemOfCode, stranger } from "./presenting.ts";
+import type { DocumentCard, Entry, MessageState, Person, ReadMark } from "./types.ts";
 
 export type Scene = {
   readonly facts: Facts;
@@ -27,7 +28,7 @@ export function timeline(scene: Scene): readonly Entry[] {
   const replaced = replacedIn(scene.entries);
   const context = { ...scene, read, replaced };
   const begins = scene.entries.findIndex(({ seq }) => seq >= floorOf(scene.facts));
-  const shown = scene.entries.flatMap((entry, i) => [...(i === begins ? beginning(entry, scene) : []), ...shownEntry(entry, context)]);
+  const shown = scene.entries.flatMap((entry, i) => [...(i === begins ? beginning(scene.entries[i - 1] ?? entry, scene) : []), ...shownEntry(entry, context)]);
   const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
   const waiting = scene.pending.filter(({ sealed }) => sealed === null || !known.has(sealed.id));
   return [...withUnreadLine(shown, scene), ...waiting.flatMap((pending) => shownPending(pending, scene))];
@@ -58,19 +59,20 @@ function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
   }
 }
 
-/** Above the first entry that the server still keeps, once the list reaches it. */
-function beginning(entry: LogEntry, { facts, entries }: Scene): readonly Entry[] {
+/** Above the first entry that the server still keeps, once the list reaches it; of the day of what is above it. */
+function beginning({ at }: LogEntry, { facts, entries }: Scene): readonly Entry[] {
   const { trimmed } = facts;
   if (trimmed === null || trimmed === undefined || (entries[0]?.seq ?? 0) > trimmed.from) return [];
-  return [{ kind: "notice", id: "trimmed", at: entry.at, phrase: phrase("notice.trimmed", { at: trimmed.before }) }];
+  return [{ kind: "notice", id: "trimmed", at, phrase: phrase("notice.trimmed", { at: trimmed.before }) }];
 }
 
-/** Why a document does not open: one that came with an old message may be gone with it. */
-export function documentProblem(error: unknown, message: string, { facts, entries }: Pick<Scene, "entries"> & { readonly facts: Facts | null }): Problem {
-  const problem = problemOf(error);
-  const carrier = entries.find((entry) => entry.type === "envelope" && entry.id === message);
-  const gone = problem.code === "not_found" && facts !== null && carrier !== undefined && carrier.seq < floorOf(facts);
-  return gone ? problemOfCode("document_gone") : problem;
+/** Says why a document does not open: one that came with an old message may be gone with it. */
+export function goneWith(message: string, facts: Facts | null, entries: readonly LogEntry[]): (error: unknown) => never {
+  return (error) => {
+    const carrier = entries.find((entry) => entry.type === "envelope" && entry.id === message);
+    const over = facts !== null && carrier !== undefined && carrier.seq < floorOf(facts);
+    throw over && codeOf(error) === "not_found" ? new LocalRefusal("document_gone") : error;
+  };
 }
 
 function shownEnvelope(entry: EnvelopeEntry, context: Context): readonly Entry[] {

@@ -10,6 +10,7 @@ import { basicOps } from "./vectors_basics.ts";
 import { conversationOps } from "./vectors_conversation.ts";
 import { messageOps } from "./vectors_messages.ts";
 import { publishedOps } from "./vectors_published.ts";
+import { trimmingOps } from "./vectors_trimming.ts";
 import type { Case, Group, Op, Values } from "./vector.ts";
 
 const OPS: { readonly [group: string]: { readonly [op: string]: Op } } = {
@@ -19,6 +20,7 @@ const OPS: { readonly [group: string]: { readonly [op: string]: Op } } = {
   ...messageOps,
   ...publishedOps,
   ...appointmentOps,
+  ...trimmingOps,
 };
 
 /** Perform an operation on its input; throws `ProtocolError` for a refusal. */
