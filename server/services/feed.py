@@ -58,9 +58,12 @@ class FeedService:
                 grown.set()
 
     async def _read(self, account: AccountId, after: int, limit: int) -> tuple[list[FeedEntry], int]:
-        return await self.store.read(
-            lambda view: (view.log.feed(account, after, limit), view.log.last_position(account))
-        )
+        def query(view: Transaction) -> tuple[list[FeedEntry], int]:
+            found = view.log.feed(account, after, limit)
+            to_the_end = 0 < len(found) < limit
+            return found, found[-1].position if to_the_end else view.log.last_position(account)
+
+        return await self.store.read(query)
 
     async def acknowledge(self, principal: Principal, position: int) -> None:
         """Take note that everything up to ``position`` is on a device of the account, and tell the authors."""
