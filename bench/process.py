@@ -120,7 +120,7 @@ def start(data: Path, log: Path, *, pinned: bool = True) -> Server:
         )
     if len(CORES) > 1:
         os.sched_setaffinity(process.pid, {CORES[0]} if pinned else set(CORES))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(rb"http://([\w.]+):(\d+)", log.read_bytes()):
             return Server(process, found[1].decode(), int(found[2]))
