@@ -14,10 +14,10 @@ from typing import Any
 
 from bench.goals import BOTH, POSTGRES, SQLITE, table
 from bench.plan import FULL, QUICK
-from bench.process import CORES, ENVIRONMENT, beside, pin_generator
+from bench.process import CORES, ENVIRONMENT, UNAVAILABLE, beside, pin_generator
 from bench.run import run, say
 from server.storage import engine
-from tools.services import Postgres
+from tools.services import MissingError, Postgres
 
 LEVELS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
@@ -102,7 +102,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pli-bench-") as folder, contextlib.ExitStack() as ended:
         pinned = pin_generator()
         say(f"server on core {CORES[0]}, generator on core {CORES[-1]}" if pinned else "one core only: not pinned")
-        postgres = started(ended) if arguments.postgres else None
+        try:
+            postgres = started(ended) if arguments.postgres else None
+        except MissingError as missing:
+            print(f"not measured: --postgres needs a PostgreSQL on this machine: {missing}", file=sys.stderr)
+            return UNAVAILABLE
         found = run(QUICK if arguments.quick else FULL, Path(folder))
         safe = synced(postgres) if postgres else durability(Path(folder))
     if not arguments.json:

@@ -75,6 +75,14 @@ FILES = (
     _at_least("files down, share of the speed of nginx", 0.5, _at("share_of_nginx", "down")),
 )
 
+NODES = (
+    _at_least(
+        "acknowledged a second by two nodes, one PostgreSQL, one Redis, all cores",
+        250,
+        _at("nodes", "2", "acked_per_s"),
+    ),
+)
+
 
 def table(found: dict[str, Any], goals: tuple[Goal, ...]) -> str:
     """Return one line a goal: what was wanted, what was measured, and whether that is enough."""

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ PLI = Path(sys.executable).with_name("pli")
 ENVIRONMENT = {"PLI_ACCESS_LOG": "no", "PLI_WEB": "no"}  # the peers were measured without an access log either
 
 
+UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: what a run needs is not installed here
 CORES = sorted(os.sched_getaffinity(0))  # before anything is pinned
 
 
@@ -29,10 +31,10 @@ BESIDE: list[int] = []
 """Other processes that work for the server: its database's."""
 
 
-def beside(pid: int) -> None:
+def beside(pid: int, *, pinned: bool = True) -> None:
     """Count a database's processes with the server, and keep them on its core."""
     BESIDE.append(pid)
-    for one in tree(pid):
+    for one in tree(pid) if pinned else ():
         os.sched_setaffinity(one, {CORES[0]})
 
 
@@ -59,6 +61,23 @@ class Usage:
     at: float
 
 
+def _cpu(roots: Iterable[int]) -> float:
+    """User and system seconds of whole process trees, ended children included."""
+    total = 0
+    for pid in (each for root in roots for each in tree(root)):
+        fields = _stat(pid)
+        total += sum(int(fields[index]) for index in (11, 12, 13, 14))
+    return total / TICK
+
+
+def usage(servers: Iterable[int]) -> Usage:
+    """Look at what the servers with these process ids, and what works beside them, have used."""
+    busy = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    machine = sum(int(busy[index]) for index in (0, 1, 2, 5, 6)) / TICK
+    mine = os.times()
+    return Usage(_cpu((*servers, *BESIDE)), machine, mine.user + mine.system, time.perf_counter())
+
+
 @dataclass(slots=True)
 class Server:
     process: subprocess.Popen
@@ -69,24 +88,17 @@ class Server:
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
-    def cpu(self) -> float:
-        """User and system seconds of the whole process tree and of its database's, ended children included."""
-        total = 0
-        for pid in (each for root in (self.process.pid, *BESIDE) for each in tree(root)):
-            fields = _stat(pid)
-            total += sum(int(fields[index]) for index in (11, 12, 13, 14))
-        return total / TICK
-
     def memory(self) -> int:
         """Resident bytes of the whole process tree."""
         pids = tree(self.process.pid)
         return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * PAGE
 
+    def cpu(self) -> float:
+        """User and system seconds of the whole process tree and of its database's, ended children included."""
+        return _cpu((self.process.pid, *BESIDE))
+
     def usage(self) -> Usage:
-        busy = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        machine = sum(int(busy[index]) for index in (0, 1, 2, 5, 6)) / TICK
-        mine = os.times()
-        return Usage(self.cpu(), machine, mine.user + mine.system, time.perf_counter())
+        return usage([self.process.pid])
 
     def stop(self) -> None:
         self.process.terminate()
@@ -97,7 +109,7 @@ class Server:
             self.process.wait()
 
 
-def start(data: Path, log: Path) -> Server:
+def start(data: Path, log: Path, *, pinned: bool = True) -> Server:
     """Start ``pli serve`` on a free port, keep it on the first core, and wait for its ready line in ``log``."""
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -107,8 +119,8 @@ def start(data: Path, log: Path) -> Server:
             env={**os.environ, **ENVIRONMENT},
         )
     if len(CORES) > 1:
-        os.sched_setaffinity(process.pid, {CORES[0]})
-    deadline = time.monotonic() + 20
+        os.sched_setaffinity(process.pid, {CORES[0]} if pinned else set(CORES))
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(rb"http://([\w.]+):(\d+)", log.read_bytes()):
             return Server(process, found[1].decode(), int(found[2]))

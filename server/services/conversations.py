@@ -21,7 +21,7 @@ from server.services.chains import Chains
 from server.services.envelopes import Accepted, EnvelopeService, Submission, Submit
 from server.services.epochs import CheckedEpoch, NewEpoch
 from server.services.journal import JournalService, note_members, note_visit
-from server.services.ports import Store, Transaction
+from server.services.ports import Ahead, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class ConversationService:
             return checked
 
         checked = await self.store.read(check)
-        envelope = submit.id if submit else None
-        return await self.store.write(lambda tx: _start(tx, conversation, checked, submit, now), envelope=envelope)
+        ahead = Ahead(submit.id, conversation) if submit else None
+        return await self.store.write(lambda tx: _start(tx, conversation, checked, submit, now), ahead=ahead)
 
     async def browse(self, principal: Principal, *, before: tuple[int, bytes] | None, limit: int) -> list[Place]:
         """Return one's conversations, newest first, from a cursor (last_at, id) on."""

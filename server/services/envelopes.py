@@ -25,7 +25,7 @@ from server.domain.session import Principal
 from server.services import opposition
 from server.services.journal import JournalService, note_documents, note_visit
 from server.services.pace import Pace
-from server.services.ports import Store, Transaction
+from server.services.ports import Ahead, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class EnvelopeService:
 
         """
         intent = self.intent(principal, to, submission)
-        accepted = await self.store.write(intent, envelope=intent.id)
+        accepted = await self.store.write(intent, ahead=Ahead(intent.id, to))
         if intent.visit is not None:
             self.journal.remember(intent.visit)
         return accepted
@@ -194,7 +194,7 @@ class EnvelopeService:
                 self.journal.remember(visit)
             done(accepted, refusal)
 
-        self.store.submit(intent, told if visit is not None else done, envelope=intent.id)
+        self.store.submit(intent, told if visit is not None else done, ahead=Ahead(intent.id, to))
 
     def intent(self, principal: Principal, to: ConversationId, submission: Submission) -> Submit:
         """Check what needs no store, and return the intent.

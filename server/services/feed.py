@@ -67,7 +67,8 @@ class FeedService:
     async def _read(self, account: AccountId, after: int, limit: int) -> Missed:
         def query(view: Transaction) -> Missed:
             found = view.log.feed(account, after, limit)
-            last = view.log.last_position(account)
+            to_the_end = 0 < len(found) < limit
+            last = found[-1].position if to_the_end else view.log.last_position(account)
             return Missed(found, view.retention.first_position(account), last)  # after the entries: never too low
 
         return await self.store.read(query)

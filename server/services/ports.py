@@ -8,7 +8,7 @@ run again. It may be run twice (only one run is committed), so it has no effect 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from server.domain.account import Account, Activation, Holder
 from server.domain.attachment import Attachment
@@ -318,6 +318,13 @@ class Transaction(Protocol):
     def retention(self) -> Retention: ...
 
 
+class Ahead(NamedTuple):
+    """What an intent will ask for, so that it can be looked up for a whole batch at once. It decides nothing."""
+
+    envelope: EnvelopeId
+    conversation: ConversationId
+
+
 Intent = Callable[[Transaction], T]
 Done = Callable[[T | None, BaseException | None], None]
 
@@ -325,18 +332,15 @@ Done = Callable[[T | None, BaseException | None], None]
 class Store(Protocol):
     """Where everything is kept. What a write returns is on the disk."""
 
-    async def write(self, intent: Callable[[Transaction], T], *, envelope: bytes | None = None) -> T:
-        """Run ``intent`` in a transaction; return its result after the commit.
-
-        ``envelope`` is the id of the envelope that the intent will ask for, so that a batch can look them up at once.
-        """
+    async def write(self, intent: Callable[[Transaction], T], *, ahead: Ahead | None = None) -> T:
+        """Run ``intent`` in a transaction; return its result after the commit."""
 
     def submit(
         self,
         intent: Callable[[Transaction], T],
         done: Callable[[T | None, BaseException | None], None],
         *,
-        envelope: bytes | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         """Do the same without a task: ``done(result, error)`` is called on the loop after the commit."""
 

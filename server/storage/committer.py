@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from server import telemetry
 from server.domain.errors import StorageFullError, UnavailableError
+from server.services.ports import Ahead
 from server.storage.faults import Fault
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Unit(Protocol):
     def written(self) -> bool: ...
     def next_intent(self) -> None: ...
     def begin(self) -> None: ...
-    def preload(self, envelopes: list[bytes]) -> None: ...
+    def preload(self, ahead: list[Ahead]) -> None: ...
     def save(self) -> None: ...
     def rollback(self) -> None: ...
     def fault(self, exc: BaseException) -> Fault: ...
@@ -46,7 +47,7 @@ class Unit(Protocol):
 class _Queued:
     intent: Intent
     done: Done
-    envelope: bytes | None
+    ahead: Ahead | None
     result: Any = None
     error: BaseException | None = None
 
@@ -87,7 +88,7 @@ class Committer:
             await asyncio.to_thread(self._thread.join)
             self._thread = None
 
-    async def write(self, intent: Callable[[Any], T], *, envelope: bytes | None = None) -> T:
+    async def write(self, intent: Callable[[Any], T], *, ahead: Ahead | None = None) -> T:
         """Run ``intent`` in a transaction and return its result once that is committed."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -99,15 +100,15 @@ class Committer:
             else:
                 future.set_exception(error)
 
-        self.submit(intent, done, envelope=envelope)
+        self.submit(intent, done, ahead=ahead)
         return await future
 
-    def submit(self, intent: Intent, done: Done, *, envelope: bytes | None = None) -> None:
+    def submit(self, intent: Intent, done: Done, *, ahead: Ahead | None = None) -> None:
         """Queue ``intent``; ``done(result, error)`` is called on the loop after the commit."""
         if self._thread is None or self._loop is None or self.broken:
             done(None, UnavailableError("the store does not take writes"))
             return
-        self._arriving.append(_Queued(intent, done, envelope))
+        self._arriving.append(_Queued(intent, done, ahead))
         if len(self._arriving) == 1:
             self._loop.call_soon(self._hand_over)
 
@@ -174,7 +175,7 @@ class Committer:
 
     def _transact(self, unit: Unit, batch: list[_Queued]) -> None:
         unit.begin()
-        unit.preload([queued.envelope for queued in batch if queued.envelope is not None])
+        unit.preload([queued.ahead for queued in batch if queued.ahead is not None])
         for queued in batch:
             unit.next_intent()
             try:

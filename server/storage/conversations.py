@@ -13,6 +13,7 @@ from server.domain.retention import Trimmed
 from server.storage.engine import Row
 from server.storage.rows import Rows
 
+HEAD: Final = "id, epoch, head, last_seq, last_at, reply, until, policy_by, patient_gone"
 _REMEMBER: Final = 50_000  # heads that the writer keeps in memory
 
 
@@ -76,11 +77,7 @@ class SqlConversations:
         self._rights.clear()
 
     def _load(self, conversation: ConversationId) -> Conversation | None:
-        row = self._rows.one(
-            "SELECT id, epoch, head, last_seq, last_at, reply, until, policy_by, patient_gone"
-            " FROM conversation WHERE id = ?",
-            conversation,
-        )
+        row = self._rows.one(f"SELECT {HEAD} FROM conversation WHERE id = ?", conversation)  # noqa: S608
         if row is None:
             return None
         members = self._rows.all(
@@ -88,9 +85,8 @@ class SqlConversations:
             " ORDER BY account",
             conversation,
         )
-        head = Conversation(row[0], row[1], row[2], row[3], row[4], _policy(row[5:8]))
-        head.members = {m[0]: _member(m) for m in members}
-        head.patient_gone = bool(row[8])
+        head = head_of(row)
+        head.members = {m[0]: member_of(m) for m in members}
         return head
 
     # --- members ----------------------------------------------------------------------------------------------------
@@ -102,7 +98,7 @@ class SqlConversations:
             " WHERE conversation = ? AND account = ? AND m.left IS NULL",
             conversation, account,
         )  # fmt: skip
-        return _member(row) if row else None
+        return member_of(row) if row else None
 
     def reader(self, conversation: ConversationId, account: AccountId) -> tuple[Member, int] | None:
         """Return an account's place in a conversation, and the newest seq there."""
@@ -112,7 +108,7 @@ class SqlConversations:
             " WHERE m.conversation = ? AND m.account = ? AND m.left IS NULL",
             conversation, account,
         )  # fmt: skip
-        return (_member(row), row[5]) if row else None
+        return (member_of(row), row[5]) if row else None
 
     def save_member(self, conversation: ConversationId, member: Member) -> None:
         """Store a new member, or one that comes back. What was before it does not count as unread."""
@@ -298,11 +294,16 @@ class SqlConversations:
         return [row[0] for row in rows]
 
 
+def head_of(row: Row) -> Conversation:
+    """Read a row of ``HEAD``; the members stand elsewhere."""
+    return Conversation(row[0], row[1], row[2], row[3], row[4], _policy(row[5:8]), patient_gone=bool(row[8]))
+
+
 def _policy(row: tuple[Any, ...]) -> Policy:
     return Policy(Reply(row[0]), row[1], row[2])
 
 
-def _member(row: Row) -> Member:
+def member_of(row: Row) -> Member:
     return Member(row[0], Role(row[1]), History(row[2]), row[3], bool(row[4]))
 
 

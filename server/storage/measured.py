@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from server import metrics
-from server.services.ports import Store, Transaction
+from server.services.ports import Ahead, Store, Transaction
 
 T = TypeVar("T")
 
@@ -18,12 +18,12 @@ class MeasuredStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def write(self, intent: Callable[[Transaction], T], *, envelope: bytes | None = None) -> T:
+    async def write(self, intent: Callable[[Transaction], T], *, ahead: Ahead | None = None) -> T:
         """Run ``intent`` in a transaction; return its result after the commit."""
         began = perf_counter()
         metrics.WAITING.value += 1
         try:
-            return await self._store.write(intent, envelope=envelope)
+            return await self._store.write(intent, ahead=ahead)
         finally:
             self._answered(began)
 
@@ -32,7 +32,7 @@ class MeasuredStore:
         intent: Callable[[Transaction], T],
         done: Callable[[T | None, BaseException | None], None],
         *,
-        envelope: bytes | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         """Do the same without a task."""
         began = perf_counter()
@@ -42,7 +42,7 @@ class MeasuredStore:
             self._answered(began)
             done(result, error)
 
-        self._store.submit(intent, measured, envelope=envelope)
+        self._store.submit(intent, measured, ahead=ahead)
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """Run a short query on a snapshot."""

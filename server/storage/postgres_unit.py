@@ -13,10 +13,12 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from server.domain.conversation import Conversation
 from server.domain.events import Mark
-from server.domain.ids import AccountId
+from server.domain.ids import AccountId, ConversationId
+from server.services.ports import Ahead
 from server.storage import postgres
-from server.storage.conversations import SqlConversations
+from server.storage.conversations import HEAD, SqlConversations, head_of, member_of
 from server.storage.faults import Fault
 from server.storage.log import ADD_EVENT, ADD_FEED, EVENT, SAVE_HEAD, SqlLog, event_of, head_values
 from server.storage.postgres import PostgresConnection, bulk
@@ -42,6 +44,19 @@ _DELIVER: Final = (
 )
 _ACKED: Final = _TODO + " UPDATE account a SET acked = upto FROM todo WHERE a.id = todo.id AND a.acked < upto"  # noqa: S608
 
+_ENDS: Final = (
+    "SELECT asked.id, COALESCE((SELECT MAX(f.position) FROM feed f WHERE f.account = asked.id), 0)"
+    " FROM unnest(?::bytea[]) AS asked(id)"
+)
+_MEMBERS: Final = (
+    "SELECT account, role, history, since, writes, conversation FROM member m WHERE conversation = ANY(?)"
+    " AND m.left IS NULL ORDER BY account"
+)
+_RIGHTS: Final = (
+    "SELECT r.patient, r.professional, r.is_open, r.blocked_at FROM unnest(?::bytea[], ?::bytea[]) AS asked(p, q)"
+    " JOIN reply_right r ON r.patient = asked.p AND r.professional = asked.q"
+)
+
 
 class PostgresUnit(UnitOfWork):
     """One connection of the writer's thread, many transactions, one after the other."""
@@ -51,7 +66,7 @@ class PostgresUnit(UnitOfWork):
         self._postgres = connection
         self._turn = 0
         self.log: PostgresLog = PostgresLog(self)
-        self.conversations = PostgresConversations(self, remembers=True)
+        self.conversations: PostgresConversations = PostgresConversations(self, remembers=True)
 
     @override
     def begin(self) -> None:
@@ -60,13 +75,16 @@ class PostgresUnit(UnitOfWork):
         self._postgres.script(_TAKE)
 
     @override
-    def preload(self, envelopes: list[bytes]) -> None:
-        """Look up at once which of a batch's envelopes are in the log, and whether another node has written."""
-        taken = self.log.preload_turn(envelopes)
+    def preload(self, ahead: list[Ahead]) -> None:
+        """Look up at once what a batch will ask for, and whether another node has written."""
+        taken = self.log.preload_turn([each.envelope for each in ahead])
         if taken != self._turn + 1:
             self.log.forget_positions()
             self.conversations.forget()
         self._turn = taken
+        heads = self.conversations.load_all({each.conversation for each in ahead})
+        self.conversations.load_rights(heads)
+        self.log.load_positions({account for head in heads for account in head.members})
 
     @override
     def rollback(self) -> None:
@@ -110,6 +128,13 @@ class PostgresLog(SqlLog):
         """Ask for the ends of feeds again."""
         self._positions.clear()
 
+    def load_positions(self, accounts: set[AccountId]) -> None:
+        """Ask for the ends of feeds that are not remembered, all at once."""
+        unknown = [account for account in accounts if account not in self._positions]
+        if unknown:
+            for row in self._rows.all(_ENDS, unknown):
+                self._positions[row[0]] = row[1]
+
     @override
     def flush(self) -> None:
         """Write what is buffered: what belongs to new events in one statement."""
@@ -122,7 +147,29 @@ class PostgresLog(SqlLog):
 
 
 class PostgresConversations(SqlConversations):
-    """What PostgreSQL does for many accounts at once."""
+    """What PostgreSQL does for many conversations or accounts at once."""
+
+    def load_all(self, conversations: set[ConversationId]) -> list[Conversation]:
+        """Remember the heads of ``conversations``, as far as they are there, and return those that were not known."""
+        assert self._heads is not None
+        unknown = [conversation for conversation in conversations if conversation not in self._heads]
+        if not unknown:
+            return []
+        rows = self._rows.all(f"SELECT {HEAD} FROM conversation WHERE id = ANY(?)", unknown)  # noqa: S608
+        heads = {row[0]: head_of(row) for row in rows}
+        for row in self._rows.all(_MEMBERS, unknown):
+            heads[row[5]].members[row[0]] = member_of(row)
+        self._heads.update(heads)
+        return list(heads.values())
+
+    def load_rights(self, heads: list[Conversation]) -> None:
+        """Remember what stands between the patient and the others of each conversation."""
+        pairs = [(patient, other) for head in heads for patient in head.patients() for other in head.members]
+        unknown = [pair for pair in set(pairs) if pair not in self._rights]
+        if unknown:
+            self._rights |= dict.fromkeys(unknown, (False, None))
+            for row in self._rows.all(_RIGHTS, *map(list, zip(*unknown, strict=True))):
+                self._rights[row[0], row[1]] = bool(row[2]), row[3]
 
     @override
     def deliver_all(self, positions: dict[AccountId, int]) -> list[Mark]:
@@ -130,6 +177,7 @@ class PostgresConversations(SqlConversations):
         asked = list(positions), list(positions.values())
         moved = self._rows.all(_DELIVER, *asked)
         self._rows.run(_ACKED, *asked)
+        self.load_all({row[0] for row in moved})
         return self._marks((row[0], row[1], row[2]) for row in moved)
 
 

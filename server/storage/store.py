@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from server.domain.errors import UnavailableError
-from server.services.ports import Transaction
+from server.services.ports import Ahead, Transaction
 from server.storage import engine
 from server.storage.committer import Committer, Counts
 from server.storage.unit_of_work import UnitOfWork, View
@@ -50,19 +50,19 @@ class Store(abc.ABC):
             return False
         return True
 
-    async def write(self, intent: Callable[[Transaction], T], *, envelope: bytes | None = None) -> T:
+    async def write(self, intent: Callable[[Transaction], T], *, ahead: Ahead | None = None) -> T:
         """Run ``intent`` in a transaction; return its result after the commit."""
-        return await self._committer.write(intent, envelope=envelope)
+        return await self._committer.write(intent, ahead=ahead)
 
     def submit(
         self,
         intent: Callable[[Transaction], T],
         done: Callable[[T | None, BaseException | None], None],
         *,
-        envelope: bytes | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         """Do the same without a task."""
-        self._committer.submit(intent, done, envelope=envelope)
+        self._committer.submit(intent, done, ahead=ahead)
 
     @abc.abstractmethod
     async def read(self, query: Callable[[Transaction], T]) -> T:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.domain.events import Announcement
+from server.services.ports import Ahead
 from server.storage import engine
 from server.storage.accounts import SqlAccounts
 from server.storage.attachments import SqlAttachments
@@ -54,9 +55,9 @@ class UnitOfWork:
         """Take the write lock."""
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def preload(self, envelopes: list[bytes]) -> None:
+    def preload(self, ahead: list[Ahead]) -> None:
         """Look up at once which of a batch's envelopes are already in the log."""
-        self.log.preload(envelopes)
+        self.log.preload([each.envelope for each in ahead])
 
     def save(self) -> None:
         """Write what is buffered and commit: on the disk when this returns."""

@@ -12,6 +12,7 @@ from server.domain.account import Account
 from server.domain.conversation import Conversation, History, Member, Policy, Reply, Role
 from server.domain.errors import NotFoundError, StorageFullError, UnavailableError
 from server.domain.events import Event
+from server.services.ports import Ahead
 from server.storage import committer, engine
 from server.storage.store import SqliteStore
 from server.storage.unit_of_work import UnitOfWork
@@ -87,7 +88,8 @@ async def test_writers_at_once_get_a_gapless_order(store, care, told):
 
 
 async def test_the_same_envelope_twice_in_one_batch_is_one_event(store, care):
-    seqs = await asyncio.gather(*(store.write(message(7), envelope=(7).to_bytes(32, "big")) for _ in range(50)))
+    ahead = Ahead((7).to_bytes(32, "big"), CARE)
+    seqs = await asyncio.gather(*(store.write(message(7), ahead=ahead) for _ in range(50)))
     assert set(seqs) == {1}
     assert len(await log_of(store)) == 1
 
