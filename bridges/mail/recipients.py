@@ -112,7 +112,7 @@ class Recipients:
         identity = address.identity
         if not (self._is_ours(box, address) or self.trusts(identity)):
             return NOT_TRUSTED
-        wrote = self.heard.knows(box.name, identity) if answer else _wrote(writers, identity)
+        wrote = self._heard(box, identity) if answer else _wrote(writers, identity)
         if wrote:  # what we hold may say that the mailbox is closed; nobody is asked about who wrote to us
             closed = self.directory.held(identity) == "inactive"
             return REFUSED["inactive"] if closed else ""
@@ -120,6 +120,9 @@ class Recipients:
         if standing.verdict in {"unlisted", "too_old"} and standing.trouble:
             raise RefusedError("temporary", 0, f"{AWAY}: {standing.trouble}")
         return REFUSED.get(standing.verdict, "")
+
+    def _heard(self, box: Box, identity: str) -> bool:
+        return self.heard.knows(box.name, identity) or self.threads.began(box.name, identity)
 
     def _is_ours(self, box: Box, address: Address) -> bool:
         return address.domain in {box.mailbox.domain, *self.config.own_domains}
