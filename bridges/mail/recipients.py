@@ -110,9 +110,10 @@ class Recipients:
 
     async def _code(self, box: Box, address: Address, writers: list[Writer], *, answer: bool) -> str:
         identity = address.identity
-        if not (self._is_ours(box, address) or self.trusts(identity)):
-            return NOT_TRUSTED
         wrote = self._heard(box, identity) if answer else _wrote(writers, identity)
+        let_in = wrote and box.operator is not None  # its certificate was asked for at the door
+        if not (let_in or self._is_ours(box, address) or self.trusts(identity)):
+            return NOT_TRUSTED
         if wrote:  # what we hold may say that the mailbox is closed; nobody is asked about who wrote to us
             closed = self.directory.held(identity) == "inactive"
             return REFUSED["inactive"] if closed else ""

@@ -18,6 +18,7 @@ from bridges.mail.directory.commands import probe
 from bridges.mail.directory.entries import Entry
 from bridges.mail.directory.standing import DAY, FRESH, LONGEST
 from bridges.mail.discovery import resolve
+from bridges.mail.lmtp_service import Operator
 from bridges.mail.outgoing import Composed
 from bridges.mail.recipients import Guarded
 from bridges.mail.submission import RefusedError, Sent
@@ -213,6 +214,20 @@ async def test_who_began_a_conversation_before_this_was_remembered_still_gets_re
         desk.state.run("DELETE FROM heard")
         desk.outgoing.add("cabinet", Composed("<r@x.mssante.fr>", None, (read_address(LEROY),), b"x"))
         assert await leave(desk) == [[LEROY]]
+
+
+async def test_behind_a_door_the_certificate_is_what_counts(people_of, tmp_path):
+    """Operator mode: the signed list of the door may hold domains that the configuration does not name."""
+    async with opened(tmp_path) as desk:
+        box = desk.config.box[0]
+        door = Operator(domain="patients.example", whitelist=tmp_path / "l", authority=tmp_path / "a")
+        desk.recipients.heard.note("cabinet", {"dr@hopital.example"})
+        known, other = map(read_address, ("dr@hopital.example", "x@hopital.example"))
+        letter = Composed("<r@x.mssante.fr>", None, (known, other), b"x")
+        not_trusted = dict.fromkeys((known, other), "recipient_not_trusted")
+        assert await desk.recipients.refused(box, letter) == not_trusted
+        behind = msgspec.structs.replace(box, operator=door)
+        assert await desk.recipients.refused(behind, letter) == {other: "recipient_not_trusted"}
 
 
 async def test_the_running_bridge_asks_before_each_mail(people_of, tmp_path):
