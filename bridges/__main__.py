@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ UNEXPECTED = "internal"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 0, 2, 3, 4, 5 or 6 (docs/spec/errors.md)."""
     arguments = sys.argv[1:] if argv is None else argv
+    _speak_utf_8()
     out = Output(json="--json" in arguments)
     try:
         args = parse(arguments)
@@ -34,6 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return out.fail(UsageError("file_unreadable", type(error).__name__, path=str(error.filename or "")))
     except Exception as error:  # noqa: BLE001  the edge of the program: --json holds for our own faults too
         return out.refuse(UNEXPECTED, of_protocol=False, detail=type(error).__name__, more={})
+
+
+def _speak_utf_8() -> None:
+    """Write UTF-8 whatever the environment says, as JSON has to; names of files that are none as escapes of JSON."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 async def _run(command: Command, args: argparse.Namespace, out: Output) -> int:

@@ -36,6 +36,17 @@ def _shorten(name: str) -> str:
     return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + dot + extension
 
 
+def read_up_to(path: Path, most: int) -> bytes:
+    """Read a file that somebody named, and not more than ``most`` bytes of it: some never end.
+
+    A pipe that nobody writes into is an empty file; without this it would be waited for for ever. Raises OSError.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(handle, True)
+    with os.fdopen(handle, "rb") as stream:
+        return stream.read(most)
+
+
 def create_new(folder: Path, name: str) -> tuple[Path, BinaryIO]:
     """Open a file that did not exist, in ``folder``, under ``name`` or ``name (2)``, …; mode 0600, links not followed.
 

@@ -10,6 +10,7 @@ import msgspec
 from cryptography import x509
 
 from bridges.kit.errors import UsageError
+from bridges.kit.files import read_up_to
 from bridges.mail import bridge_commands, limits, whitelist
 from bridges.mail.cda import Document, is_pdf_a_1
 from bridges.mail.directory import commands as directory_commands
@@ -44,7 +45,7 @@ async def mail(args: argparse.Namespace, out: Output) -> int | None:
     elif args.step == "build":
         _build(args, out)
     else:
-        return await _open(args.file, args.file.read_bytes(), out)
+        return await _open(args.file, read_up_to(args.file, limits.RAW + 1), out)
     return 0
 
 
@@ -57,8 +58,7 @@ async def _parse(paths: list[Path], out: Output) -> None:
 
 async def _read_file(sandbox: Sandbox, path: Path) -> Answer:
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(limits.RAW + 1)
+        raw = read_up_to(path, limits.RAW + 1)
     except OSError as error:
         return Answer(set_aside("unreadable", type(error).__name__), 0.0, 0.0)
     return await sandbox.read(raw)
@@ -105,9 +105,9 @@ def _build(args: argparse.Namespace, out: Output) -> None:
     kind = document_type(args.type)
     try:
         draft = Draft(
-            pdf=args.pdf.read_bytes(),
-            patient=read_input(args.patient.read_bytes(), Subject),
-            author=read_input(args.author.read_bytes(), Writer),
+            pdf=read_up_to(args.pdf, limits.RAW),
+            patient=read_input(read_up_to(args.patient, limits.FIELD), Subject),
+            author=read_input(read_up_to(args.author, limits.FIELD), Writer),
             type=kind,
             title=one_line(args.title, most=200) or kind.label,
             made_at=datetime.now().astimezone().replace(microsecond=0),
@@ -130,7 +130,8 @@ def _verify(args: argparse.Namespace, out: Output) -> int:
     """Judge a list of trusted domains; exit code 3 when it does not count."""
     authority = _load_authority(args.ca) if args.ca else None
     try:
-        found = whitelist.verify(args.file.read_bytes(), at=_day(args.at), issuer=args.issuer, authority=authority)
+        octets = read_up_to(args.file, limits.XML + 1)
+        found = whitelist.verify(octets, at=_day(args.at), issuer=args.issuer, authority=authority)
     except SignatureError as error:
         refusal = {"valid": False, "reason": error.reason, "domains": 0, "generated_at": None}
         out.answer({"file": str(args.file), **refusal}, f"{args.file}: {error.reason}")
@@ -162,6 +163,6 @@ def _day(text: str | None) -> datetime | None:
 
 def _load_authority(path: Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificate(read_up_to(path, limits.FIELD))
     except ValueError:
         raise UsageError("usage", "--ca: not a certificate in PEM") from None

@@ -94,7 +94,7 @@ def _entry(entry: Element) -> Entry:
 
 def _traits_missing(entry: Element) -> bool:
     """Look into sourcePatientInfo (PID-5, PID-7, PID-8), where there is one."""
-    slots = [each for each in entry.all("Slot") if each.get("name") == "sourcePatientInfo"]
+    slots = [each for each in entry.all("Slot") if each.get("name").lower() == "sourcepatientinfo"]  # both are written
     fields = dict(value.text.partition("|")[::2] for slot in slots for value in slot.all("ValueList/Value"))
     return bool(fields) and not all(fields.get(name, "").strip("^ ") for name in ("PID-5", "PID-7", "PID-8"))
 

@@ -110,9 +110,10 @@ class Recipients:
 
     async def _code(self, box: Box, address: Address, writers: list[Writer], *, answer: bool) -> str:
         identity = address.identity
-        if not (self._is_ours(box, address) or self.trusts(identity)):
+        wrote = self._heard(box, identity) if answer else _wrote(writers, identity)
+        let_in = wrote and box.operator is not None  # its certificate was asked for at the door
+        if not (let_in or self._is_ours(box, address) or self.trusts(identity)):
             return NOT_TRUSTED
-        wrote = self.heard.knows(box.name, identity) if answer else _wrote(writers, identity)
         if wrote:  # what we hold may say that the mailbox is closed; nobody is asked about who wrote to us
             closed = self.directory.held(identity) == "inactive"
             return REFUSED["inactive"] if closed else ""
@@ -120,6 +121,9 @@ class Recipients:
         if standing.verdict in {"unlisted", "too_old"} and standing.trouble:
             raise RefusedError("temporary", 0, f"{AWAY}: {standing.trouble}")
         return REFUSED.get(standing.verdict, "")
+
+    def _heard(self, box: Box, identity: str) -> bool:
+        return self.heard.knows(box.name, identity) or self.threads.began(box.name, identity)
 
     def _is_ours(self, box: Box, address: Address) -> bool:
         return address.domain in {box.mailbox.domain, *self.config.own_domains}

@@ -116,6 +116,11 @@ class Threads:
         found = [thread for row in rows if (thread := self._thread(row))]
         return [each for each in found if subject is None or bare(each.subject) == bare(subject)]
 
+    def began(self, box: str, sender: str) -> bool:
+        """Whether a conversation of a box began with a mail of this address."""
+        query = "SELECT 1 FROM threads WHERE box = ? AND correspondent = ? LIMIT 1"
+        return self._state.one(query, (box, self._hide(sender))) is not None
+
     def carry(self, conversation: bytes, seq: int) -> None:
         """Remember up to where a conversation has been turned into mail."""
         self._state.run("UPDATE threads SET carried = max(carried, ?) WHERE conversation = ?", (seq, conversation))

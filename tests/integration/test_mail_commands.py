@@ -1,6 +1,7 @@
 """``pli-bridge mail`` as a person or a program uses it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,41 @@ def test_parse_gives_a_line_a_file_and_ends_with_0(material):
     assert [line["outcome"] for line in lines] == ["accepted", "quarantined", "quarantined"]
     assert [line["reason"] for line in lines] == [None, "unreadable", "unreadable"]
     assert {"file", "outcome", "reason", "seconds", "peak_mib", "parts", "documents"} <= set(lines[0])
+
+
+STRANGE = {"/dev/null": "empty", "/dev/zero": "too_large", "pipe": "empty", "loop": "unreadable", "empty": "empty"}
+
+
+def test_files_that_never_end_or_never_begin_are_one_more_outcome(material):
+    os.mkfifo(material / "pipe")  # nobody writes into it
+    (material / "loop").symlink_to(material / "loop")
+    (material / "empty").touch()
+    done = run("parse", *(material / name for name in STRANGE), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["reason"] for line in done.stdout.splitlines()] == list(STRANGE.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("whitelist", "verify", "/dev/zero"), "list_too_large"),
+        (("whitelist", "verify", "pipe"), "xml_broken"),
+        (("xdm", "read", "/dev/zero"), "too_large"),
+        (("xdm", "read", "pipe"), "empty"),
+    ],
+)
+def test_such_files_end_the_other_commands_too(material, words, reason):
+    os.mkfifo(material / "pipe")
+    done = run(*words[:2], material / words[2], "--json")
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (3, reason)
+
+
+def test_every_name_of_a_file_gives_a_line_of_json(material):
+    """JSON is UTF-8 whatever the environment says; a name that is none comes back as the same bytes."""
+    odd = os.fsdecode(bytes(material) + b'/b\xff\n"\xc3\xa9')
+    Path(odd).write_bytes(b"From: a@x.fr\r\n\r\nbonjour")
+    command = [sys.executable, "-m", "bridges", "mail", "parse", odd, "--json"]
+    for settings in ({"PYTHONIOENCODING": "ascii:strict"}, {"PYTHONIOENCODING": "utf-8:strict"}, {"LC_ALL": "C"}):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, env={**os.environ, **settings})
+        (line,) = done.stdout.decode("utf-8").splitlines()
+        assert (done.returncode, done.stderr, json.loads(line)["file"]) == (0, b"", odd)

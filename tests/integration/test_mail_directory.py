@@ -94,7 +94,7 @@ async def test_a_busy_directory_is_asked_again_later_each_time(status):
     clock, kept = pace()
     async with annuaire(organization()) as site, asking(site.url, pace=kept) as client:
         site.script = [web.Response(status=status, headers={"Retry-After": "7"}), web.Response(status=status)]
-        await client.probe()
+        await client._search("Organization", [])
     waits = [each for each in clock.slept if each > 0.1]
     assert len(site.asked) == 3
     assert 7 <= waits[0] <= 10.5
@@ -105,7 +105,7 @@ async def test_it_is_not_asked_for_ever():
     async with annuaire(organization()) as site, asking(site.url) as client:
         site.script = [web.Response(status=503, headers={"Retry-After": "99999"}) for _ in range(9)]
         with pytest.raises(DirectoryError, match="away 503") as caught:
-            await client.probe()
+            await client.of_words("dupont")
     assert (len(site.asked), caught.value.refused) == (TRIES, False)
 
 

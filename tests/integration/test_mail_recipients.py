@@ -18,6 +18,7 @@ from bridges.mail.directory.commands import probe
 from bridges.mail.directory.entries import Entry
 from bridges.mail.directory.standing import DAY, FRESH, LONGEST
 from bridges.mail.discovery import resolve
+from bridges.mail.lmtp_service import Operator
 from bridges.mail.outgoing import Composed
 from bridges.mail.recipients import Guarded
 from bridges.mail.submission import RefusedError, Sent
@@ -144,6 +145,8 @@ async def test_the_copy_serves_while_the_directory_is_down_and_not_for_ever(peop
         directory.clock = lambda: time.time() + LONGEST - DAY
         standing = await directory.standing(ELSEWHERE)
         assert (standing.verdict, standing.trouble) == ("listed", "key_refused")
+        asked = len(site.asked)
+        assert ((await directory.standing(ELSEWHERE)).trouble, len(site.asked)) == ("key_refused", asked)  # not at once
         directory.clock = lambda: time.time() + LONGEST + DAY
         assert (await directory.standing(ELSEWHERE)).verdict == "too_old"
         desk.patients.learn(JEAN, account=people_of.id)
@@ -202,6 +205,29 @@ async def test_a_receipt_goes_where_the_mail_came_from_or_nowhere(people_of, tmp
         await desk.pass_once()
         assert desk.outgoing.counts("cabinet") == {"queued": 1}
         assert await leave(desk) == left
+
+
+async def test_who_began_a_conversation_before_this_was_remembered_still_gets_receipts(people_of, tmp_path):
+    async with opened(tmp_path) as desk:
+        desk.patients.learn(JEAN, account=people_of.id)
+        await take(desk, mail())
+        desk.state.run("DELETE FROM heard")
+        desk.outgoing.add("cabinet", Composed("<r@x.mssante.fr>", None, (read_address(LEROY),), b"x"))
+        assert await leave(desk) == [[LEROY]]
+
+
+async def test_behind_a_door_the_certificate_is_what_counts(people_of, tmp_path):
+    """Operator mode: the signed list of the door may hold domains that the configuration does not name."""
+    async with opened(tmp_path) as desk:
+        box = desk.config.box[0]
+        door = Operator(domain="patients.example", whitelist=tmp_path / "l", authority=tmp_path / "a")
+        desk.recipients.heard.note("cabinet", {"dr@hopital.example"})
+        known, other = map(read_address, ("dr@hopital.example", "x@hopital.example"))
+        letter = Composed("<r@x.mssante.fr>", None, (known, other), b"x")
+        not_trusted = dict.fromkeys((known, other), "recipient_not_trusted")
+        assert await desk.recipients.refused(box, letter) == not_trusted
+        behind = msgspec.structs.replace(box, operator=door)
+        assert await desk.recipients.refused(behind, letter) == {other: "recipient_not_trusted"}
 
 
 async def test_the_running_bridge_asks_before_each_mail(people_of, tmp_path):

@@ -154,8 +154,8 @@ class Annuaire:
         return _joined([people, await self._search("Organization", [("name", words)])])
 
     async def probe(self) -> None:
-        """Ask the smallest question that needs the key; raises DirectoryError."""
-        await self._page(self._address("Organization", [("_count", "1")]))
+        """Ask the smallest question that needs the key, once; raises DirectoryError."""
+        await self._page(self._address("Organization", [("_count", "1")]), tries=1)
 
     # --- pages ------------------------------------------------------------------------------------------------------
 
@@ -192,10 +192,10 @@ class Annuaire:
             raise ForbiddenError("link_elsewhere")
         return url.with_fragment(None)
 
-    async def _page(self, url: URL) -> bytes:
+    async def _page(self, url: URL, tries: int = TRIES) -> bytes:
         """Get one page; what may pass by itself is tried again, later each time."""
         why = ""
-        for attempt in range(TRIES):
+        for attempt in range(tries):
             if attempt:
                 await self.pace.sleep(_pause(attempt, why))
             await self.pace.wait()

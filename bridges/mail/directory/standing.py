@@ -1,5 +1,6 @@
 """How an address stands in the directory, and asking anew when what we hold is old. Source: docs/spec/mail.md 22."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ DAY: Final = 86_400.0
 FRESH: Final = 7 * DAY  # an answer younger than this is not asked for again
 LONGEST: Final = 30 * DAY  # an older copy counts for nothing
 VOUCHED: Final = 365 * DAY  # for as long somebody's word counts
+LOOK: Final = 45.0  # seconds for all there is to ask about one address: other mails wait behind it
+REST: Final = 60.0  # seconds after a failure in which nobody is asked
 ROUND: Final = 200  # addresses looked at again in one round
 
 Verdict = Literal["listed", "inactive", "ambiguous", "too_old", "unlisted"]
@@ -58,6 +61,8 @@ class Directory:
     where: DirectorySettings
     clock: Callable[[], float] = time.time  # noqa: TID251  the default clock
     pace: Pace = field(default_factory=Pace)
+    _away_until: float = field(default=0.0, init=False)
+    _trouble: str = field(default="", init=False)
 
     @property
     def has_key(self) -> bool:
@@ -94,12 +99,16 @@ class Directory:
         return self.has_key and (asked is None or self.clock() - asked > FRESH)
 
     async def _refresh(self, address: str) -> str:
-        """Ask, and keep the answer; gives why there was none."""
+        """Ask, and keep the answer; gives why there was none. After a failure nobody is asked for ``REST``."""
+        if self.clock() < self._away_until:
+            return self._trouble
         try:
-            async with self.entered() as annuaire:
+            async with asyncio.timeout(LOOK), self.entered() as annuaire:
                 found = await annuaire.of_address(address)
-        except DirectoryError as error:
-            return error.detail
+        except (DirectoryError, TimeoutError) as error:
+            self._trouble = error.detail if isinstance(error, DirectoryError) else "too_slow"
+            self._away_until = self.clock() + REST
+            return self._trouble
         self.book.learn(address, found.entries)
         self.book.hide(found.red)
         return ""
