@@ -52,13 +52,13 @@ async def say(
     reply: Reply = None
     if role in PRACTICE and role != "service":
         right = client.messages.log_of(conversation).reply_right()
-        reply = "open" if name in {"propose", "offer"} else restated(right)
+        reply = "open" if name in {"propose", "offer"} else _restated(right)
     payload = appointments.write(name, appointment, fields, reply=reply)
     return await client.messages.post(ready, Letter(payload), likeness)
 
 
-def restated(right: ReplyRight) -> Reply:
-    """Give what keeps a reply right as it is; an ended conversation stays one in which nobody answers."""
+def _restated(right: ReplyRight) -> Reply:
+    """What keeps a reply right as it is; an ended conversation stays one in which nobody answers."""
     if right.state == "until" and right.until is not None:
         return {"until": right.until}
     return "open" if right.state == "open" else "none"
