@@ -16,7 +16,7 @@ from bridges.agenda.fhir.practice import Professional
 from bridges.agenda.fhir.terms import CORES
 from bridges.agenda.holds import Holds
 from bridges.agenda.outgoing import Origin, Outgoing
-from bridges.agenda.provider import Ability, Hold, RefusedError, Slot, UnreachableError, UnsupportedError
+from bridges.agenda.provider import Ability, Hold, Slot, UnreachableError, UnsupportedError
 from tests.fakes.fhir_peer import fhir_peer, needs_fhir_peer
 from tests.fakes.fixed_agenda import FixedAgenda
 from tests.fakes.sas_site import END, START, THOMAS, place, serving
@@ -279,12 +279,20 @@ async def test_a_partner_that_knows_no_last_update_is_asked_for_everything():
 
 
 @pytest.mark.parametrize("status", [400, 404, 501])
-async def test_a_partner_that_lists_nothing_says_so(status):
-    partner = Partner()
+async def test_a_partner_that_lists_nothing_is_asked_about_what_we_booked(status):
+    partner, clock = Partner(), Clock()
     partner.answers |= {"metadata": status, "Appointment": status}
-    async with speaking(partner, Clock()) as one:
-        with pytest.raises(RefusedError, match="no_list"):
-            await one.changes()
+    async with speaking(partner, clock) as one:
+        told = await one.changes()
+        assert said(told) == []
+        one._wrote["a"] = "v-a"  # as a booking leaves it
+        partner.one = {"a": resource("a", 2, "2", status="cancelled")}
+        told = await one.changes(told.cursor)
+        clock.later()
+        assert [(each.kind, each.reference) for each in (await one.changes(told.cursor)).changes] == [
+            ("cancelled", "v-a")
+        ]
+    assert len([path for path, _ in partner.asked if path == "/Appointment"]) == 4
 
 
 @pytest.mark.parametrize(

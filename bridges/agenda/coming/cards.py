@@ -62,7 +62,7 @@ class Cards:
         booked = agreed.booked or (agreed.chosen.slot if agreed.chosen else None)
         if booked is not None:
             if (booked["start"], booked["end"]) != (start, end):
-                slot = {"start": start, "end": end, "ref": ""}
+                slot = {"start": start, "end": end, "ref": reference_of(standing)}
                 await self._say(looked, "move", agreed.id, {"slot": slot, "note": "", "source": "agenda"}, standing)
         elif agreed.proposal is None or [each["start"] for each in agreed.proposal.slots] != [start]:
             await self._say(looked, "propose", agreed.id, _fields(standing, told), standing)

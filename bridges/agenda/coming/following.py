@@ -298,9 +298,13 @@ class Following:
         answers = await self.practice.answers(looked)
         for answer in answers:
             question = self.table.question(answer.number)
-            if question is not None:
-                taken = self._answer_whose if question.kind == "whose" else self._answer_wish
+            if question is None:
+                continue
+            taken = self._answer_whose if question.kind == "whose" else self._answer_wish
+            try:
                 await taken(answer, question)
+            except errors.RefusedError:  # a conversation that the practice has left meanwhile
+                self._lines.append(words.not_understood(answer.number))
         if answers:
             self.practice.taken(looked)
 

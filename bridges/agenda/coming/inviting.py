@@ -7,6 +7,7 @@ follows what its log says, and what is answered by mail is said there.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,8 @@ from bridges.agenda.provider import Change, ChangedError, Hold, HoldExpiredError
 from bridges.kit import appointments_log
 from bridges.kit.appointments_state import Appointment as Agreed
 from bridges.kit.wire import from_text, to_text
+
+NAME: Final = 200  # bytes of the name of a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class Inviting:
         except (SlotGoneError, HoldExpiredError, ChangedError):
             return False
         self.agent.memory.keep(replace(visit, entry=entry))
-        plain = {"start": _milliseconds(entry.start), "end": _milliseconds(entry.end), "ref": ""}
+        name = entry.reference if len(entry.reference.encode()) <= NAME else "moved"
+        plain = {"start": _milliseconds(entry.start), "end": _milliseconds(entry.end), "ref": name}
         fields = {"slot": plain, "note": "", "source": "agenda"}
         await appointments_log.say(
             self.agent.client, from_text(invited.conversation), "move", invited.appointment, fields, key=key

@@ -57,7 +57,7 @@ class Practice:
 
     async def say_in(self, conversation: Looked, text: str) -> None:
         """Say something in a conversation and leave the reply right as it is. Raises as ``Messages.send``."""
-        reply = _restated(conversation.log.reply_right())
+        reply = _unchanged(conversation.log.reply_right())
         await self.agent.client.messages.send(conversation.id, Draft(text, reply=reply))
 
     async def answers(self, looked: Looked) -> list[Answer]:
@@ -113,7 +113,7 @@ class Practice:
         return sorted(found, key=lambda each: each.name)
 
 
-def _restated(right: ReplyRight) -> Reply:
+def _unchanged(right: ReplyRight) -> Reply:
     """Give what keeps a reply right as it is; an ended conversation stays one in which nobody answers."""
     if right.state == "until" and right.until is not None:
         return {"until": right.until}

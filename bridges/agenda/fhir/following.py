@@ -27,7 +27,7 @@ BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 NOT_OFFERED: Final = frozenset({400, 404, 405, 422})
 GONE: Final = frozenset({404, 410})
 
-Way = Literal["history", "updated", "all"]
+Way = Literal["history", "updated", "all", "known"]  # the last: one by one, those that are known
 
 
 class Cursor(msgspec.Struct, kw_only=True):
@@ -62,15 +62,17 @@ class Follower:
             now: aware.
             wrote: what we have written since, its value by the id of the resource.
 
-        Raises:
-            as ``Outgoing.ask``; RefusedError: the partner lists no appointments.
+        Raises as ``Outgoing.ask``.
 
         """
+        due = now - cursor.checked >= CHECK
+        if due and cursor.way == "known":
+            cursor.way = None  # the partner may list them by now
         cursor.known |= {key: (value, "", True) for key, value in wrote.items() if key not in cursor.known}
         seen: dict[str, Seen] = {}
         for resource, deleted in await self._news(cursor):
             self._take(resource, cursor, seen, deleted=deleted)
-        if now - cursor.checked >= CHECK:
+        if due:
             await self._check(cursor, seen)
             cursor.checked = now
         for key in list(cursor.known)[: max(0, len(cursor.known) - KNOWN)]:
@@ -82,26 +84,26 @@ class Follower:
     async def _news(self, cursor: Cursor) -> list[tuple[Resource, bool]]:
         ways: list[Way] = [cursor.way] if cursor.way else await self._ways()
         for way in ways:
-            found = await self._ask(way, cursor)
+            found = await self._ask(way, cursor) if way != "known" else []
             if found is not None:
                 cursor.way = way
                 return found
         cursor.way = None  # the partner has changed its mind: the next look finds out
-        raise RefusedError("no_list")
+        return []
 
     async def _ways(self) -> list[Way]:
         try:
             reply = await self.outgoing.ask("GET", "metadata", headers={"Accept": JSON})
         except (RefusedError, UnreachableError):
-            return ["updated", "all"]
+            return ["updated", "all", "known"]
         offered = reply.status == 200 and _offers_history(reply.body)
-        return ["history", "updated", "all"] if offered else ["updated", "all"]
+        return [*(["history"] if offered else []), "updated", "all", "known"]  # type: ignore[list-item]
 
     async def _ask(self, way: Way, cursor: Cursor) -> list[tuple[Resource, bool]] | None:
         """Give resources with whether they were deleted; None for a way that is not offered."""
         since = (cursor.since - OVERLAP).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         identifier = ("identifier", f"{self.system}|")
-        asked: dict[Way, tuple[str, Query]] = {
+        asked: dict[str, tuple[str, Query]] = {
             "history": ("Appointment/_history", (("_since", since), ("_count", str(COUNT)))),
             "updated": (
                 "Appointment",
