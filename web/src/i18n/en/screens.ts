@@ -139,7 +139,7 @@ export const screens = {
   "letter.copied": "Link copied",
 
   "inbox.title": "Exchanges",
-  "inbox.search": "Search for a name or a subject",
+  "inbox.search": "Search",
   "inbox.search.hint": "Name or subject",
   "inbox.filter": "Sort the exchanges",
   "inbox.loading": "Loading the exchanges…",

@@ -139,7 +139,7 @@ export const screens = {
   "letter.copied": "Lien copié",
 
   "inbox.title": "Échanges",
-  "inbox.search": "Rechercher un nom ou un sujet",
+  "inbox.search": "Rechercher",
   "inbox.search.hint": "Nom ou sujet",
   "inbox.filter": "Trier les échanges",
   "inbox.loading": "Chargement des échanges…",
