@@ -16,7 +16,7 @@ def prescription() -> bytes:
         Line("Médecin généraliste", 70, 732),
         Line("1 place de l’Exemple, 00000 Villefictive", 70, 716),
         Line("Le 12 mai 2026", 400, 680),
-        Line("Jean Dupont (démo), 54 ans", 70, 650, bold=True),
+        Line("Jean Dupont (démo), 78 ans", 70, 650, bold=True),
         Line("Ordonnance", 70, 606, size=20, bold=True),
         Line("1.  Paracétamol 500 mg, comprimé", 70, 560, size=12, bold=True),
         Line("1 comprimé jusqu’à 3 fois par jour, à 6 heures d’intervalle, pendant 5 jours.", 90, 542),

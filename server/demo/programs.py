@@ -15,7 +15,7 @@ READY: Final = "ready "
 
 
 class DemoError(Exception):
-    """The demonstration could not be made; the text says which step failed and what the program answered, ``hint`` what to do."""
+    """The demonstration could not be made: which step failed, what the program answered, and (``hint``) what to do."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -13,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from server.admin.lock import FolderLock
 from server.demo import seed
 from server.demo.programs import Address, DemoError, Server, pli
 
@@ -72,12 +72,19 @@ def _clear(data: Path) -> None:
         return
     if any(data.iterdir()) and not (data / MARK).exists():
         raise DemoError(f"{data} is not a demonstration", "choose another folder with --data")
-    lock = FolderLock(data)
-    try:
-        lock.require()
-        shutil.rmtree(data)
-    finally:
-        lock.release()
+    if _served(data):
+        raise DemoError("another process uses this data folder", "stop it first, or choose another folder with --data")
+    shutil.rmtree(data)
+
+
+def _served(data: Path) -> bool:
+    """Tell whether a server holds the lock of ``data``."""
+    with contextlib.suppress(FileNotFoundError), (data / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ class Pages:
     """SHA-256 of ``ASSETS.sha256``, hex: the fingerprint of the release."""
 
     async def get(self, request: web.Request) -> web.Response:
-        """Answer a file of the client, one of its screens, or 404: to a person (who asks for HTML) with a page to go on from."""
+        """Answer a file of the client, one of its screens, or 404: to a person (who asks for HTML) with a page."""
         path = request.path
         page = self.files.get(path) or (self.files["/index.html"] if _SCREENS.fullmatch(path) else None)
         if page is not None:

@@ -51,13 +51,14 @@ def walk(root, readme, tmp_path_factory) -> tuple[Path, list[dict]]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}"],
         cwd=folder,
-        env={**os.environ, "HOME": str(folder), "LC_ALL": "C.UTF-8", "PLI_WEB": "no"},
+        env={**os.environ, "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8", "PLI_WEB": "no"},
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    [made] = folder.glob("tmp.*")
+    return made, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def test_the_walk_through_carries_a_prescription_and_an_answer(walk):

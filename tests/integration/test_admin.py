@@ -262,7 +262,7 @@ def test_a_demonstration_that_runs_is_not_swept_away_by_a_fresh_one(tmp_path):
     data = tmp_path / "demo"
     with demonstrating(data) as (links, _):
         done, _ = pli("demo", "--data", data, "--fresh", "--no-web")
-        assert done.returncode == 3
+        assert done.returncode == 5
         assert "uses this data folder" in done.stderr
         assert bridge(tmp_path / "jean", links["url"], "account", "claim", "--code", links["invitation_code"])
 

@@ -154,7 +154,9 @@ async def test_a_mistyped_address_gives_a_person_a_page_and_still_says_404(webro
     async with await browser(webroot) as client:
         page = await client.get("/", headers={"Accept": "text/html"})
         for path in ("/I", "/i/", "/lettre"):
-            lost = await client.get(path, headers={"Accept": "text/html,*/*;q=0.8", "If-None-Match": page.headers["ETag"]})
+            lost = await client.get(
+                path, headers={"Accept": "text/html,*/*;q=0.8", "If-None-Match": page.headers["ETag"]}
+            )
             assert (lost.status, lost.content_type) == (404, "text/html")
             assert await lost.read() == await page.read()
             assert lost.headers["Content-Security-Policy"] == page.headers["Content-Security-Policy"]

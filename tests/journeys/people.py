@@ -96,3 +96,20 @@ def requests_to_the_interface(page: Any) -> list[str]:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
     return asked
+
+
+def give_authenticator(who: Person) -> None:
+    """Let the browser have a platform authenticator with PRF that says yes."""
+    devtools = who.context.new_cdp_session(who.page)
+    devtools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "ctap2Version": "ctap2_1",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "hasPrf": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})

@@ -8,7 +8,16 @@ import pytest
 
 from crypto import recovery
 from tests.fakes.peer import Peer
-from tests.journeys.people import DESK, PHONE, Person, last_message, requests_to_the_interface, take_letter, unlock
+from tests.journeys.people import (
+    DESK,
+    PHONE,
+    Person,
+    give_authenticator,
+    last_message,
+    requests_to_the_interface,
+    take_letter,
+    unlock,
+)
 from tests.journeys.scripted import Script
 from tests.journeys.support import Server
 
@@ -89,23 +98,6 @@ def test_a_passkey_opens_everything_after_the_browser_forgot_it_all(
     jean.press("Ouvrir avec cet appareil")
     jean.press(re.compile("Dr Claire Martin"))
     last_message(jean, "À garder longtemps.").wait_for()
-
-
-def give_authenticator(who: Person) -> None:
-    """Let the browser have a platform authenticator with PRF that says yes."""
-    devtools = who.context.new_cdp_session(who.page)
-    devtools.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "ctap2Version": "ctap2_1",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "hasPrf": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
 def forget_everything(who: Person, origin: str) -> None:

@@ -24,6 +24,8 @@ WEB = Path(__file__).parents[2] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = (360, 740)
 DESK = (1280, 800)
+TWICE = (180, 370)
+LOG = "[role=log]"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 Show = Callable[..., Page]
@@ -94,6 +96,12 @@ def screens(show: Show) -> list[str]:
     return names
 
 
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
+    return [f"{one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in result["violations"]]
+
+
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -101,11 +109,7 @@ def test_no_screen_has_an_accessibility_violation(show: Show, language: str, the
     found = []
     for screen in screens(show):
         page = show(screen, language=language, theme=theme, size=size)
-        page.evaluate(AXE.read_text())
-        result = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
-        found += [
-            f"{screen}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in result["violations"]
-        ]
+        found += [f"{screen}: {one}" for one in violations(page)]
         wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         found += [f"{screen}: {wider} px too wide"] if wider > 0 else []
     assert not found, "\n".join(found)
@@ -138,9 +142,7 @@ def test_no_dialog_has_an_accessibility_violation(show: Show, theme: str, screen
     for name in openers:
         page.get_by_role("button", name=name).last.click()
     expect(page.get_by_role("dialog").last).to_be_visible()
-    page.evaluate(AXE.read_text())
-    result = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
-    found = [f"{one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in result["violations"]]
+    found = violations(page)
     assert not found, "\n".join(found)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
@@ -153,6 +155,63 @@ def test_nothing_is_wider_than_a_phone_with_very_large_text(show: Show) -> None:
         if (wider := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
             found.append(f"{screen}: {wider} px too wide")
     assert not found, "\n".join(found)
+
+
+def test_nothing_is_wider_than_a_phone_whose_letters_are_twice_as_large(show: Show) -> None:
+    """A browser that doubles its letters halves the page: 360 x 740 becomes 180 x 370 (WCAG 1.4.4)."""
+    found = []
+    for screen in screens(show):
+        page = show(screen, size=TWICE)
+        if (wider := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
+            found.append(f"{screen}: {wider} px too wide")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "size", [TWICE, (740, 340), (640, 400)], ids=["letters twice as large", "phone on its side", "desk at 200 %"]
+)
+@pytest.mark.parametrize("screen", ["conversation-patient", "conversation-professional"])
+def test_one_can_read_and_answer_on_a_low_screen(show: Show, screen: str, size: tuple[int, int]) -> None:
+    page = show(screen, size=size)
+    log = page.locator(LOG)
+    log.scroll_into_view_if_needed()
+    assert log.bounding_box()["height"] > 120
+    box = page.get_by_role("textbox").last
+    box.scroll_into_view_if_needed()
+    expect(box).to_be_in_viewport(ratio=0.9)
+    assert box.bounding_box()["width"] > 100
+    send = page.get_by_role("button", name="Envoyer")
+    send.scroll_into_view_if_needed()
+    expect(send).to_be_in_viewport(ratio=0.9)
+
+
+def test_a_document_is_read_with_the_keyboard_and_large_letters(show: Show) -> None:
+    page = show("conversation-patient", size=TWICE)
+    page.get_by_role("button", name="Ouvrir Traitement de la tension").click()
+    viewer = page.get_by_role("dialog", name="Traitement de la tension")
+    viewer.get_by_role("region", name="Page 1 sur 1").wait_for()
+    assert viewer.get_by_role("heading").bounding_box()["width"] > 100
+    body = viewer.get_by_role("region", name="Traitement de la tension")
+    body.focus()
+    page.keyboard.press("End")
+    page.wait_for_function("() => document.activeElement.scrollTop > 0")
+    assert violations(page) == []
+
+
+def test_an_exchange_is_printed_whole_and_without_its_buttons(show: Show, tmp_path: Path) -> None:
+    page = show("conversation-patient")
+    page.evaluate(
+        """() => { const like = gallery.state.value.entries.find(one => one.kind === 'message');
+        gallery.push(Array.from({length: 60}, (_, at) => ({...like, id: `more-${at}`, text: `Ligne numero ${at}.`, documents: []}))); }"""
+    )
+    assert page.locator("[role=article]").count() < 40
+    sheet = tmp_path / "exchange.pdf"
+    sheet.write_bytes(page.pdf(format="A4"))
+    printed = subprocess.run(["pdftotext", sheet, "-"], capture_output=True, check=True, text=True).stdout
+    assert [at for at in range(60) if f"Ligne numero {at}." not in printed] == []
+    assert "Traitement de la tension" in printed
+    for button in ("Ouvrir", "Télécharger", "Derniers messages", "Votre message"):
+        assert button not in printed
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -170,7 +229,6 @@ def test_every_control_is_large_enough_for_a_finger(show: Show, size: tuple[int,
     assert not found, "\n".join(found)
 
 
-LOG = "[role=log]"
 VISIBLE = """log => {
   const box = log.getBoundingClientRect();
   return [...log.querySelectorAll('[role=article]')]

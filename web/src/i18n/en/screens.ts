@@ -139,7 +139,8 @@ export const screens = {
   "letter.copied": "Link copied",
 
   "inbox.title": "Exchanges",
-  "inbox.search": "Name, subject or last message",
+  "inbox.search": "Search",
+  "inbox.search.hint": "Name or subject",
   "inbox.filter": "Sort the exchanges",
   "inbox.loading": "Loading the exchanges…",
   "inbox.more": "See more exchanges",

@@ -139,7 +139,8 @@ export const screens = {
   "letter.copied": "Lien copié",
 
   "inbox.title": "Échanges",
-  "inbox.search": "Nom, sujet ou dernier message",
+  "inbox.search": "Rechercher",
+  "inbox.search.hint": "Nom ou sujet",
   "inbox.filter": "Trier les échanges",
   "inbox.loading": "Chargement des échanges…",
   "inbox.more": "Voir plus d'échanges",
