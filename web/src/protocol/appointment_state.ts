@@ -37,8 +37,8 @@ export type Proposal = {
   readonly gone: readonly number[];
 };
 
-/** An acceptance that waits for its answer. */
-export type Choice = { readonly id: MessageId; readonly index: number; readonly slot: Slot; readonly by: AccountId };
+/** An acceptance, or a move by the practice (`index` null), that waits for its answer. */
+export type Choice = { readonly id: MessageId; readonly index: number | null; readonly slot: Slot; readonly by: AccountId };
 
 export type End = {
   readonly state: "cancelled" | "refused" | "no_show";
@@ -155,8 +155,7 @@ const EFFECTS: { readonly [A in ActName]: Effect<A> } = {
   confirmed: (of, { answers }) =>
     of.chosen?.id === answers ? { ...of, booked: of.chosen.slot, booked_by: answers, chosen: null, failure: null } : "late",
   failed,
-  move: (of, { slot }, { id }) =>
-    of.booked === null && of.chosen === null ? "nothing" : { ...of, booked: slot, booked_by: id, chosen: null, failure: null },
+  move: moved,
   cancel: (of, { source }, said) => cancelled(of, said, source),
   cannot_come: (of, _, said) => (of.booked === null && of.chosen === null ? "nothing" : cancelled(of, said, "person")),
   no_show: (of, _, said) => missed(of, said),
@@ -200,6 +199,16 @@ function failed(of: Appointment, { answers, reason }: ActFields<"failed">): Appo
   const at = proposal?.slots.findIndex((slot) => sameSlot(slot, chosen.slot)) ?? -1;
   const lost = proposal !== null && at >= 0 && reason === "gone" ? { ...proposal, gone: [...proposal.gone, at] } : proposal;
   return { ...of, proposal: lost, chosen: null, failure: reason };
+}
+
+/** What stands in an agenda is moved there first: a person's move of it waits for the agenda. */
+function moved(of: Appointment, { slot, source }: ActFields<"move">, { id, author }: SaidAct): Appointment | Verdict {
+  const stands = of.booked ?? of.chosen?.slot;
+  if (stands === undefined) return "nothing";
+  if (source === "agenda" || (slot.ref === "" && stands.ref === "")) return { ...of, booked: slot, booked_by: id, chosen: null, failure: null };
+  if (of.booked?.start === slot.start && of.booked.end === slot.end) return "same";
+  const named = { ...slot, ref: slot.ref === "" ? stands.ref : slot.ref };
+  return { ...of, chosen: { id, index: null, slot: named, by: author }, failure: null };
 }
 
 function cancelled(of: Appointment, said: SaidAct, source: End["source"]): Appointment {
