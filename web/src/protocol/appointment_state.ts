@@ -182,7 +182,7 @@ function accepted(of: Appointment, which: ActFields<"accept">, said: SaidAct): A
   if (slot === undefined) return "bad_format";
   if (proposal.gone.includes(which.slot)) return "gone";
   if (said.at >= Math.min(proposal.expires, slot.start)) return "expired";
-  if (of.booked?.start === slot.start && of.booked.end === slot.end) return "same";
+  if (of.booked !== null && sameTime(of.booked, slot)) return "same";
   return { ...of, chosen: { id: said.id, index: which.slot, slot, by: said.author }, failure: null };
 }
 
@@ -205,9 +205,10 @@ function failed(of: Appointment, { answers, reason }: ActFields<"failed">): Appo
 function moved(of: Appointment, { slot, source }: ActFields<"move">, { id, author }: SaidAct): Appointment | Verdict {
   const stands = of.booked ?? of.chosen?.slot;
   if (stands === undefined) return "nothing";
-  if (source === "agenda" || (slot.ref === "" && stands.ref === "")) return { ...of, booked: slot, booked_by: id, chosen: null, failure: null };
-  if (of.booked?.start === slot.start && of.booked.end === slot.end) return "same";
-  const named = { ...slot, ref: slot.ref === "" ? stands.ref : slot.ref };
+  const ref = slot.ref === "" ? stands.ref : slot.ref;
+  if (source === "agenda" || ref === "") return { ...of, booked: slot, booked_by: id, chosen: null, failure: null };
+  if (of.booked !== null && sameTime(of.booked, slot)) return "same";
+  const named = { ...slot, ref };
   return { ...of, chosen: { id, index: null, slot: named, by: author }, failure: null };
 }
 
@@ -227,6 +228,10 @@ function ending(state: End["state"], { id, role }: SaidAct): End {
   return { state, id, practice: PRACTICE.has(role), source: "person", late: false };
 }
 
+function sameTime(one: Slot, other: Slot): boolean {
+  return one.start === other.start && one.end === other.end;
+}
+
 function sameSlot(one: Slot, other: Slot): boolean {
-  return one.start === other.start && one.end === other.end && one.ref === other.ref;
+  return sameTime(one, other) && one.ref === other.ref;
 }
