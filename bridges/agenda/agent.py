@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bridges.agenda import agent_moves as moves
 from bridges.agenda import reminders
 from bridges.agenda.agent_memory import Memory, Visit
 from bridges.agenda.agent_writing import NotYetError, Writing
@@ -93,13 +94,20 @@ class Agent:
         proposed = [each.said for each in looked.acts if slot in each.said.payload.get("slots", ())]
         return bool(slot["ref"]) and bool(proposed) and proposed[-1].author == to_text(self.client.device.id)
 
+    def _may_answer(self, looked: Looked, agreed: Agreed) -> bool:
+        choice = agreed.chosen
+        assert choice is not None, "asked for a choice"
+        if moves.asked(choice):
+            return choice.by == to_text(self.client.device.id)
+        return self._ours(looked, choice.slot)
+
     async def _settle(self, looked: Looked, agreed: Agreed) -> None:
         try:
             if agreed.end is not None:
                 await self._call_off(agreed)
-            elif agreed.chosen is not None and self._ours(looked, agreed.chosen.slot):
+            elif agreed.chosen is not None and self._may_answer(looked, agreed):
                 await self._answer(looked, agreed)
-            elif agreed.failure == "gone":
+            elif agreed.failure == "gone" and not moves.failed(looked.acts, agreed.id):
                 await self._propose_others(looked, agreed)
             await self._remind(looked, agreed)
         except NotYetError:
@@ -123,12 +131,10 @@ class Agent:
         if failed is None:
             await self._say(looked.id, "confirmed", agreed.id, {"answers": choice.id}, choice.id)
             return
-        await self._say(looked.id, "failed", agreed.id, {"answers": choice.id, "reason": failed}, choice.id)
-        if failed == "gone":
+        reason = moves.reason(looked.acts, choice, failed)
+        await self._say(looked.id, "failed", agreed.id, {"answers": choice.id, "reason": reason}, choice.id)
+        if failed == "gone" and not moves.asked(choice):
             await self._propose_others(looked, agreed)
-
-    async def _fail(self, looked: Looked, appointment: str, choice: str, reason: str) -> None:
-        await self._say(looked.id, "failed", appointment, {"answers": choice, "reason": reason}, choice)
 
     def _holder(self, looked: Looked, agreed: Agreed) -> str:
         """An opaque name of the person: the same in every conversation, another one for each person concerned."""
@@ -217,7 +223,7 @@ class Agent:
         start, end = _milliseconds(now.start), _milliseconds(now.end)
         there = agreed.booked is not None and (agreed.booked["start"], agreed.booked["end"]) == (start, end)
         if agreed.end is None and not there:
-            slot = {"start": start, "end": end, "ref": ""}
+            slot = {"start": start, "end": end, "ref": moves.named(now)}
             fields = {"slot": slot, "note": "", "source": "agenda"}
             await self._say(looked.id, "move", agreed.id, fields, f"{start} {end} {now.version}")
         self.memory.keep(replace(visit, entry=now))

@@ -55,10 +55,11 @@ class Proposal:
 
 @dataclass(slots=True)
 class Choice:
-    """An acceptance that waits for its answer."""
+    """An acceptance, or a move by the practice, that waits for its answer."""
 
     id: str
-    index: int
+    index: int | None
+    """In the proposal; ``None`` for a move."""
     slot: Slot
     by: str
 
@@ -238,9 +239,21 @@ def _failed(of: Appointment, act: Act, said: Said) -> Verdict:
 
 
 def _move(of: Appointment, act: Act, said: Said) -> Verdict:
-    if not (of.booked or of.chosen):
+    stands = of.booked or (of.chosen and of.chosen.slot)
+    if not stands:
         return "nothing"
+    slot = act.fields["slot"]
+    if act.fields["source"] == "person" and (slot["ref"] or stands["ref"]):
+        return _ask_agenda(of, {**slot, "ref": slot["ref"] or stands["ref"]}, said)
     of.booked, of.booked_by, of.chosen, of.failure = act.fields["slot"], said.id, None, None
+    return OK
+
+
+def _ask_agenda(of: Appointment, slot: Slot, said: Said) -> Verdict:
+    """Let a move of what stands in an agenda wait for the agenda."""
+    if of.booked and _same_time(of.booked, slot):
+        return "same"
+    of.chosen, of.failure = Choice(said.id, None, slot, said.author), None
     return OK
 
 

@@ -157,6 +157,78 @@ async def test_what_one_doctor_proposes_the_agenda_of_another_does_not_answer(ro
     assert room.agenda.entries == {}
 
 
+async def moved(room: Room, to: dict) -> str:
+    """The doctor moves what is booked; gives the id of her move."""
+    agreed = await room.doctor.agreed()
+    return await room.doctor.say("move", agreed.id, slot=to, note="", source="person")
+
+
+async def test_a_move_by_the_doctor_is_written_into_the_agenda_once_and_then_stands(room: Room) -> None:
+    await room.booked()
+    move = await moved(room, plain(slot(4)))
+    assert (await room.patient.agreed()).state(0) == "moving"
+    assert (await room.patient.agreed()).booked == plain(slot())  # nothing is promised before the agenda has it
+    for _ in range(2):
+        await room.step()
+        room.again()
+    agreed = await room.patient.agreed()
+    assert (agreed.state(0), agreed.booked, agreed.booked_by) == ("booked", plain(slot(4)), move)
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot(4).start]
+    assert len(await room.patient.said("confirmed")) == 2  # of the choice, of the move
+
+
+async def test_a_move_to_a_time_that_has_gone_is_refused_and_the_old_one_stands(room: Room) -> None:
+    await room.booked()
+    room.agenda.slots = [each for each in room.agenda.slots if each != slot(4)]  # somebody booked it at the counter
+    await moved(room, plain(slot(4)))
+    for _ in range(2):
+        await room.step()
+    agreed = await room.doctor.agreed()
+    assert (agreed.state(0), agreed.booked, agreed.failure) == ("booked", plain(slot()), "gone")
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot().start]
+    assert len(await room.patient.said("propose")) == 1  # the patient, who asked for nothing, is offered nothing else
+
+
+async def test_a_move_typed_by_hand_is_written_where_the_agenda_is_free_and_refused_elsewhere(room: Room) -> None:
+    await room.booked()
+    await moved(room, {**plain(slot(4)), "ref": ""})
+    await room.step()
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot(4).start]
+    await moved(room, {**plain(slot(5)), "ref": ""})  # at no time that the agenda offers
+    await room.step()
+    agreed = await room.doctor.agreed()
+    assert agreed.booked is not None
+    assert (agreed.booked["start"], agreed.failure) == (plain(slot(4))["start"], "refused")
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot(4).start]
+
+
+async def test_of_two_moves_the_later_one_stands_and_an_agenda_that_is_away_moves_nothing(room: Room) -> None:
+    await room.booked()
+    await moved(room, plain(slot(2)))
+    await moved(room, plain(slot(4)))
+    room.agenda.broken = True
+    await room.step()
+    assert (await room.patient.agreed()).booked == plain(slot())
+    room.agenda.broken = False
+    await room.step()
+    assert (await room.patient.agreed()).booked == plain(slot(4))
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot(4).start]
+    room.agenda.broken = True
+    await moved(room, plain(slot(2)))
+    await room.step(datetime.now(UTC) + timedelta(minutes=11))
+    agreed = await room.patient.agreed()
+    assert (agreed.state(0), agreed.booked, agreed.failure) == ("booked", plain(slot(4)), "unreachable")
+
+
+async def test_a_patient_cannot_pass_for_a_practice_that_moves(room: Room) -> None:
+    appointment = await room.booked()
+    await room.patient.say("move", appointment, slot=plain(slot(4)), note="", source="person")
+    await room.patient.say("move", appointment, slot=plain(slot(4)), note="", source="agenda")
+    await room.step()
+    assert (await room.doctor.agreed()).booked == plain(slot())
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot().start]
+
+
 async def test_nothing_of_an_appointment_lies_on_the_server(room: Room) -> None:
     await room.booked(note="à jeun, marqueur-zèbre")
     words = [str(ABOUT["what"]), str(ABOUT["place"]), "zèbre", "Europe/Paris", "slot 2"]

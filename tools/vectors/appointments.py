@@ -214,6 +214,36 @@ def _moving() -> Cases:
         (40, "moved by the practice", booked("moved by").move(role=AUTOMATE, source="agenda").confirm(at=31)),
         (40, "moved before it was booked", proposed("moved before").move()),
         (40, "a move overtakes a choice", proposed("overtakes").accept().move(6).confirm(at=7)),
+        *_moving_in_an_agenda(),
+    ]
+
+
+def _moving_in_an_agenda() -> Cases:
+    """What has a name in the agenda is moved there first."""
+
+    def listed(name: str) -> Log:
+        return proposed(name, [slot(3, ref="s3"), slot(4, ref="s4")]).accept()
+
+    def moved(name: str, ref: str = "s8", at: int = 30) -> Log:
+        return listed(name).confirm().say("m", DOCTOR, "move", "p", at, slot=slot(8, ref=ref), note="", source="person")
+
+    def again(name: str, **changed: Any) -> Log:
+        fields = {"slot": slot(9, ref="s9"), "note": "", "source": "person", **changed}
+        return moved(name).say("m2", DOCTOR, "move", "p", 31, **fields)
+
+    waiting = listed("waits").say("m", DOCTOR, "move", "p", 6, slot=slot(8), note="", source="person")
+    return [
+        (40, "a move waits for the agenda", moved("waits for the agenda")),
+        (40, "and is written", moved("written").confirm("m", at=31, role=AUTOMATE)),
+        (40, "and is refused: the old one stands", moved("gone").fail("m", at=31)),
+        (40, "typed by hand, of what stands in the agenda", moved("by hand", ref="").fail("m", "refused", 31)),
+        (40, "before the agenda has answered the patient", waiting.confirm("a", at=7).confirm("m", at=8)),
+        (40, "a later move overtakes it", again("later").confirm("m", at=32).confirm("m2", at=33)),
+        (40, "the agenda itself overtakes it", again("itself", slot=slot(9), source="agenda").confirm("m", at=32)),
+        (40, "to where it is", again("same", slot=slot(3)).confirm("m", at=32)),
+        (40, "the patient chooses meanwhile", moved("meanwhile").accept("b", 31, slot=1)),
+        (40, "the patient calls off meanwhile", moved("called off").cancel(PATIENT, 31).confirm("m", at=32)),
+        (40, "a patient moves nothing", listed("not a patient").confirm().move(8, PATIENT)),
     ]
 
 

@@ -37,8 +37,8 @@ export type Proposal = {
   readonly gone: readonly number[];
 };
 
-/** An acceptance that waits for its answer. */
-export type Choice = { readonly id: MessageId; readonly index: number; readonly slot: Slot; readonly by: AccountId };
+/** An acceptance, or a move by the practice (`index` null), that waits for its answer. */
+export type Choice = { readonly id: MessageId; readonly index: number | null; readonly slot: Slot; readonly by: AccountId };
 
 export type End = {
   readonly state: "cancelled" | "refused" | "no_show";
@@ -155,8 +155,7 @@ const EFFECTS: { readonly [A in ActName]: Effect<A> } = {
   confirmed: (of, { answers }) =>
     of.chosen?.id === answers ? { ...of, booked: of.chosen.slot, booked_by: answers, chosen: null, failure: null } : "late",
   failed,
-  move: (of, { slot }, { id }) =>
-    of.booked === null && of.chosen === null ? "nothing" : { ...of, booked: slot, booked_by: id, chosen: null, failure: null },
+  move: moved,
   cancel: (of, { source }, said) => cancelled(of, said, source),
   cannot_come: (of, _, said) => (of.booked === null && of.chosen === null ? "nothing" : cancelled(of, said, "person")),
   no_show: (of, _, said) => missed(of, said),
@@ -183,7 +182,7 @@ function accepted(of: Appointment, which: ActFields<"accept">, said: SaidAct): A
   if (slot === undefined) return "bad_format";
   if (proposal.gone.includes(which.slot)) return "gone";
   if (said.at >= Math.min(proposal.expires, slot.start)) return "expired";
-  if (of.booked?.start === slot.start && of.booked.end === slot.end) return "same";
+  if (of.booked !== null && sameTime(of.booked, slot)) return "same";
   return { ...of, chosen: { id: said.id, index: which.slot, slot, by: said.author }, failure: null };
 }
 
@@ -202,6 +201,17 @@ function failed(of: Appointment, { answers, reason }: ActFields<"failed">): Appo
   return { ...of, proposal: lost, chosen: null, failure: reason };
 }
 
+/** What stands in an agenda is moved there first: a person's move of it waits for the agenda. */
+function moved(of: Appointment, { slot, source }: ActFields<"move">, { id, author }: SaidAct): Appointment | Verdict {
+  const stands = of.booked ?? of.chosen?.slot;
+  if (stands === undefined) return "nothing";
+  const ref = slot.ref === "" ? stands.ref : slot.ref;
+  if (source === "agenda" || ref === "") return { ...of, booked: slot, booked_by: id, chosen: null, failure: null };
+  if (of.booked !== null && sameTime(of.booked, slot)) return "same";
+  const named = { ...slot, ref };
+  return { ...of, chosen: { id, index: null, slot: named, by: author }, failure: null };
+}
+
 function cancelled(of: Appointment, said: SaidAct, source: End["source"]): Appointment {
   const deadline = deadlineOf(of);
   const late = !PRACTICE.has(said.role) && deadline !== null && said.at > deadline;
@@ -218,6 +228,10 @@ function ending(state: End["state"], { id, role }: SaidAct): End {
   return { state, id, practice: PRACTICE.has(role), source: "person", late: false };
 }
 
+function sameTime(one: Slot, other: Slot): boolean {
+  return one.start === other.start && one.end === other.end;
+}
+
 function sameSlot(one: Slot, other: Slot): boolean {
-  return one.start === other.start && one.end === other.end && one.ref === other.ref;
+  return sameTime(one, other) && one.ref === other.ref;
 }

@@ -54,15 +54,19 @@ function rowOf(placed: PlacedAct, scene: Scene): AppointmentRow {
   const act = readAct(placed.payload);
   if (act === null) return { kind: "void", verdict: "newer_version", by };
   const appointment = appointments.get(act.appointment ?? placed.id);
-  if (appointment !== undefined && carriesCard(act.act, placed, appointment)) return { kind: "card", card: cardOf(appointment, scene) };
+  if (appointment !== undefined && placed.id === placeOf(appointment, scene.reading)) return { kind: "card", card: cardOf(appointment, scene) };
   return lineOf(placed, act, scene, appointment);
 }
 
-/** One card an appointment: at its newest proposal, or at the question while nobody has proposed. */
-function carriesCard(act: string, { id }: PlacedAct, { about, proposal, booked_by }: Appointment): boolean {
-  if (act === "ask") return about === null;
-  if (act === "move") return id === booked_by;
-  return (act === "propose" || act === "offer") && (proposal === null ? booked_by === null : proposal.id === id);
+/** One card an appointment: at its newest proposal, or the move that stands if that is later; else where it began. */
+function placeOf({ id, booked_by }: Appointment, { acts, book }: Reading): string {
+  const at = acts.findLast((placed) => {
+    if (book.verdicts.get(placed.id) !== "ok") return false;
+    const act = readAct(placed.payload);
+    if (act === null || (act.appointment ?? placed.id) !== id) return false;
+    return act.act === "propose" || act.act === "offer" || (act.act === "move" && placed.id === booked_by);
+  });
+  return at?.id ?? id;
 }
 
 type ReadableAct = NonNullable<ReturnType<typeof readAct>>;
@@ -91,7 +95,7 @@ const WORDS: { readonly [A in ActName]: (fields: ActFields<A>, told: Told) => Wo
   other_wish: ({ wish }) => ({ key: "other_wish", note: wish }),
   confirmed: () => ({ key: "confirmed", device: true }),
   failed: ({ reason }) => ({ key: `failed.${reason}`, device: true }),
-  move: ({ source, slot, note }) => ({ key: agendaKey("move", source), slot, note, device: source === "agenda" }),
+  move: ({ source, slot, note }) => ({ key: source === "agenda" ? "move.agenda" : "move.asked", slot, note, device: source === "agenda" }),
   cancel: ({ source, note }, { of }) => ({ key: cancelKey(agendaKey("cancel", source), of), note, device: source === "agenda" }),
   cannot_come: ({ note }, { of }) => ({ key: cancelKey("cannot_come", of), note }),
   no_show: () => ({ key: "no_show" }),
@@ -129,6 +133,7 @@ function cardOf(of: Appointment, scene: Scene): AppointmentCard {
     ...proposalOf(of),
     booked: of.booked,
     chosen: of.chosen?.slot ?? null,
+    moved: of.chosen !== null && of.chosen.index === null,
     deadline,
     deadlinePassed: deadline !== null && deadline < now,
     failure: of.failure,
@@ -146,7 +151,7 @@ function endOf({ end }: Appointment): AppointmentCard["end"] {
   return end === null ? null : { practice: end.practice, inAgenda: end.source === "agenda", late: end.late };
 }
 
-const NOTHING = { choose: false, refuse: false, wish: false, cancel: false, confirm: false, propose: false, noShow: false };
+const NOTHING = { choose: false, refuse: false, wish: false, cancel: false, confirm: false, propose: false, move: false, noShow: false };
 
 function isAbout(said: Pending["intent"]["said"], appointment: string): boolean {
   return said.type === "appointment" && said.payload["appointment"] === appointment;
@@ -157,13 +162,16 @@ type Rights = Partial<AppointmentCard["can"]>;
 function rights(of: Appointment, scene: Scene): Rights {
   const over = of.booked !== null && of.booked.end <= scene.now;
   if (scene.side === "practice") return rightsOfPractice(of, scene.now, over);
-  return scene.side === "patient" && of.end === null && !over ? rightsOfPatient(of, scene) : {};
+  if (scene.side !== "patient" || over) return {};
+  // Who has declined can still say when it suits.
+  if (of.end !== null) return { wish: scene.mayWrite && of.end.state === "refused" };
+  return rightsOfPatient(of, scene);
 }
 
 function rightsOfPractice({ end, chosen, booked }: Appointment, now: number, over: boolean): Rights {
   if (end !== null) return { propose: end.state === "refused" };
   const noShow = booked !== null && booked.start <= now;
-  return over ? { noShow } : { cancel: true, confirm: chosen !== null, propose: true, noShow };
+  return over ? { noShow } : { cancel: true, confirm: chosen !== null, propose: true, move: booked !== null, noShow };
 }
 
 /** What is booked or waits for its answer can always be called off. */

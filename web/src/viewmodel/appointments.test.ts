@@ -131,6 +131,26 @@ describe("between a doctor and a patient", () => {
     await card(hers, "cancelled");
   });
 
+  it("is moved by the practice on one card, and can be asked for again by who has declined", async () => {
+    const { hers, his } = await both();
+    await proposed(hers, [2]);
+    await his.choose((await card(his, "proposed")).id, 0);
+    await hers.confirm((await card(hers, "accepted")).id);
+    const booked = await card(hers, "booked");
+    expect(booked.can.move).toBe(true);
+    const later = { start: minute(now()) + 5 * DAY, end: minute(now()) + 5 * DAY + 1_200_000, ref: "" };
+    await hers.move(booked.id, later, "Congrès");
+    await until(() => cards(his)[0]?.booked?.start === later.start, 20_000, "the move");
+    expect(cards(his)).toHaveLength(1);
+    expect(cards(his)[0]?.can).toMatchObject({ cancel: true, keep: true, move: false });
+    await proposed(hers, [7]);
+    const second = await card(his, "proposed");
+    await his.refuse(second.id, "");
+    expect((await card(his, "refused")).can).toMatchObject({ wish: true, choose: false, cancel: false });
+    await his.wish(second.id, "Le mardi");
+    await until(() => cards(hers).at(-1)?.wish === "Le mardi", 20_000, "the wish");
+  });
+
   it("is confirmed in an exchange that has ended, and leaves it ended", async () => {
     const { hers, his, doctor, conversation } = await both();
     await proposed(hers, [2]);

@@ -8,7 +8,7 @@ import { calendarFile } from "./appointment_file.ts";
 import { lastAbout, rowsOf } from "./appointment_rows.ts";
 import { Observable } from "./observable.ts";
 import { isProfessional, mayWrite, personIn, problemOf, replyRightOf } from "./presenting.ts";
-import type { AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft } from "./types.ts";
+import type { AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft, Slot } from "./types.ts";
 
 const CALM = 40; // milliseconds in which changes are taken together
 const UNDO = 10_000; // milliseconds
@@ -84,6 +84,10 @@ export class Appointments implements AppointmentsModel {
   confirm(appointment: string): Promise<void> {
     const answers = this.#reading?.book.appointments.get(appointment)?.chosen?.id ?? "";
     return this.#say("confirmed", appointment, { answers });
+  }
+
+  move(appointment: string, slot: Slot, note: string): Promise<void> {
+    return this.#say("move", appointment, { slot, note, source: "person" });
   }
 
   noShow(appointment: string): Promise<void> {

@@ -28,6 +28,7 @@ export function minutes(slot: Slot): number {
 
 export function standingText(card: AppointmentCard, practice: boolean): string {
   if (card.standing === "proposed" && card.waiting) return t("appointment.state.proposed.waiting");
+  if (card.standing === "moving" && card.moved) return t("appointment.state.moving.practice");
   if (practice && (card.standing === "accepted" || card.standing === "moving")) return t("appointment.state.accepted.practice");
   return t(`appointment.state.${card.standing}`);
 }

@@ -23,15 +23,16 @@ const card: AppointmentCard = {
   expires: NINE + 2 * DAY,
   booked: null,
   chosen: null,
+  moved: false,
   deadline: null,
   deadlinePassed: false,
   failure: null,
   end: null,
-  can: { choose: true, refuse: true, wish: true, cancel: false, confirm: false, propose: false, noShow: false, keep: false },
+  can: { choose: true, refuse: true, wish: true, cancel: false, confirm: false, propose: false, move: false, noShow: false, keep: false },
   sending: false,
 };
 
-const NOTHING: AppointmentCard["can"] = { choose: false, refuse: false, wish: false, cancel: false, confirm: false, propose: false, noShow: false, keep: false };
+const NOTHING: AppointmentCard["can"] = { choose: false, refuse: false, wish: false, cancel: false, confirm: false, propose: false, move: false, noShow: false, keep: false };
 const booked: AppointmentCard = {
   ...card,
   standing: "booked",
@@ -48,6 +49,8 @@ const cards = {
   remote: { ...booked, about: { ...booked.about, mode: "remote", place: "", link: "https://visio.example/k2v9", bring: [], note: "" }, deadlinePassed: true, deadline: NINE - DAY },
   cancelled: { ...booked, standing: "cancelled", end: { practice: true, inAgenda: true, late: false }, can: NOTHING },
   asked: { ...card, standing: "asked", wish: "Un matin, la semaine prochaine", concerned: "Léa Dupont", slots: [], about: { ...card.about, what: "", bring: [], note: "" }, can: { ...NOTHING, cancel: true, propose: true } },
+  movedTo: { ...booked, standing: "moving", moved: true, chosen: slot(9), failure: null, can: { ...NOTHING, confirm: true, propose: true, cancel: true, move: true } },
+  kept: { ...booked, failure: "gone", can: { ...NOTHING, propose: true, cancel: true, move: true } },
   toConfirm: { ...card, standing: "accepted", chosen: slot(3), slots: card.slots.map((one) => ({ ...one, state: one.index === 0 ? "chosen" : one.state })), can: { ...NOTHING, confirm: true, propose: true, cancel: true } },
 } as const satisfies Record<string, AppointmentCard>;
 

@@ -50,6 +50,7 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "appointment-reminded": () => ({ ...appointment("booked"), reminders }),
   "appointment-all": () => appointment("gone", "remote", "cancelled"),
   "appointment-practice": () => appointmentOfPractice("asked"),
+  "appointment-moved": () => appointmentOfPractice("movedTo", "kept"),
   "appointment-confirm": () => appointmentOfPractice("toConfirm"),
   "conversation-undo": () =>
     claire({ conversation: s.conversation(martin, { send: { name: "undoable", seconds: 8 }, invitation: { state: "open", expires: Date.now() } }) }),

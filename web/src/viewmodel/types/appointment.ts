@@ -36,6 +36,8 @@ export type AppointmentCard = {
   readonly expires: number | null;
   readonly booked: Slot | null;
   readonly chosen: Slot | null;
+  /** What is chosen is a move by the practice that its agenda has not answered. */
+  readonly moved: boolean;
   /** Until when the patient's cancellation frees the slot; null when nothing is booked. */
   readonly deadline: number | null;
   readonly deadlinePassed: boolean;
@@ -48,6 +50,7 @@ export type AppointmentCard = {
     readonly cancel: boolean;
     readonly confirm: boolean;
     readonly propose: boolean;
+    readonly move: boolean;
     readonly noShow: boolean;
     readonly keep: boolean;
   };
@@ -105,6 +108,8 @@ export interface AppointmentsModel extends Disposable {
   wish(appointment: string, wish: string): Promise<void>;
   cancel(appointment: string, note: string): Promise<void>;
   confirm(appointment: string): Promise<void>;
+  /** By the practice: the agenda answers, where the appointment stands in one. */
+  move(appointment: string, slot: Slot, note: string): Promise<void>;
   noShow(appointment: string): Promise<void>;
   /** Ask the practice's agenda what is free; the answer comes with the state. */
   findFree(days: number): Promise<void>;
