@@ -69,7 +69,7 @@ clean: ## Remove what was built or installed here
 	@tools/install.sh fuzz && mkdir -p .make && touch $@
 .make/web: .make/python web/package.json web/package-lock.json
 	@tools/install.sh web && touch $@
-.make/peers: tools/peers/requirements.lock tools/peers/fhir/package-lock.json tools/peers/install.sh
+.make/peers: tools/peers/requirements.lock tools/peers/fhir/package-lock.json tools/peers/oidc/package-lock.json tools/peers/install.sh
 	@tools/peers/install.sh && mkdir -p .make && touch $@
 .make/webroot: .make/web $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 	@tools/install.sh webroot && touch $@

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Self
 
 from bridges.mail import limits
+from bridges.mail.tls import why
 
 Security = Literal["tls", "starttls", "none"]
 MARK: Final = "$PliTaken"  # keyword set on a mail that we hold and have judged
@@ -73,7 +74,7 @@ class Imap:
         try:
             made = cls(*await asyncio.wait_for(opening, TIMEOUT))
         except (OSError, TimeoutError) as error:
-            raise ImapError("lost", type(error).__name__) from None
+            raise ImapError("lost", why(error)) from None
         try:
             await made._greet()
             if box.security == "starttls":
@@ -82,6 +83,12 @@ class Imap:
             await made._hang_up()
             raise
         return made
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What stands between the server and us; nothing on a line of bare text."""
+        found: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
+        return found
 
     async def close(self) -> None:
         """Leave; never fails."""
@@ -99,8 +106,15 @@ class Imap:
         await self._authenticate("PLAIN", f"\0{user}\0{password}")
 
     async def login_with_token(self, user: str, token: str) -> None:
-        """Sign in with an access token (XOAUTH2); the token is kept nowhere. Raises ImapError (``refused``)."""
-        await self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01")
+        """Sign in with an access token (XOAUTH2, or OAUTHBEARER of RFC 7628 where that alone is offered).
+
+        The token is kept nowhere. Raises ImapError (``refused``).
+        """
+        offered = b" ".join(line.text.upper() for line in await self._command("CAPABILITY")).split()
+        if b"AUTH=OAUTHBEARER" in offered and b"AUTH=XOAUTH2" not in offered:
+            await self._authenticate("OAUTHBEARER", bearer(user, token))
+        else:
+            await self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01")
 
     async def login_with_certificate(self, user: str) -> None:
         """Sign in as whom the TLS certificate names (SASL EXTERNAL); raises ImapError (``refused``)."""
@@ -208,7 +222,7 @@ class Imap:
         try:
             await self._writer.start_tls(context, server_hostname=host)
         except OSError as error:
-            raise ImapError("lost", type(error).__name__) from None
+            raise ImapError("lost", why(error)) from None
 
     async def _authenticate(self, mechanism: str, words: str) -> None:
         tag = await self._send(f"AUTHENTICATE {mechanism}")
@@ -246,7 +260,7 @@ class Imap:
         try:
             return await asyncio.wait_for(self._read_line(), TIMEOUT)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise ImapError("lost", type(error).__name__) from None
+            raise ImapError("lost", why(error)) from None
         except ValueError:
             raise ImapError("bad_answer", "line too long") from None
 
@@ -264,6 +278,12 @@ class Imap:
                 raise ImapError("bad_answer", "literal too large")
             literals.append(await self._reader.readexactly(size))
             text += piece[: literal.start()]
+
+
+def bearer(user: str, token: str) -> str:
+    """Write what OAUTHBEARER shows (RFC 7628 3.1)."""
+    name = user.replace("=", "=3D").replace(",", "=2C")
+    return f"n,a={name},\x01auth=Bearer {token}\x01\x01"
 
 
 def _is_about(line: _Line, uid: int) -> bool:

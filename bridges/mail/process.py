@@ -15,7 +15,6 @@ from bridges.kit.keystore import Keystore
 from bridges.mail.carrying import Carrying
 from bridges.mail.config import Box, Config, Trust
 from bridges.mail.delivering import Appending, Delivery, Submitting
-from bridges.mail.discovery import Resolve, resolve
 from bridges.mail.dossier import Dossier
 from bridges.mail.following import Following
 from bridges.mail.imip import Calendars, Invitations
@@ -33,6 +32,7 @@ from bridges.mail.sorting import Sorting
 from bridges.mail.state import FILE, State
 from bridges.mail.threads import Threads
 from bridges.mail.voice import Voice
+from bridges.mail.ways import Ways, beside
 from bridges.mail.whitelist import verify
 from crypto.errors import ProtocolError
 
@@ -200,23 +200,24 @@ def trusted_domains(trust: Trust) -> frozenset[str] | None:
     return frozenset(verify(trust.list_file.read_bytes(), issuer=trust.issuer, authority=authority).domains)
 
 
-async def run(desk: Desk, ask: Resolve = resolve) -> None:
+async def run(desk: Desk, ways: Ways | None = None) -> None:
     """Run every task until cancelled. A task that ends by itself would be a fault of ours, and ends the process."""
+    ways = ways or beside(desk.config.state)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         for box in desk.config.box:
             if box.operator is not None:
                 door = serving(box.operator, box.name, patients=desk.patients.standing, intake=desk)
                 await stack.enter_async_context(door)
             if box.imap is not None:
-                tasks.create_task(_mailbox(desk, box, ask).run(), name=f"mailbox {box.name}")
-            tasks.create_task(_delivery(desk, box, ask).run(), name=f"delivery {box.name}")
+                tasks.create_task(_mailbox(desk, box, ways).run(), name=f"mailbox {box.name}")
+            tasks.create_task(_delivery(desk, box, ways).run(), name=f"delivery {box.name}")
         tasks.create_task(desk.run(), name="conversations")
 
 
-def _mailbox(desk: Desk, box: Box, ask: Resolve) -> Mailbox:
-    return Mailbox(box, Folder(box.name, desk.inbox, box.history), desk.lives, desk.config.every, desk.work.set, ask)
+def _mailbox(desk: Desk, box: Box, ways: Ways) -> Mailbox:
+    return Mailbox(box, Folder(box.name, desk.inbox, box.history), desk.lives, desk.config.every, desk.work.set, ways)
 
 
-def _delivery(desk: Desk, box: Box, ask: Resolve) -> Delivery:
-    way = Appending(box, ask) if box.deliver == "append" else Submitting(box, ask)
+def _delivery(desk: Desk, box: Box, ways: Ways) -> Delivery:
+    way = Appending(box, ways) if box.deliver == "append" else Submitting(box, ways)
     return Delivery(box, desk.outgoing, way, desk.lives, desk.grew[box.name])
