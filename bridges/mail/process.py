@@ -153,7 +153,7 @@ def _desk(config: Config, client: Client, home: Home, state: State, sandbox: San
     sorting = Sorting(config, patients, threads, outgoing, trusted_domains(config.trust))
     carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take)
     decided = Calendars(carrying, config.calendar, sorting.trusts) if config.calendar else carrying
-    judge = Judge(state, inbox, sandbox, decided)
+    judge = Judge(state, inbox, sandbox, decided, carrying, client.outbox.commits)
     joined = _retry(inbox)
     leaving = Leaving(config, state, voice, patients, threads, outgoing, Dossier(config.writer), joined)
     grew = {box.name: asyncio.Event() for box in config.box}
