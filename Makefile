@@ -49,6 +49,7 @@ bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
 faults: .make/dev ## Kill it, cut its power, part its wires, change it (under 10 minutes); the last line of stdout is JSON
 	@$(BIN)/python -m tests.faults
 faults-release: .make/dev ## The same with the numbers of a release (about an hour)
+	@$(BIN)/python -m tests.faults.mail_restarts --release
 	@$(BIN)/python -m tests.faults --release
 hostile: .make/dev .make/fuzz ## All that a hostile network tries, with 20,000 random requests, the timing and CASES=5000 of schemathesis
 	@$(BIN)/pytest -q -s -n 2 -m "slow or not slow" tests/hostile && $(BIN)/python -m tests.hostile.fuzz --cases $(CASES)
@@ -69,7 +70,7 @@ clean: ## Remove what was built or installed here
 	@tools/install.sh fuzz && mkdir -p .make && touch $@
 .make/web: .make/python web/package.json web/package-lock.json
 	@tools/install.sh web && touch $@
-.make/peers: tools/peers/requirements.lock tools/peers/fhir/package-lock.json tools/peers/install.sh
+.make/peers: tools/peers/requirements.lock tools/peers/fhir/package-lock.json tools/peers/oidc/package-lock.json tools/peers/install.sh
 	@tools/peers/install.sh && mkdir -p .make && touch $@
 .make/webroot: .make/web $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 	@tools/install.sh webroot && touch $@

@@ -5,10 +5,11 @@ has delivered them meanwhile, their kept answer) instead of making a second mess
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from bridges.kit import wire
+from bridges.kit.commits import Commits
 from bridges.kit.conversations import Conversations
 from bridges.kit.device import Device, milliseconds
 from bridges.kit.errors import RefusedError
@@ -63,6 +64,7 @@ class Outbox:
 
     device: Device
     conversations: Conversations
+    commits: Commits = field(default_factory=Commits)  # of whoever sends several things side by side
 
     async def flush(self) -> None:
         """Deliver what earlier commands left; what the server refuses is dropped and told.
@@ -133,9 +135,12 @@ class Outbox:
         """
         body = seal(self.device, opened, letter, parents=parents)
         sealed = self.device.keys.seal(letter.pack())
-        waiting = self.device.store.put_out(opened.id, likeness, body, sealed, at=milliseconds())
+        store, at = self.device.store, milliseconds()
+        waiting = await self.commits.write(
+            store.together, lambda: store.put_out(opened.id, likeness, body, sealed, at=at)
+        )
         result = await self.deliver(waiting)
-        self.device.store.take_out(waiting)
+        await self.commits.write(store.together, lambda: store.take_out(waiting))
         assert isinstance(result, Accepted)
         return result
 

@@ -18,6 +18,7 @@ from bridges.kit.messages import Draft
 from bridges.kit.wire import from_text, to_text
 from bridges.kit.words import say
 from bridges.mail import process
+from bridges.mail.advice import advice
 from bridges.mail.config import Box, Config, load
 from bridges.mail.delivering import probe
 from bridges.mail.directory.commands import probe as probe_directory
@@ -30,6 +31,7 @@ from bridges.mail.patients import Known, Patients, Person
 from bridges.mail.state import FILE, State
 from bridges.mail.submission import RefusedError as NotSentError
 from bridges.mail.voice import opening
+from bridges.mail.ways import Ways, beside
 from bridges.terminal.entry import entered_shared, read_passphrase
 from bridges.terminal.output import Output
 
@@ -99,13 +101,14 @@ async def doctor(args: argparse.Namespace, out: Output) -> int:
     """Try everything the bridge needs, and say how it is; exit code 3 when something is wrong."""
     config = config_of(args)
     checks = [await _server_check(config)]
+    ways = beside(config.state)
     for box in config.box:
-        checks += [await _box_check(box), await _way_check(box)]
+        checks += [await _box_check(box, ways), await _way_check(box, ways)]
     with process.directory_of(config) as directory:
-        checks += await probe_directory(directory)
+        checks += [_advised(each) for each in await probe_directory(directory)]
     with state_of(config) as state:
         answer = {"checks": checks, "lives": _lives(state), "boxes": [_counts(state, box) for box in config.box]}
-    words = (f"{'ok ' if each['ok'] else 'KO '} {each['check']} {each['detail']}" for each in checks)
+    words = (f"{'ok ' if each['ok'] else 'KO '} {each['check']} {each['detail']} {each['advice']}" for each in checks)
     out.answer(answer, "\n".join(words))
     return 0 if all(each["ok"] for each in checks) else REFUSED
 
@@ -120,29 +123,33 @@ async def _server_check(config: Config) -> dict[str, Any]:
     return _check("server", ok=True)
 
 
-async def _box_check(box: Box) -> dict[str, Any]:
+async def _box_check(box: Box, ways: Ways) -> dict[str, Any]:
     if box.imap is None:
         return _check(f"{box.name}: mailbox", ok=True, detail="no imap")
     try:
-        async with entered(box) as (imap, server):
+        async with entered(box, ways) as (imap, server):
             await imap.select(server.folder)
     except (EntryError, ImapError) as error:
         return _check(f"{box.name}: mailbox", ok=False, detail=str(error))
     return _check(f"{box.name}: mailbox", ok=True, detail=f"{server.host}:{server.port} {server.security}")
 
 
-async def _way_check(box: Box) -> dict[str, Any]:
+async def _way_check(box: Box, ways: Ways) -> dict[str, Any]:
     if box.deliver == "append":
         return _check(f"{box.name}: delivery", ok=True, detail="append")
     try:
-        where = await probe(box)
+        where = await probe(box, ways)
     except NotSentError as error:
         return _check(f"{box.name}: delivery", ok=False, detail=error.text)
     return _check(f"{box.name}: delivery", ok=True, detail=where)
 
 
 def _check(name: str, *, ok: bool, detail: str = "") -> dict[str, Any]:
-    return {"check": name, "ok": ok, "detail": detail}
+    return _advised({"check": name, "ok": ok, "detail": detail})
+
+
+def _advised(check: dict[str, Any]) -> dict[str, Any]:
+    return check | {"advice": "" if check["ok"] else advice(check["detail"])}
 
 
 def _lives(state: State) -> list[dict[str, Any]]:
@@ -152,6 +159,7 @@ def _lives(state: State) -> list[dict[str, Any]]:
             "box": each.box,
             "condition": each.condition,
             "reason": each.reason,
+            "advice": advice(each.reason),
             "since": _moment(each.since),
             "next_at": _moment(each.next_at) if each.next_at else None,
             "tries": each.tries,

@@ -68,6 +68,19 @@ class Carrying:
         except (KitError, ProtocolError) as error:
             return Verdict("quarantined", f"conversation_{error.code}")
 
+    def touches(self, taken: Taken, reading: Reading) -> frozenset[bytes] | None:
+        """Give the conversations that a mail continues or refers to; None when it begins one, or ends several."""
+        box, mail = self.config.named(taken.source.box), reading.mail
+        if box is None or mail is None:
+            return frozenset()
+        if mail.marks.ends_conversation:
+            return None
+        named = {letter.conversation for each in _names(mail) for letter in self.threads.find(each)}
+        route = self.sorting.sort(box, taken, reading)
+        if isinstance(route, Elsewhere):
+            return frozenset(named)
+        return frozenset({*named, route.thread.conversation}) if route.thread else None
+
     def _elsewhere(self, where: Elsewhere, box: Box, reading: Reading, mail: Mail) -> Verdict:
         if where.how == "report":
             return self.reports(box, mail)
@@ -196,6 +209,10 @@ def replace_writer(thread: Thread, writer: Writer) -> Thread:
     same = [writer if each.address == writer.address else each for each in thread.writers]
     writers = same if any(each.address == writer.address for each in same) else [*same, writer]
     return msgspec.structs.replace(thread, writers=writers)
+
+
+def _names(mail: Mail) -> set[str]:
+    return {each for each in (mail.in_reply_to, *mail.references) if each}
 
 
 def _writer(mail: Mail) -> Writer:

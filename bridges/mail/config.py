@@ -19,6 +19,9 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _DOMAIN: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?\.[a-z]{2,}")
 
+RevocationPolicy = Literal["named", "required", "off"]
+"""``named``: asked where the certificate says where. ``required``: a certificate that does not say is not taken."""
+
 
 class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a fresh access token is fetched with a refresh token (RFC 6749 6). The access token is kept nowhere."""
@@ -57,6 +60,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     security: Security = "tls"
     folder: str = "INBOX"  # IMAP
     ca_file: Path | None = None  # PEM; else the system's authorities
+    revocation: RevocationPolicy = "named"
 
 
 class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -5,26 +5,12 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from typing import Final, Literal
-from urllib.parse import urlsplit
-
-import aiohttp
-import msgspec
 
 from bridges.kit.errors import UsageError
-from bridges.kit.keystore import write_atomically
-from bridges.mail.config import Login, Refresh, Server, read_secret
+from bridges.mail.config import Login, Server, read_secret
+from bridges.mail.tokens import MAX_TOKEN, PATIENCE, CredentialsError, Tokens
 
-_PATIENCE: Final = 30.0  # seconds for a command or an endpoint to give a token
-_MAX_TOKEN: Final = 16_384
-_LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class CredentialsError(Exception):
-    """``refused``: the provider wants the person again, trying does not help. Otherwise nobody answered."""
-
-    def __init__(self, detail: str, *, refused: bool) -> None:
-        super().__init__(detail)
-        self.refused = refused
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"  # of TLS 1.2: forward secret and authenticated, all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +22,8 @@ class Secret:
     text: str = field(default="", repr=False)
 
 
-class _Granted(msgspec.Struct):
-    access_token: str
-    refresh_token: str = ""
-
-
-async def read_credentials(login: Login) -> Secret:
-    """Give the secret of a box, fresh.
+async def read_credentials(login: Login, tokens: Tokens) -> Secret:
+    """Give the secret of a box as it is now.
 
     Raises:
         CredentialsError. UsageError (``home_unsafe``, ``file_unreadable``).
@@ -53,7 +34,7 @@ async def read_credentials(login: Login) -> Secret:
     if login.token_command:
         return Secret("token", login.user, await _run(login.token_command))
     if login.refresh:
-        return Secret("token", login.user, await _refresh(login.refresh))
+        return Secret("token", login.user, await tokens.fetch(login.refresh))
     return Secret("certificate", login.user)
 
 
@@ -62,6 +43,7 @@ def context_of(server: Server) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_CIPHERS)
         if server.login.certificate_file:
             context.load_cert_chain(server.login.certificate_file, server.login.key_file)
     except (OSError, ssl.SSLError) as error:
@@ -83,46 +65,12 @@ async def _run(command: list[str]) -> str:
     except OSError as error:
         raise CredentialsError(f"token_command: {type(error).__name__}", refused=True) from None
     try:
-        out, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     except TimeoutError:
         process.kill()
         await process.wait()
         raise CredentialsError("token_command: too slow", refused=False) from None
-    token = out[:_MAX_TOKEN].decode("ascii", "replace").partition("\n")[0].strip()
+    token = out[:MAX_TOKEN].decode("ascii", "replace").partition("\n")[0].strip()
     if process.returncode != 0 or not token:
         raise CredentialsError("token_command: no token", refused=False)
     return token
-
-
-async def _refresh(how: Refresh) -> str:
-    parts = urlsplit(how.url)
-    if parts.scheme != "https" and parts.hostname not in _LOCAL:
-        raise CredentialsError("refresh: not https", refused=True)
-    form = {
-        "grant_type": "refresh_token",
-        "refresh_token": read_secret(how.refresh_token_file),
-        "client_id": how.client_id,
-    }
-    if how.client_secret_file:
-        form["client_secret"] = read_secret(how.client_secret_file)
-    granted = await _ask(how.url, form)
-    if granted.refresh_token and granted.refresh_token != form["refresh_token"]:
-        write_atomically(how.refresh_token_file, granted.refresh_token.encode())  # the old one is worth nothing now
-    return granted.access_token
-
-
-async def _ask(url: str, form: dict[str, str]) -> _Granted:
-    try:
-        timeout = aiohttp.ClientTimeout(total=_PATIENCE)
-        async with (
-            aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as http,
-            http.post(url, data=form, allow_redirects=False) as answer,
-        ):
-            body = await answer.content.read(_MAX_TOKEN * 2)
-            if answer.status in {400, 401, 403}:
-                raise CredentialsError("refresh: refused", refused=True)
-            if answer.status != 200:
-                raise CredentialsError(f"refresh: {answer.status}", refused=False)
-            return msgspec.json.decode(body, type=_Granted)
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:
-        raise CredentialsError(f"refresh: {type(error).__name__}", refused=False) from None

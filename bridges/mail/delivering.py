@@ -1,20 +1,25 @@
 """Mail that leaves: by submission, or put into the mailbox itself. Source: docs/spec/mail.md 15."""
 
 import asyncio
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from bridges.kit.errors import KitError
 from bridges.mail.config import Box, Server
-from bridges.mail.credentials import CredentialsError, context_of, read_credentials
-from bridges.mail.discovery import DiscoveryError, Resolve, find, resolve
+from bridges.mail.credentials import context_of, read_credentials
+from bridges.mail.discovery import DiscoveryError, find
 from bridges.mail.imap import ImapError
-from bridges.mail.life import Lives
+from bridges.mail.life import Condition, Lives
 from bridges.mail.mailbox import EntryError, entered
 from bridges.mail.outgoing import Composed, Leased, Outgoing
+from bridges.mail.revocation import RevocationError
 from bridges.mail.submission import RefusedError, Relay, Sent, SmtpSubmission, Submission
+from bridges.mail.tokens import CredentialsError
+from bridges.mail.ways import Ways
 
-_PATIENCE: Final = 20.0  # seconds for a greeting
 _REST: Final = 5.0  # seconds between two looks at the queue when nobody said that it grew
 
 
@@ -23,7 +28,7 @@ class Submitting:
     """Hands mails to the submission server of a box; where that is, and its secret, are asked for when needed."""
 
     box: Box
-    ask: Resolve = resolve
+    ways: Ways
     _way: SmtpSubmission | None = None
 
     async def send(self, mail: Composed) -> Sent:
@@ -31,29 +36,59 @@ class Submitting:
         way = self._way or await self._open()
         try:
             sent = await way.send(mail)
-        except RefusedError:
+        except RefusedError as refused:
             self._way = None  # the next try reads server and secret again
             await way.close()
+            self._forget(refused)
             raise
         self._way = way
         return sent
 
+    async def close(self) -> None:
+        """Leave; never fails."""
+        way, self._way = self._way, None
+        if way is not None:
+            await way.close()
+
+    def _forget(self, refused: RefusedError) -> None:
+        """Show a token that was refused no more."""
+        login = self.box.smtp.login if self.box.smtp else None
+        if login is not None and login.refresh and refused.text.startswith("credentials_refused"):
+            self.ways.tokens.forget(login.refresh)
+
     async def _open(self) -> SmtpSubmission:
         if self.box.smtp is None:
             raise RefusedError("temporary", 0, "no_way_in: smtp is not configured")
-        try:
-            return SmtpSubmission(await relay_of(self.box, self.box.smtp, self.ask))
-        except (DiscoveryError, CredentialsError, KitError) as error:
-            raise RefusedError("temporary", 0, f"no_way_in: {error}") from None
+        return SmtpSubmission(await relay_of(self.box, self.box.smtp, self.ways))
 
 
-async def relay_of(box: Box, smtp: Server, ask: Resolve) -> Relay:
-    """Find a submission server and its secret; raises DiscoveryError, CredentialsError, UsageError."""
-    server = await find(smtp, box.mailbox, "smtp", ask)
-    secret = await read_credentials(server.login)
+@contextmanager
+def _closed_doors() -> Iterator[None]:
+    """Say by a RefusedError why nothing goes out here."""
+    try:
+        yield
+    except RevocationError as error:
+        lasting = error.code == "certificate_revoked"
+        raise RefusedError("temporary", 0, error.code, lasting=lasting) from None
+    except CredentialsError as error:
+        raise RefusedError("temporary", 0, str(error), lasting=error.refused) from None
+    except (DiscoveryError, KitError) as error:
+        raise RefusedError("temporary", 0, f"no_way_in: {error}") from None
+
+
+async def relay_of(box: Box, smtp: Server, ways: Ways) -> Relay:
+    """Find a submission server and its secret; raises RefusedError."""
+    with _closed_doors():
+        server = await find(smtp, box.mailbox, "smtp", ways.ask)
+        secret = await read_credentials(server.login, ways.tokens)
 
     async def fresh() -> str:
-        return (await read_credentials(server.login)).text
+        with _closed_doors():
+            return (await read_credentials(server.login, ways.tokens)).text
+
+    async def check(tls: ssl.SSLObject | None) -> None:
+        with _closed_doors():
+            await ways.still_open(server, tls)
 
     return Relay(
         host=server.host,
@@ -64,28 +99,20 @@ async def relay_of(box: Box, smtp: Server, ask: Resolve) -> Relay:
         password=secret.text if secret.kind == "password" else None,
         token=fresh if secret.kind == "token" else None,
         name=box.mailbox.domain,
+        check=check,
     )
 
 
-async def probe(box: Box, ask: Resolve = resolve) -> str:
-    """Look whether the submission server of a box answers; gives where it is. Raises RefusedError."""
+async def probe(box: Box, ways: Ways) -> str:
+    """Sign in at the submission server of a box, and no more; gives where it is. Raises RefusedError."""
     if box.smtp is None:
         raise RefusedError("temporary", 0, "no_way_in: smtp is not configured")
+    way = SmtpSubmission(await relay_of(box, box.smtp, ways))
     try:
-        relay = await relay_of(box, box.smtp, ask)
-    except (DiscoveryError, CredentialsError, KitError) as error:
-        raise RefusedError("temporary", 0, f"no_way_in: {error}") from None
-    context = relay.context if relay.security == "tls" else None
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            reader, writer = await asyncio.open_connection(relay.host, relay.port, ssl=context)
-            greeting = await reader.readline()
-        writer.close()
-    except (OSError, TimeoutError, ValueError) as error:
-        raise RefusedError("temporary", 0, f"lost: {type(error).__name__}") from None
-    if not greeting.startswith(b"220"):
-        raise RefusedError("temporary", 0, "lost: no greeting")
-    return f"{relay.host}:{relay.port} {relay.security}"
+        await way.probe()
+    finally:
+        await way.close()
+    return f"{way.relay.host}:{way.relay.port} {way.relay.security}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +120,12 @@ class Appending:
     """Puts mails into the mailbox of the professional, for boxes whose operator sends nothing for us."""
 
     box: Box
-    ask: Resolve = resolve
+    ways: Ways
 
     async def send(self, mail: Composed) -> Sent:
         """Append a mail, unless it is there: a try that was cut short may have been one that succeeded."""
         try:
-            async with entered(self.box, self.ask) as (imap, server):
+            async with entered(self.box, self.ways) as (imap, server):
                 await imap.select(server.folder)
                 if not await imap.has(mail.message_id):
                     await imap.append(server.folder, mail.raw)
@@ -135,7 +162,8 @@ class Delivery:
         except RefusedError as refused:
             self.outgoing.failed(leased.id, permanent=refused.permanent, text=refused.text)
             if not refused.permanent:
-                self.lives.fails("delivery", self.box.name, "retrying", refused.text[:200])
+                condition: Condition = "refused" if refused.lasting else "retrying"
+                self.lives.fails("delivery", self.box.name, condition, refused.text[:200])
         except Exception as error:  # noqa: BLE001  one mail that breaks us must not stop the others
             self.outgoing.failed(leased.id, permanent=False, text=f"internal {type(error).__name__}")
             self.lives.fails("delivery", self.box.name, "retrying", f"internal {type(error).__name__}")

@@ -10,19 +10,24 @@ import contextlib
 import re
 import ssl
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Literal, Self
 
 from bridges.mail import limits
+from bridges.mail.tls import why
 
 Security = Literal["tls", "starttls", "none"]
 MARK: Final = "$PliTaken"  # keyword set on a mail that we hold and have judged
 TIMEOUT: Final = 60.0  # seconds for the answer to one command
-_BATCH: Final = 200  # numbers marked with one command
+BATCH: Final = 200  # numbers in one command
 _LINE: Final = 64 * 1024  # bytes
 _LINES: Final = 100_000  # untagged lines that one command may bring
 _LITERAL: Final = re.compile(rb"\{(\d{1,10})\}\r\n\Z")
 _FOLDER: Final = re.compile(r"[A-Za-z0-9 ._/-]{1,100}")
 _OURS: Final = re.compile(r"<[A-Za-z0-9._-]{1,200}@[A-Za-z0-9.-]{1,200}>")
+_NAMES: Final = 4096  # bytes of Message-ID and Date that are compared
+_DATE_TIME: Final = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LOCAL: Final = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -52,6 +57,16 @@ class _Line:
     literals: list[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a server says of a mail without handing it over."""
+
+    uid: int
+    size: int  # bytes
+    arrived: int  # INTERNALDATE in seconds since 1970; 0 when the server does not say
+    names: bytes  # Message-ID and Date as they stand in its header, runs of white space as one
+
+
 class Imap:
     """One connection, one folder. Any error ends it: connect again and compare by UID."""
 
@@ -59,6 +74,7 @@ class Imap:
         self._reader = reader
         self._writer = writer
         self._count = 0
+        self.next_uid = 0  # of the folder, as SELECT told; 0 when it did not
 
     @classmethod
     async def connect(cls, box: Box, *, context: ssl.SSLContext | None = None) -> Self:
@@ -73,7 +89,7 @@ class Imap:
         try:
             made = cls(*await asyncio.wait_for(opening, TIMEOUT))
         except (OSError, TimeoutError) as error:
-            raise ImapError("lost", type(error).__name__) from None
+            raise ImapError("lost", why(error)) from None
         try:
             await made._greet()
             if box.security == "starttls":
@@ -82,6 +98,12 @@ class Imap:
             await made._hang_up()
             raise
         return made
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What stands between the server and us; nothing on a line of bare text."""
+        found: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
+        return found
 
     async def close(self) -> None:
         """Leave; never fails."""
@@ -99,8 +121,15 @@ class Imap:
         await self._authenticate("PLAIN", f"\0{user}\0{password}")
 
     async def login_with_token(self, user: str, token: str) -> None:
-        """Sign in with an access token (XOAUTH2); the token is kept nowhere. Raises ImapError (``refused``)."""
-        await self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01")
+        """Sign in with an access token (XOAUTH2, or OAUTHBEARER of RFC 7628 where that alone is offered).
+
+        The token is kept nowhere. Raises ImapError (``refused``).
+        """
+        offered = b" ".join(line.text.upper() for line in await self._command("CAPABILITY")).split()
+        if b"AUTH=OAUTHBEARER" in offered and b"AUTH=XOAUTH2" not in offered:
+            await self._authenticate("OAUTHBEARER", bearer(user, token))
+        else:
+            await self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01")
 
     async def login_with_certificate(self, user: str) -> None:
         """Sign in as whom the TLS certificate names (SASL EXTERNAL); raises ImapError (``refused``)."""
@@ -110,9 +139,11 @@ class Imap:
         """Open a folder and give its UIDVALIDITY; raises ImapError (``refused``)."""
         if not _FOLDER.fullmatch(folder):
             raise ImapError("refused", "folder")
-        for line in await self._command(f'SELECT "{folder}"'):
-            if found := re.search(rb"\[UIDVALIDITY (\d{1,10})\]", line.text):
-                return int(found[1])
+        said = b"\n".join(line.text for line in await self._command(f'SELECT "{folder}"'))
+        found = re.search(rb"\[UIDNEXT (\d{1,10})\]", said)
+        self.next_uid = int(found[1]) if found else 0
+        if (found := re.search(rb"\[UIDVALIDITY (\d{1,10})\]", said)) and int(found[1]):
+            return int(found[1])
         raise ImapError("bad_answer", "UIDVALIDITY")
 
     async def uids_after(self, uid: int) -> list[int]:
@@ -123,12 +154,16 @@ class Imap:
                 found |= {int(each) for each in line.text.split()[2:] if each.isdigit()}
         return sorted(each for each in found if each > uid)  # "n:*" names the last mail even when it is older
 
-    async def size(self, uid: int) -> int | None:
-        """Give the bytes of a mail, or None when it is gone."""
-        for line in await self._command(f"UID FETCH {int(uid)} (UID RFC822.SIZE)"):
-            if _is_about(line, uid) and (found := re.search(rb"RFC822\.SIZE (\d{1,12})", line.text)):
-                return int(found[1])
-        return None
+    async def look(self, uids: list[int]) -> list[Look]:
+        """Ask about at most ``BATCH`` mails and give what is known of them, rising; what is gone is left out."""
+        numbers = ",".join(str(int(uid)) for uid in uids)
+        asked = "(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)])"
+        wanted, found = set(uids), dict[int, Look]()
+        for line in await self._command(f"UID FETCH {numbers} {asked}"):
+            look = _look(line)
+            if look is not None and look.uid in wanted:
+                found[look.uid] = look
+        return [found[uid] for uid in sorted(found)]
 
     async def fetch(self, uid: int) -> bytes | None:
         """Give a mail as it came, leaving its flags; None when it is gone."""
@@ -139,8 +174,8 @@ class Imap:
 
     async def mark(self, uids: list[int]) -> None:
         """Set our keyword on mails; those that are gone do not matter."""
-        for at in range(0, len(uids), _BATCH):
-            numbers = ",".join(str(int(uid)) for uid in uids[at : at + _BATCH])
+        for at in range(0, len(uids), BATCH):
+            numbers = ",".join(str(int(uid)) for uid in uids[at : at + BATCH])
             await self._command(f"UID STORE {numbers} +FLAGS.SILENT ({MARK})")
 
     async def has(self, message_id: str) -> bool:
@@ -208,7 +243,7 @@ class Imap:
         try:
             await self._writer.start_tls(context, server_hostname=host)
         except OSError as error:
-            raise ImapError("lost", type(error).__name__) from None
+            raise ImapError("lost", why(error)) from None
 
     async def _authenticate(self, mechanism: str, words: str) -> None:
         tag = await self._send(f"AUTHENTICATE {mechanism}")
@@ -246,7 +281,7 @@ class Imap:
         try:
             return await asyncio.wait_for(self._read_line(), TIMEOUT)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise ImapError("lost", type(error).__name__) from None
+            raise ImapError("lost", why(error)) from None
         except ValueError:
             raise ImapError("bad_answer", "line too long") from None
 
@@ -264,6 +299,37 @@ class Imap:
                 raise ImapError("bad_answer", "literal too large")
             literals.append(await self._reader.readexactly(size))
             text += piece[: literal.start()]
+
+
+def bearer(user: str, token: str) -> str:
+    """Write what OAUTHBEARER shows (RFC 7628 3.1)."""
+    name = user.replace("=", "=3D").replace(",", "=2C")
+    return f"n,a={name},\x01auth=Bearer {token}\x01\x01"
+
+
+def _look(line: _Line) -> Look | None:
+    if b" FETCH (" not in line.text.upper():
+        return None
+    uid, size = re.search(rb"\bUID (\d{1,10})\b", line.text), re.search(rb"RFC822\.SIZE (\d{1,12})", line.text)
+    if uid is None or size is None:
+        return None
+    when = re.search(rb'INTERNALDATE "([^"]{1,40})"', line.text)
+    names = b" ".join(b" ".join(line.literals).split())[:_NAMES]
+    return Look(int(uid[1]), int(size[1]), _moment(when[1].decode("ascii", "replace")) if when else 0, names)
+
+
+def _moment(text: str) -> int:
+    """Read a date-time of RFC 3501 9: ``17-Jul-1996 02:44:25 -0700``; 0 for what is none."""
+    found = _DATE_TIME.fullmatch(text.strip())
+    if found is None or found[2].lower() not in _MONTHS:
+        return 0
+    day, _, year, hour, minute, second, sign, east, minutes = found.groups()
+    offset = timedelta(hours=int(east), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    try:
+        local = datetime(int(year), _MONTHS.index(found[2].lower()) + 1, int(day), int(hour), int(minute), int(second))  # noqa: DTZ001
+        return int((local - offset - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _is_about(line: _Line, uid: int) -> bool:

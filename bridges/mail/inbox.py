@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bridges.mail.imap import Look
+from bridges.mail.recognising import Recognising
 from bridges.mail.state import IntegrityError, Row, State
 
 Fate = Literal["taken", "accepted", "quarantined", "repeat", "refused", "left", "report", "own"]
@@ -16,6 +18,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_of_a_kind ON mails (box, likeness) WHERE s
 CREATE INDEX IF NOT EXISTS waiting ON mails (state) WHERE state = 'taken';
 CREATE INDEX IF NOT EXISTS bytes_of ON mails (box, digest);
 """
+_REPEATED: Final = "WHERE box = ? AND validity NOT IN (?, 0) AND state = 'repeat' AND sealed = x''"
+_BEFORE: Final = "before"  # reason of mails that lay in a box when the bridge first saw it
 _NO_VALIDITY: Final = 0  # of mail that did not come out of an IMAP box: its numbers are ours
 
 
@@ -53,24 +57,40 @@ class Inbox:
     def __init__(self, state: State) -> None:
         self._state = state
         state.declare(_SCHEMA)
+        self._recognising = Recognising(state)
 
-    def keep(self, raw: bytes, source: Source) -> Kept:
+    def keep(self, raw: bytes, source: Source, look: Look | None = None) -> Kept:
         """Keep a mail as it came, before anybody looks into it; the same one again changes nothing.
 
-        From an IMAP box it is the same when its number is; otherwise when bytes and recipients are.
+        From an IMAP box it is the same when its number is; otherwise when bytes and recipients are. Bytes that we hold
+        under another UIDVALIDITY are a ``repeat`` at once.
         """
         digest, envelope = _digest(raw, source), "\n".join((source.sender, *source.recipients)).encode()
         with self._state.together():
             if known := self._known(source, digest):
                 return Kept(int(known[0]), new=False)
+            if source.uid and self._is_held_elsewhere(source, digest):
+                return Kept(
+                    self._note(source.box, source.validity, look or Look(source.uid, 0, 0, b""), "repeat"), new=False
+                )
             uid = source.uid or self._next_number(source.box)
             row = (source.box, source.validity, uid, digest, self._state.seal(envelope), self._state.seal(raw))
             insert = (
                 "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state) VALUES (?,?,?,?,?,?,'taken')"
             )
             self._state.run(insert, row)
-            (number,) = self._state.one("SELECT last_insert_rowid()") or (0,)
-        return Kept(int(number), new=True)
+            number = self._newest()
+            if look is not None:
+                self._recognising.remember(number, look)
+        return Kept(number, new=True)
+
+    def _newest(self) -> int:
+        (number,) = self._state.one("SELECT last_insert_rowid()") or (0,)
+        return int(number)
+
+    def _is_held_elsewhere(self, source: Source, digest: bytes) -> bool:
+        query = "SELECT 1 FROM mails WHERE box = ? AND digest = ? AND validity NOT IN (?, 0)"
+        return self._state.one(query, (source.box, digest, source.validity)) is not None
 
     def _known(self, source: Source, digest: bytes) -> Row | None:
         if source.uid:
@@ -88,25 +108,66 @@ class Inbox:
         (found,) = self._state.one(query, (box, validity)) or (0,)
         return int(found)
 
-    def note_too_large(self, box: str, validity: int, uid: int) -> None:
+    def note_too_large(self, box: str, validity: int, look: Look) -> None:
         """Keep in mind that a mail over the limit was seen; it stays on the server."""
+        with self._state.together():
+            self._note(box, validity, look, "quarantined", "too_large")
+
+    def _note(self, box: str, validity: int, look: Look, state: Fate, reason: str | None = None) -> int:
+        """Keep in mind a mail of which we hold no bytes. What lay there before the bridge is not marked either."""
         self._state.run(
-            "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state, reason) "
-            "VALUES (?, ?, ?, x'', x'', x'', 'quarantined', 'too_large') ON CONFLICT (box, validity, uid) DO NOTHING",
-            (box, validity, uid),
+            "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state, reason, marked) "
+            "VALUES (?, ?, ?, x'', x'', x'', ?, ?, ?) ON CONFLICT (box, validity, uid) DO NOTHING",
+            (box, validity, look.uid, state, reason, reason == _BEFORE),
         )
+        number = self._newest()
+        self._recognising.remember(number, look)
+        return number
+
+    # --- mailboxes that begin, and begin again --------------------------------------------------------------------
 
     def is_new(self, box: str) -> bool:
         """Whether nothing was ever taken from a box."""
         return self._state.one("SELECT 1 FROM mails WHERE box = ? LIMIT 1", (box,)) is None
 
-    def begin(self, box: str, validity: int, uid: int) -> None:
-        """Leave what lies in a mailbox up to a UID: it came before the bridge."""
-        self._state.run(
-            "INSERT INTO mails (box, validity, uid, digest, envelope, sealed, state, reason, marked) "
-            "VALUES (?, ?, ?, x'', x'', x'', 'left', 'before', 1)",
-            (box, validity, uid),
-        )
+    def begin(self, box: str, validity: int, looks: list[Look]) -> None:
+        """Leave what lies in a mailbox: it came before the bridge. All of it or nothing is written down."""
+        with self._state.together():
+            for look in looks or [Look(0, 0, 0, b"")]:  # number 0: seen, and empty
+                self._note(box, validity, look, "left", _BEFORE)
+
+    def is_rebuilt(self, box: str, validity: int) -> bool:
+        """Whether a box had other numbers before: what it shows may be old."""
+        query = "SELECT 1 FROM mails WHERE box = ? AND validity NOT IN (?, 0) LIMIT 1"
+        return self._state.one(query, (box, validity)) is not None
+
+    def retire(self, box: str, validity: int) -> None:
+        """Let the numbers of a box count no more, which began again under the same UIDVALIDITY."""
+        query = "SELECT min(coalesce(min(validity), 0), 0) - 1 FROM mails WHERE box = ?"
+        (retired,) = self._state.one(query, (box,)) or (-1,)
+        self._state.run("UPDATE mails SET validity = ? WHERE box = ? AND validity = ?", (retired, box, validity))
+
+    def recognise(self, box: str, validity: int, look: Look) -> bool:
+        """Note a mail that a rebuilt box shows again; false for one that we have never seen."""
+        with self._state.together():
+            earlier = self._recognising.earlier(box, validity, look)
+            if earlier is None:
+                return False
+            moved = "UPDATE mails SET validity = ?, uid = ? WHERE id = ? AND reason = ?"
+            if self._state.run(moved, (validity, look.uid, earlier, _BEFORE)):
+                self._recognising.remember(earlier, look)
+            else:
+                self._note(box, validity, look, "repeat")
+        return True
+
+    def forget_repeats(self, box: str, validity: int) -> None:
+        """Forget what older numbers of a box repeated: a server may change them at every look."""
+        looks = f"DELETE FROM looks WHERE mail IN (SELECT id FROM mails {_REPEATED})"  # noqa: S608  words of our own
+        with self._state.together():
+            self._state.run(looks, (box, validity))
+            self._state.run(f"DELETE FROM mails {_REPEATED}", (box, validity))  # noqa: S608
+
+    # --- judging --------------------------------------------------------------------------------------------------
 
     def next(self, box: str, after: int = 0) -> Taken | None:
         """Give the oldest mail that nobody has judged, behind the mail ``after``."""
@@ -175,9 +236,9 @@ class Inbox:
                 self._state.run(update, (box, validity, uid))
 
     def counts(self, box: str) -> dict[str, int]:
-        """Count the mails of a box by state."""
-        query = "SELECT state, count(*) FROM mails WHERE box = ? GROUP BY state"
-        return {str(state): int(count) for state, count in self._state.all(query, (box,))}
+        """Count the mails of a box by state, without those that lay there before."""
+        query = "SELECT state, count(*) FROM mails WHERE box = ? AND reason IS NOT ? GROUP BY state"
+        return {str(state): int(count) for state, count in self._state.all(query, (box, _BEFORE))}
 
 
 def likeness_of(message_id: str, digest: str) -> bytes:

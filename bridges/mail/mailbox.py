@@ -2,19 +2,22 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from bridges.kit.errors import KitError
 from bridges.mail import imap as imap_module
 from bridges.mail.config import Box, Server
-from bridges.mail.credentials import CredentialsError, Secret, context_of, read_credentials
-from bridges.mail.discovery import DiscoveryError, Resolve, find, resolve
+from bridges.mail.credentials import Secret, context_of, read_credentials
+from bridges.mail.discovery import DiscoveryError, find
 from bridges.mail.imap import Imap, ImapError
 from bridges.mail.intake import Folder
 from bridges.mail.life import AFTER_REFUSAL, Condition, Lives
+from bridges.mail.revocation import RevocationError
+from bridges.mail.tokens import CredentialsError
+from bridges.mail.ways import Ways
 
 HINT: Final = 120.0  # seconds of one IDLE at most; then the server must answer (docs/spec/mail.md 12)
 ANSWER: Final = 30.0  # seconds for a NOOP
@@ -29,23 +32,42 @@ class EntryError(Exception):
 
 
 @asynccontextmanager
-async def entered(box: Box, ask: Resolve = resolve) -> AsyncIterator[tuple[Imap, Server]]:
+async def entered(box: Box, ways: Ways) -> AsyncIterator[tuple[Imap, Server]]:
     """Give a mailbox, signed in; raises EntryError, ImapError (``lost``)."""
     assert box.imap is not None, "boxes without IMAP are not entered"
     try:
-        server = await find(box.imap, box.mailbox, "imap", ask)
-        secret = await read_credentials(server.login)
+        server = await find(box.imap, box.mailbox, "imap", ways.ask)
         context = context_of(server)
-    except (DiscoveryError, CredentialsError) as error:
-        raise EntryError(str(error), lasting=getattr(error, "refused", False)) from None
+    except DiscoveryError as error:
+        raise EntryError(str(error), lasting=False) from None
     except KitError as error:
-        raise EntryError(f"{error.code} {error.more.get('path', '')}", lasting=True) from None
+        raise _unreadable(error) from None
     connection = await _connected(server, context)
     try:
-        await _sign_in(connection, secret)
+        with _closed_doors():
+            await ways.revocation.check(server.revocation, connection.tls)
+            secret = await read_credentials(server.login, ways.tokens)
+        await _sign_in(connection, server, secret, ways)
         yield connection, server
     finally:
         await connection.close()
+
+
+@contextmanager
+def _closed_doors() -> Iterator[None]:
+    """Say by an EntryError why a box is not entered, or not stayed in."""
+    try:
+        yield
+    except RevocationError as error:
+        raise EntryError(error.code, lasting=error.code == "certificate_revoked") from None
+    except CredentialsError as error:
+        raise EntryError(str(error), lasting=error.refused) from None
+    except KitError as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: KitError) -> EntryError:
+    return EntryError(f"{error.code} {error.more.get('path', '')}", lasting=True)
 
 
 async def _connected(server: Server, context: ssl.SSLContext) -> Imap:
@@ -53,7 +75,7 @@ async def _connected(server: Server, context: ssl.SSLContext) -> Imap:
     return await Imap.connect(where, context=context)
 
 
-async def _sign_in(connection: Imap, secret: Secret) -> None:
+async def _sign_in(connection: Imap, server: Server, secret: Secret, ways: Ways) -> None:
     try:
         if secret.kind == "password":
             await connection.login(secret.user, secret.text)
@@ -62,9 +84,11 @@ async def _sign_in(connection: Imap, secret: Secret) -> None:
         else:
             await connection.login_with_certificate(secret.user)
     except ImapError as error:
-        if error.code == "refused":
-            raise EntryError("the server refuses these credentials", lasting=True) from None
-        raise
+        if error.code != "refused":
+            raise
+        if server.login.refresh:  # perhaps it was worth something a moment ago: a fresh one is tried soon
+            ways.tokens.forget(server.login.refresh)
+        raise EntryError("credentials_refused", lasting=server.login.refresh is None) from None
 
 
 @dataclass(slots=True)
@@ -76,7 +100,7 @@ class Mailbox:
     lives: Lives
     every: float  # seconds between two looks when nothing was announced
     took: Callable[[], None]
-    ask: Resolve = resolve
+    ways: Ways
     _hints: bool = True
 
     async def run(self) -> None:
@@ -84,7 +108,7 @@ class Mailbox:
         self.lives.is_("mailbox", self.box.name, "starting")
         while True:
             try:
-                async with entered(self.box, self.ask) as (imap, server):
+                async with entered(self.box, self.ways) as (imap, server):
                     self.lives.is_("mailbox", self.box.name, "connected")
                     await self._stay(imap, server)
             except EntryError as error:
@@ -105,6 +129,8 @@ class Mailbox:
             await self.folder.mark(imap, server.folder)
             self.lives.is_("mailbox", self.box.name, "idle")
             await self._wait(imap)
+            with _closed_doors():
+                await self.ways.still_open(server, imap.tls)
 
     async def _wait(self, imap: Imap) -> None:
         """Wait for a hint, or for a while; either way the server has answered at the end."""

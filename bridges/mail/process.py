@@ -20,7 +20,6 @@ from bridges.mail.delivering import Appending, Delivery, Submitting
 from bridges.mail.directory.book import FILE as DIRECTORY
 from bridges.mail.directory.book import Book
 from bridges.mail.directory.standing import Directory
-from bridges.mail.discovery import Resolve, resolve
 from bridges.mail.dossier import Dossier
 from bridges.mail.entitlements import load as load_entitlements
 from bridges.mail.following import Following
@@ -41,6 +40,7 @@ from bridges.mail.state import FILE, State
 from bridges.mail.threads import Threads
 from bridges.mail.versions import Versions
 from bridges.mail.voice import Voice
+from bridges.mail.ways import Ways, beside
 from bridges.mail.whitelist import verify
 from crypto.errors import ProtocolError
 
@@ -179,7 +179,8 @@ def _desk(config: Config, client: Client, home: Home, *, state: State, sandbox: 
     carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take, versions)
     decided = Calendars(carrying, config.calendar, sorting.trusts) if config.calendar else carrying
     heard = Heard(state, hide)
-    judge = Judge(state, inbox, sandbox, Listening(decided, config, sorting.trusts, heard))
+    listening = Listening(decided, config, sorting.trusts, heard)
+    judge = Judge(state, inbox, sandbox, listening, carrying, client.outbox.commits)
     joined = _retry(inbox)
     leaving = Leaving(config, state, voice, patients, threads, outgoing, Dossier(config.writer), joined)
     grew = {box.name: asyncio.Event() for box in config.box}
@@ -233,16 +234,17 @@ def trusted_domains(trust: Trust) -> frozenset[str] | None:
     return frozenset(verify(trust.list_file.read_bytes(), issuer=trust.issuer, authority=authority).domains)
 
 
-async def run(desk: Desk, ask: Resolve = resolve) -> None:
+async def run(desk: Desk, ways: Ways | None = None) -> None:
     """Run every task until cancelled. A task that ends by itself would be a fault of ours, and ends the process."""
+    ways = ways or beside(desk.config.state)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         for box in desk.config.box:
             if box.operator is not None:
                 door = serving(box.operator, box.name, patients=desk.patients.standing, intake=desk)
                 await stack.enter_async_context(door)
             if box.imap is not None:
-                tasks.create_task(_mailbox(desk, box, ask).run(), name=f"mailbox {box.name}")
-            tasks.create_task(_delivery(desk, box, ask).run(), name=f"delivery {box.name}")
+                tasks.create_task(_mailbox(desk, box, ways).run(), name=f"mailbox {box.name}")
+            tasks.create_task(_delivery(desk, box, ways).run(), name=f"delivery {box.name}")
         tasks.create_task(desk.run(), name="conversations")
         tasks.create_task(_rechecking(desk), name="directory")
 
@@ -261,10 +263,10 @@ async def _rechecking(desk: Desk) -> None:
         await asyncio.sleep(_RECHECK)
 
 
-def _mailbox(desk: Desk, box: Box, ask: Resolve) -> Mailbox:
-    return Mailbox(box, Folder(box.name, desk.inbox, box.history), desk.lives, desk.config.every, desk.work.set, ask)
+def _mailbox(desk: Desk, box: Box, ways: Ways) -> Mailbox:
+    return Mailbox(box, Folder(box.name, desk.inbox, box.history), desk.lives, desk.config.every, desk.work.set, ways)
 
 
-def _delivery(desk: Desk, box: Box, ask: Resolve) -> Delivery:
-    way = Appending(box, ask) if box.deliver == "append" else Guarded(Submitting(box, ask), box, desk.recipients)
+def _delivery(desk: Desk, box: Box, ways: Ways) -> Delivery:
+    way = Appending(box, ways) if box.deliver == "append" else Guarded(Submitting(box, ways), box, desk.recipients)
     return Delivery(box, desk.outgoing, way, desk.lives, desk.grew[box.name])

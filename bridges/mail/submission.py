@@ -4,6 +4,7 @@ aiosmtplib keeps the line; the envelope's commands are ours, from addresses of o
 """
 
 import asyncio
+import base64
 import contextlib
 import ssl
 import time
@@ -22,8 +23,9 @@ from aiosmtplib import (
 )
 
 from bridges.mail.address import Address, AddressError, read_address
-from bridges.mail.imap import Security
+from bridges.mail.imap import Security, bearer
 from bridges.mail.outgoing import Composed
+from bridges.mail.tls import why
 from bridges.mail.words import one_line
 
 TIMEOUT: Final = 60.0  # seconds for the answer to one command
@@ -42,12 +44,14 @@ class RefusedError(Exception):
     ``ending``: ``temporary`` (try again), ``permanent`` (this mail never goes), ``unknown`` (the line broke after the
     mail was handed over: send the same bytes with the same Message-ID again). ``code``: of SMTP, or 0 for our own
     refusals, which begin ``text`` with a stable word (``lost``, ``not_private``, ``bad_address``, ``no_recipient``,
-    ``too_large``, ``not_ascii``, ``no_way_in``).
+    ``too_large``, ``not_ascii``, ``no_way_in``, ``credentials_refused``). ``lasting``: not the mail is at fault, and
+    trying again soon does not help.
     """
 
-    def __init__(self, ending: Ending, code: int, text: str) -> None:
+    def __init__(self, ending: Ending, code: int, text: str, *, lasting: bool = False) -> None:
         self.ending: Ending = ending
         self.code = code
+        self.lasting = lasting
         self.text = one_line(text, most=_SAID)
         super().__init__(f"{code} {self.text}")
 
@@ -86,6 +90,8 @@ class Relay:
     password: str | None = None
     token: Callable[[], Awaitable[str]] | None = None  # gives a fresh access token (XOAUTH2); it is kept nowhere
     name: str = "localhost"  # said in EHLO: the domain of the mailbox
+    check: Callable[[ssl.SSLObject | None], Awaitable[None]] | None = None
+    """Asked before anything is shown to the server, and again before a kept line is used; raises RefusedError."""
 
 
 @dataclass(slots=True)
@@ -116,6 +122,14 @@ class SmtpSubmission:
         self._used = time.monotonic()
         return sent
 
+    async def probe(self) -> None:
+        """Connect and sign in, and no more; raises RefusedError."""
+        try:
+            async with asyncio.timeout(WHOLE):
+                await self._connected()
+        except TimeoutError:
+            raise RefusedError("temporary", 0, "lost: too slow") from None
+
     async def close(self) -> None:
         """Leave; never fails."""
         if self._line is not None and self._line.is_connected:
@@ -132,6 +146,7 @@ class SmtpSubmission:
         line = self._line
         if line is not None and line.is_connected and time.monotonic() - self._used < IDLE:
             try:
+                await _check_again(line, self.relay)
                 await line.rset()
             except (SMTPException, OSError):
                 pass
@@ -140,6 +155,11 @@ class SmtpSubmission:
         self._drop()
         self._line = await _open(self.relay)
         return self._line
+
+
+async def _check_again(line: SMTP, relay: Relay) -> None:
+    if relay.check is not None:
+        await relay.check(line.transport.get_extra_info("ssl_object") if line.transport else None)
 
 
 def _hang_up(line: SMTP) -> None:
@@ -167,16 +187,18 @@ async def _open(relay: Relay) -> SMTP:
     try:
         await line.connect()
         await _make_private(line, relay)
+        await _check_again(line, relay)
         await _sign_in(line, relay)
     except SMTPAuthenticationError as error:
         _hang_up(line)
-        raise RefusedError("temporary", error.code, error.message) from None
+        said = f"credentials_refused: {error.message}"
+        raise RefusedError("temporary", error.code, said, lasting=relay.token is None) from None
     except SMTPResponseException as error:
         _hang_up(line)
         raise RefusedError("temporary", error.code, error.message) from None
     except (SMTPException, OSError) as error:
         _hang_up(line)
-        raise RefusedError("temporary", 0, f"lost: {type(error).__name__}") from None
+        raise RefusedError("temporary", 0, f"lost: {why(error.__cause__ or error)}") from None
     except BaseException:
         _hang_up(line)
         raise
@@ -195,15 +217,32 @@ async def _make_private(line: SMTP, relay: Relay) -> None:
 
 async def _sign_in(line: SMTP, relay: Relay) -> None:
     if relay.token is not None:
-        _require(line, "xoauth2")
-        await line.auth_xoauth2(relay.user, await relay.token())
+        if "oauthbearer" in _methods(line) and "xoauth2" not in _methods(line):
+            await _bear(line, relay.user, await relay.token())
+        else:
+            _require(line, "xoauth2")
+            await line.auth_xoauth2(relay.user, await relay.token())
     elif relay.password is not None:
         _require(line, "plain")
         await line.auth_plain(relay.user, relay.password)
 
 
+async def _bear(line: SMTP, user: str, token: str) -> None:
+    """Sign in by OAUTHBEARER (RFC 7628), where XOAUTH2 is not offered."""
+    shown = base64.b64encode(bearer(user, token).encode())
+    answer = await line.execute_command(b"AUTH", b"OAUTHBEARER", shown, timeout=TIMEOUT)
+    if answer.code == 334:  # why not, as JSON; a kvsep asks for the end of it
+        answer = await line.execute_command(b"AQ==", timeout=TIMEOUT)
+    if answer.code != 235:
+        raise SMTPAuthenticationError(answer.code, answer.message)
+
+
+def _methods(line: SMTP) -> set[str]:
+    return {each.lower() for each in line.server_auth_methods}
+
+
 def _require(line: SMTP, method: str) -> None:
-    if method not in {each.lower() for each in line.server_auth_methods}:
+    if method not in _methods(line):
         raise RefusedError("temporary", 0, f"no_way_in: {method} is not offered")
 
 

@@ -1,6 +1,7 @@
 """Which mails belong to which conversation, and how far each conversation was carried. Source: docs/spec/mail.md 14."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 import msgspec
@@ -74,6 +75,10 @@ class Threads:
     def __init__(self, state: State, hide: Callable[[str], bytes]) -> None:
         self._state, self._hide = state, hide
         state.declare(_SCHEMA)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Make several writes all or none."""
+        return self._state.together()
 
     # --- conversations --------------------------------------------------------------------------------------------
 

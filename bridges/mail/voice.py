@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,7 +112,8 @@ class Voice:
         after = self.threads.begun(mail, conversation)
         if after is not None and (place := await self._said_before(conversation, after, said)):
             return place
-        self.threads.begin(mail, conversation, ready.last_seq)
+        begin = partial(self.threads.begin, mail, conversation, ready.last_seq)
+        await self.client.outbox.commits.write(self.threads.together, begin)
         accepted = await self._post(ready, await self._letter(said), self._likeness(conversation, said))
         return Place(conversation, accepted.id, accepted.seq)
 

@@ -47,7 +47,7 @@ def test_the_locks_hold_hashes_and_no_addresses(root):
         requirements = re.findall(r"^([a-z0-9].*?)(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
         assert requirements
         assert all("==" in one and "--hash=sha256:" in one for one in requirements)
-    for name in ("web/package-lock.json", "tools/peers/fhir/package-lock.json"):
+    for name in ("web/package-lock.json", "tools/peers/fhir/package-lock.json", "tools/peers/oidc/package-lock.json"):
         assert '"resolved"' not in (root / name).read_text()
 
 

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.fakes.mailhost_papers import Paper
+
 DOVECOT = shutil.which("dovecot") or "/usr/sbin/dovecot"
 needs_dovecot = pytest.mark.skipif(
     not Path(DOVECOT).exists() or os.getuid() != 0, reason="needs Debian's dovecot-imapd, and root to start it"
@@ -35,7 +37,7 @@ ssl = yes
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain
+auth_mechanisms = {mechanisms}
 first_valid_uid = 0
 mail_location = maildir:{folder}/mail/%u
 default_login_user = {user}
@@ -43,6 +45,7 @@ default_internal_user = {user}
 default_internal_group = {group}
 passdb {{
   driver = static
+  mechanisms = plain
   args = password=secret
 }}
 userdb {{
@@ -61,6 +64,7 @@ service imap-login {{
 service anvil {{
   chroot =
 }}
+{more}
 """
 
 
@@ -94,16 +98,21 @@ def write_certificate(folder: Path) -> None:
 class Dovecot:
     """A server of our own on free ports, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mechanisms: str = "plain", more: str = "", paper: Paper | None = None) -> None:
         self.folder = folder
         self.port, self.tls_port = free_port(), free_port()
         user = pwd.getpwnam("nobody")
-        write_certificate(folder)
+        if paper is None:
+            write_certificate(folder)
+        else:
+            (folder / "cert.pem").write_bytes(paper.pem)
+            (folder / "key.pem").write_bytes(paper.key_pem)
         (folder / "mail").mkdir()
         os.chown(folder / "mail", user.pw_uid, user.pw_gid)
         folder.chmod(0o755)
+        given = {"mechanisms": mechanisms, "more": more.replace("{folder}", str(folder))}
         names = {"user": "nobody", "group": "nogroup", "port": self.port, "tls_port": self.tls_port}
-        (folder / "conf").write_text(CONFIGURATION.format(folder=folder, **names))
+        (folder / "conf").write_text(CONFIGURATION.format(folder=folder, **names, **given))
         self.start()
 
     def start(self) -> None:
@@ -116,7 +125,7 @@ class Dovecot:
         until = time.monotonic() + 20
         while time.monotonic() < until:
             try:
-                self.client().logout()
+                imaplib.IMAP4("127.0.0.1", self.port, timeout=10).logout()  # greeted: it can also ask who we are
             except (OSError, imaplib.IMAP4.error):
                 time.sleep(0.05)
             else:
@@ -166,11 +175,13 @@ class Dovecot:
 
 
 @contextmanager
-def running_dovecot(place: Path | None = None) -> Iterator[Dovecot]:
-    """Run one until the block ends, in a new folder of ``place``."""
+def running_dovecot(
+    place: Path | None = None, *, mechanisms: str = "plain", more: str = "", paper: Paper | None = None
+) -> Iterator[Dovecot]:
+    """Run one until the block ends, in a new folder of ``place``; ``more`` is configuration ({folder}: its own)."""
     # Not under tmp_path: the user that Dovecot becomes may not enter it, and sockets have short names.
     with tempfile.TemporaryDirectory(prefix="dovecot", dir=place) as folder:
-        made = Dovecot(Path(folder))
+        made = Dovecot(Path(folder), mechanisms, more, paper)
         try:
             yield made
         finally:

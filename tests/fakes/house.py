@@ -40,11 +40,13 @@ class House:
     def headers(self, who, **more):
         return {"Authorization": f"Bearer {self.tokens[who]}", **TUS, **more}
 
-    async def begin(self, attachment, size, who="sender", **headers):
+    async def begin(self, attachment, size, who="sender", data=None, **headers):
         metadata = base64.b64encode(b64(attachment).encode()).decode()
         told = {"Upload-Length": str(size), "Upload-Metadata": f"attachment {metadata}"} | headers
         told = {name: value for name, value in told.items() if value is not None}
-        return await self.client.post("/v1/uploads", headers=self.headers(who, **told))
+        body = {} if data is None else {"data": io.BytesIO(data)}
+        along = {} if data is None else CHUNKS
+        return await self.client.post("/v1/uploads", headers=self.headers(who, **told, **along), **body)
 
     async def append(self, attachment, offset, data, who="sender", **headers):
         told = CHUNKS | {"Upload-Offset": str(offset)} | headers

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from tests.fakes.mailhost_papers import Paper, issue, signed_list
+from tests.fakes.mailhost_papers import Paper, issue, revoked, signed_list
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operate" / "mail.md"
 PATIENTS, PRACTICE, HOSPITAL, STRANGER = "patients.example", "practice.example", "hopital.example", "autre.example"
@@ -106,6 +107,7 @@ class MailHost:
         self.trust({HOSPITAL: [self.hospital.name, "CN=mx2,O=CHU,C=FR"], STRANGER: [self.stranger.name]})
         etc = self.folder / "etc"
         (etc / "authority.pem").write_bytes(self.authority.pem)
+        (etc / "revoked.pem").write_bytes(revoked(self.authority).public_bytes(serialization.Encoding.PEM))
         (etc / "certificate.pem").write_bytes(self.host.pem)
         (etc / "key.pem").write_bytes(self.host.key_pem)
 
@@ -118,7 +120,7 @@ class MailHost:
 
     def _write_configuration(self) -> None:
         blocks = re.findall(r"```[\w ]+\n# (/etc/pli-mail/\S+)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-        assert len(blocks) == 8, [name for name, _ in blocks]
+        assert len(blocks) == 9, [name for name, _ in blocks]
         for name, text in blocks:
             Path(self._here(name)).write_text(self._here(text))
         main = self.folder / "etc" / "postfix" / "main.cf"

@@ -56,8 +56,16 @@ def _name(common: str, organisation: str, place: str = "Bouches-du-Rhône (13)")
     return x509.Name([x509.NameAttribute(kind, value) for kind, value in pairs])
 
 
-def issue(common: str, organisation: str, by: Paper | None = None, *, hosts: tuple[str, ...] = ()) -> Paper:
-    """Make a certificate; without `by` an authority of its own."""
+def issue(
+    common: str,
+    organisation: str,
+    by: Paper | None = None,
+    *,
+    hosts: tuple[str, ...] = (),
+    lists: str = "",
+    ends: timedelta = timedelta(days=30),
+) -> Paper:
+    """Make a certificate; without `by` an authority of its own. `lists`: where revoked ones are listed."""
     key = rsa.generate_private_key(65537, 2048) if common == "alb" else ec.generate_private_key(ec.SECP256R1())
     subject, now = _name(common, organisation), datetime.now(tz=UTC)
     builder = (
@@ -66,13 +74,29 @@ def issue(common: str, organisation: str, by: Paper | None = None, *, hosts: tup
         .issuer_name(by.certificate.subject if by else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_before(now - timedelta(days=10))
+        .not_valid_after(now + ends)
         .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
     )
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, hosts))), critical=False)
+    if lists:
+        place = x509.DistributionPoint([x509.UniformResourceIdentifier(lists)], None, None, None)
+        builder = builder.add_extension(x509.CRLDistributionPoints([place]), critical=False)
     return Paper(key, builder.sign(by.key if by else key, hashes.SHA256()))
+
+
+def revoked(
+    by: Paper, *papers: Paper, begun: timedelta = timedelta(hours=1), ends: timedelta = timedelta(days=7)
+) -> x509.CertificateRevocationList:
+    """Write an authority's list of the certificates it took back; it began `begun` ago and `ends` from now on."""
+    now = datetime.now(tz=UTC)
+    made = x509.CertificateRevocationListBuilder().issuer_name(by.certificate.subject)
+    made = made.last_update(now - begun).next_update(now + ends)
+    for each in papers:
+        entry = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number)
+        made = made.add_revoked_certificate(entry.revocation_date(now - begun).build())
+    return made.sign(by.key, hashes.SHA256())
 
 
 def signed_list(signer: Paper, domains: dict[str, list[str]]) -> bytes:

@@ -104,7 +104,10 @@ async def test_only_later_mails_are_named(dovecot):
     assert await imap.uids_after(0) == [1, 2]
     assert await imap.uids_after(1) == [2]
     assert await imap.uids_after(2) == []
-    assert await imap.size(2) == len(await imap.fetch(2)) == len(mail(2))
+    (look,) = await imap.look([2, 9])
+    assert look.size == len(await imap.fetch(2)) == len(mail(2))
+    assert look.names == b"Message-ID: <2@x>"
+    assert abs(look.arrived - time.time()) < 3600
     assert await imap.fetch(7) is None
     await imap.check(5)
     await imap.close()

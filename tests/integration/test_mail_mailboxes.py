@@ -9,13 +9,15 @@ from aiohttp import web
 
 from bridges.mail import imap as imap_module
 from bridges.mail.config import Box, Login, Refresh, Server
-from bridges.mail.credentials import CredentialsError, read_credentials
+from bridges.mail.credentials import read_credentials
 from bridges.mail.imap import ImapError
 from bridges.mail.inbox import Inbox
 from bridges.mail.intake import Folder
 from bridges.mail.life import Lives
 from bridges.mail.mailbox import Mailbox, entered
 from bridges.mail.state import State
+from bridges.mail.tokens import CredentialsError, Tokens
+from bridges.mail.ways import Ways
 from tests.fakes.dovecot import needs_dovecot, running_dovecot
 from tests.fakes.mail_bridge import mail, soon
 
@@ -42,7 +44,7 @@ def box_at(name, server):
 async def kept(boxes, state):
     """Keep mailboxes on this loop until the block ends."""
     lives, inbox = Lives(state), Inbox(state)
-    made = [Mailbox(box, Folder(box.name, inbox), lives, 0.1, lambda: None) for box in boxes]
+    made = [Mailbox(box, Folder(box.name, inbox), lives, 0.1, lambda: None, Ways()) for box in boxes]
     tasks = [asyncio.create_task(each.run()) for each in made]
     try:
         yield lives, inbox
@@ -80,7 +82,7 @@ async def test_one_broken_mailbox_stops_no_other_and_says_why(state, tmp_path):
             dovecot.put(mail())
             await soon(lambda: inbox.counts("good") == {"taken": 1}, "the good box")
             refused = await soon(lambda: condition(lives, "refused").next_at and condition(lives, "refused"), "refused")
-            assert (refused.condition, refused.reason) == ("refused", "the server refuses these credentials")
+            assert (refused.condition, refused.reason) == ("refused", "credentials_refused")
             assert refused.next_at - refused.since > 400  # too many wrong passwords close a mailbox
             away = await soon(lambda: condition(lives, "away").tries > 0 and condition(lives, "away"), "away")
             assert (away.condition, away.reason) == ("retrying", "lost: ConnectionRefusedError")
@@ -118,7 +120,8 @@ async def test_a_server_that_falls_silent_while_we_wait_is_left(monkeypatch, tmp
     async with listener:
         port = listener.sockets[0].getsockname()[1]
         login = Login(user="dr", password_file=secret_file(tmp_path))
-        async with entered(box_at("x", Server(host="127.0.0.1", port=port, security="none", login=login))) as (imap, _):
+        box = box_at("x", Server(host="127.0.0.1", port=port, security="none", login=login))
+        async with entered(box, Ways()) as (imap, _):
             with pytest.raises(ImapError) as lost:
                 await asyncio.wait_for(imap.idle(0.1), 10)
             assert lost.value.code == "lost"
@@ -127,13 +130,13 @@ async def test_a_server_that_falls_silent_while_we_wait_is_left(monkeypatch, tmp
 async def test_a_token_command_gives_its_first_line_and_learns_nothing_of_us(monkeypatch):
     monkeypatch.setenv("PLI_PASSPHRASE", "hunter2")
     script = "import os, sys; print('t:' + os.environ.get('PLI_PASSPHRASE', 'none')); print('more')"
-    secret = await read_credentials(Login(user="dr", token_command=[sys.executable, "-c", script]))
+    secret = await read_credentials(Login(user="dr", token_command=[sys.executable, "-c", script]), Tokens())
     assert (secret.kind, secret.text) == ("token", "t:none")
     assert "t:none" not in repr(secret)
     with pytest.raises(CredentialsError):
-        await read_credentials(Login(user="dr", token_command=["/bin/false"]))
+        await read_credentials(Login(user="dr", token_command=["/bin/false"]), Tokens())
     with pytest.raises(CredentialsError):
-        await read_credentials(Login(user="dr", token_command=["/does/not/exist"]))
+        await read_credentials(Login(user="dr", token_command=["/does/not/exist"]), Tokens())
 
 
 @contextlib.asynccontextmanager
@@ -162,11 +165,11 @@ async def test_a_token_is_refreshed_and_a_new_refresh_token_is_kept(tmp_path):
     granted = {"access_token": "fresh", "refresh_token": "new", "expires_in": 60}
     async with provider(lambda _: web.json_response(granted)) as (url, asked):
         login = Login(user="dr", refresh=Refresh(url, "client", path))
-        assert (await read_credentials(login)).text == "fresh"
+        assert (await read_credentials(login, Tokens())).text == "fresh"
         assert asked[0] == {"grant_type": "refresh_token", "refresh_token": "old", "client_id": "client"}
         assert path.read_text() == "new"
         assert path.stat().st_mode & 0o777 == 0o600
-        await read_credentials(login)
+        await read_credentials(login, Tokens())
         assert asked[1]["refresh_token"] == "new"
     everything = b"".join(each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
     assert b"fresh" not in everything  # an access token is kept nowhere
@@ -175,9 +178,9 @@ async def test_a_token_is_refreshed_and_a_new_refresh_token_is_kept(tmp_path):
 async def test_a_refused_refresh_token_ends_the_tries(tmp_path):
     async with provider(lambda _: web.json_response({"error": "invalid_grant"}, status=400)) as (url, _):
         with pytest.raises(CredentialsError) as refused:
-            await read_credentials(Login(user="dr", refresh=Refresh(url, "client", secret_file(tmp_path))))
+            await read_credentials(Login(user="dr", refresh=Refresh(url, "client", secret_file(tmp_path))), Tokens())
         assert refused.value.refused
     elsewhere = Refresh("http://login.example/token", "client", secret_file(tmp_path))
     with pytest.raises(CredentialsError) as bare:
-        await read_credentials(Login(user="dr", refresh=elsewhere))
+        await read_credentials(Login(user="dr", refresh=elsewhere), Tokens())
     assert bare.value.refused

@@ -4,15 +4,19 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import subprocess
 import tempfile
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridges.mail.inbox import Kept
 from bridges.mail.lmtp_service import Operator, serving
 from tests.fakes.mailhost import HOSPITAL, PATIENTS, PRACTICE, STRANGER, MailHost, needs_mailhost, until
+from tests.fakes.mailhost_papers import issue, revoked
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT.parent / "shared" / "corpora"
@@ -339,3 +343,41 @@ def queue_is_empty(host: MailHost) -> bool:
     return not any(
         path.is_file() for name in ("active", "incoming") for path in (host.folder / "spool" / name).rglob("*")
     )
+
+
+def reload_lists(host, *papers):
+    """Publish the authority's list and fetch it by the documented script, as an hourly job does."""
+    source = host.folder / "papers" / "crl.der"
+    source.write_bytes(revoked(host.authority, *papers, begun=timedelta(minutes=1)).public_bytes(Encoding.DER))
+    script = host.folder / "etc" / "refresh-revoked"
+    done = subprocess.run(["sh", script, f"file://{source}"], capture_output=True, timeout=60, cwd="/")
+    return done.returncode, done.stderr.decode(errors="replace")
+
+
+def test_an_operator_whose_certificate_was_taken_back_is_not_let_in(host, bridge):
+    try:
+        assert sent(host, "--quit-after", "RCPT")[0] == 0
+        assert reload_lists(host, host.hospital)[0] == 0
+        until(lambda: "421 4.7.1 SSL certificate error" in sent(host, "--quit-after", "RCPT")[1], "the list counts")
+        assert sent(host, "--quit-after", "RCPT", peer="stranger", sender=f"dr@{STRANGER}")[0] == 0  # others go on
+    finally:
+        assert reload_lists(host)[0] == 0
+    until(lambda: sent(host, "--quit-after", "RCPT")[0] == 0, "a list without it counts")
+    assert bridge.intake.kept == []
+
+
+def test_a_list_that_is_not_of_the_authority_or_over_changes_nothing(host):
+    kept = (host.folder / "etc" / "revoked.pem").read_bytes()
+    script, source = host.folder / "etc" / "refresh-revoked", host.folder / "papers" / "bad.der"
+    stranger = revoked(issue("AC TEST", "IGC"), host.hospital)
+    over = revoked(host.authority, host.hospital, begun=timedelta(days=3), ends=-timedelta(days=1))
+    for octets, word in (
+        (stranger.public_bytes(Encoding.DER), "not signed by the authority"),
+        (over.public_bytes(Encoding.DER), "over since"),
+        (b"<html>", "not signed by the authority"),
+    ):
+        source.write_bytes(octets)
+        done = subprocess.run(["sh", script, f"file://{source}"], capture_output=True, timeout=60, cwd="/")
+        assert (done.returncode, word in done.stderr.decode()) == (1, True), done.stderr
+        assert (host.folder / "etc" / "revoked.pem").read_bytes() == kept
+    assert not list((host.folder / "etc").glob("revoked.??????*"))

@@ -47,7 +47,7 @@ async def test_it_is_told_what_of_tus_is_spoken_without_a_session(house):
     answer = await house.client.options("/v1/uploads")
     assert answer.status == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
-    assert answer.headers["Tus-Extension"] == "creation,termination"
+    assert answer.headers["Tus-Extension"] == "creation,creation-with-upload,termination"
     assert int(answer.headers["Tus-Max-Size"]) == sealed_size(LIMIT)
 
 
@@ -60,6 +60,24 @@ async def test_announcing_the_same_again_changes_nothing_and_another_cannot_take
     assert await house.code(await house.begin(attachment, 1001)) == (409, "attachment_exists")
     assert await house.code(await house.begin(attachment, 1000, "stranger")) == (409, "attachment_exists")
     assert await house.offset(attachment) == 400
+
+
+async def test_a_document_comes_along_with_its_announcement_whole_or_in_part(house):
+    attachment, part, data = drawn(), drawn(), b"x" * 5000
+    whole = await house.begin(attachment, len(data), data=data)
+    assert (whole.status, whole.headers["Upload-Offset"]) == (201, "5000")
+    await house.link(attachment)
+    assert await (await house.fetch(attachment, "member")).read() == data
+    first = await house.begin(part, len(data), data=data[:2000])
+    assert (first.status, first.headers["Upload-Offset"]) == (201, "2000")
+    again = await house.begin(part, len(data), data=b"y" * 5000)  # its answer was lost: nothing of the repeat is taken
+    assert (again.status, again.headers["Upload-Offset"]) == (200, "2000")
+    assert (await house.append(part, 2000, data[2000:])).headers["Upload-Offset"] == "5000"
+    assert (await house.begin(drawn(), 10, data=data)).status == 422  # more than was announced
+    assert await house.code(await house.begin(attachment, len(data), "stranger", data=data)) == (
+        409,
+        "attachment_exists",
+    )
 
 
 async def test_an_answer_that_was_lost_can_be_asked_for_again(house):

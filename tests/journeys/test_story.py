@@ -72,6 +72,7 @@ def test_a_doctor_writes_to_a_patient_who_has_no_account_yet(
     jean.attach(photo)
     jean.press("Envoyer à Dr Claire Martin")
     last_message(doctor, "jus de pamplemousse").wait_for()
+    doctor.sees(re.compile(r"Répondu par Jean Dupont à \d\d:\d\d"))
     doctor.press(re.compile("^Ouvrir .*photo"))
     doctor.page.get_by_role("dialog").locator("img, canvas").first.wait_for()
     doctor.page.keyboard.press("Escape")

@@ -1,4 +1,4 @@
-"""Sealed documents over HTTP: tus 1.0 (creation, termination) on the way in, ranges on the way out.
+"""Sealed documents over HTTP: tus 1.0 (creation, also with upload, termination) on the way in, ranges on the way out.
 
 Source: docs/spec/api.md 6, https://tus.io/protocols/resumable-upload (1.0.0), RFC 9110 section 14.
 """
@@ -33,20 +33,31 @@ async def options(call: Call) -> web.Response:
     """Tell what of tus is spoken here."""
     told = {
         "Tus-Version": TUS,
-        "Tus-Extension": "creation,termination",
+        "Tus-Extension": "creation,creation-with-upload,termination",
         "Tus-Max-Size": str(sealed_size(call.services.attachments.limit)),
     }
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS | told)
 
 
 async def create(call: Call) -> web.Response:
-    """Announce a document."""
+    """Announce a document, and take in what comes along with that."""
     _check_version(call.request)
     attachment = _named(call.request.headers.get("Upload-Metadata", ""))
     size = _number(call.request, "Upload-Length")
     fresh = await call.services.attachments.begin(call.who.account, attachment, size)
     status = HTTPStatus.CREATED if fresh else HTTPStatus.OK
-    return web.Response(status=status, headers=_HEADERS | {hdrs.LOCATION: f"/v1/uploads/{b64(attachment)}"})
+    told = _HEADERS | {hdrs.LOCATION: f"/v1/uploads/{b64(attachment)}"}
+    if call.request.content_type == CHUNKS:
+        told["Upload-Offset"] = str(await _taken_along(call, attachment, fresh=fresh))
+    return web.Response(status=status, headers=told)
+
+
+async def _taken_along(call: Call, attachment: AttachmentId, *, fresh: bool) -> int:
+    """Take in the first bytes; of a repeat nothing, since where it goes on is not its first byte."""
+    attachments = call.services.attachments
+    if not fresh:
+        return (await attachments.upload(call.who.account, attachment)).received
+    return await attachments.append(call.who.account, attachment, 0, steady(call.request.content))
 
 
 async def head(call: Call) -> web.Response:

@@ -48,6 +48,7 @@ export const ICONS = {
   prescription: ["M6 19V5h5a4 4 0 0 1 0 8H6m5 0l7 8m0-8l-7 8"],
   print: ["M7 8V3h10v5M7 17H4V9h16v8h-3", "M7 14h10v7H7z"],
   qr: ["M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4z", "M14 14h3v3h-3zM20 14h1M14 20h3M20 18v3"],
+  reply: ["M9 6L4 11l5 5", "M4 11h10a6 6 0 0 1 6 6v2"],
   search: [disc(11, 11, 6.5), "M16 16l5 5"],
   send: ["M4 12l16-8-6 17-3-7-7-2z"],
   shield: ["M12 3l8 3v6c0 5-3.5 8-8 9.5C7.5 20 4 17 4 12V6z", "M8.5 12l2.5 2.5L15.5 10"],

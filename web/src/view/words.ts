@@ -72,7 +72,8 @@ const STATE_ICONS: Record<MessageState["name"], IconName> = {
   sending: "send",
   accepted: "check",
   delivered: "checks",
-  read: "checks",
+  read: "eye",
+  answered: "reply",
   retracted: "undo",
   refused: "alert",
 };
@@ -89,11 +90,11 @@ export function when(at: number, beside: number): string {
 
 /** The state in words: "Lu par Dr Lefèvre à 18:40". `written` is the time of the message, said beside. */
 export function stateText(state: MessageState, written: number): string {
-  if (state.name !== "read") return t(`state.${state.name}`);
+  if (state.name !== "read" && state.name !== "answered") return t(`state.${state.name}`);
   const [first, ...others] = state.by;
   if (first === undefined) return t("state.delivered");
   const known = { name: first.who.name, when: when(first.at, written) };
-  return others.length === 0 ? t("state.read", known) : t("state.read.more", { ...known, count: others.length });
+  return others.length === 0 ? t(`state.${state.name}`, known) : t(`state.${state.name}.more`, { ...known, count: others.length });
 }
 
 export { time };

@@ -25,8 +25,9 @@ const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 export function timeline(scene: Scene): readonly Entry[] {
   const read = readings(scene);
+  const answered = answers(scene, read);
   const replaced = replacedIn(scene.entries);
-  const context = { ...scene, read, replaced };
+  const context = { ...scene, read, answered, replaced };
   const begins = scene.entries.findIndex(({ seq }) => seq >= floorOf(scene.facts));
   const shown = scene.entries.flatMap((entry, i) => [...(i === begins ? beginning(scene.entries[i - 1] ?? entry, scene) : []), ...shownEntry(entry, context)]);
   const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
@@ -36,6 +37,7 @@ export function timeline(scene: Scene): readonly Entry[] {
 
 type Context = Scene & {
   readonly read: (seq: number, author: string) => readonly ReadMark[];
+  readonly answered: (seq: number, author: string) => readonly ReadMark[];
   readonly replaced: ReadonlyMap<string, string>;
 };
 
@@ -127,7 +129,7 @@ function messageEntry(entry: EnvelopeEntry, payload: TextPayload, context: Conte
     replaces: payload.replaces,
     replacedBy: context.replaced.get(entry.id) ?? null,
     warning: entry.message?.warnings[0] ?? null,
-    canRetract: mine && by.length === 0,
+    canRetract: mine && by.length === 0 && context.answered(entry.seq, entry.author).length === 0,
     canTakeBack: false,
   };
 }
@@ -142,7 +144,9 @@ function withoutLead({ text, via }: TextPayload): string {
   return via === undefined ? text : text.split("\n\n").slice(via.lead).join("\n\n");
 }
 
-function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], { facts, me }: Context): MessageState {
+function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], { facts, me, answered }: Context): MessageState {
+  const answers = answered(entry.seq, entry.author);
+  if (answers.length > 0) return { name: "answered", by: answers };
   if (by.length > 0) return { name: "read", by };
   const delivered = Object.entries(facts.delivered).some(([account, seq]) => account !== entry.author && account !== me && seq >= entry.seq);
   return { name: delivered ? "delivered" : "accepted" };
@@ -216,6 +220,28 @@ function readings(scene: Scene): Context["read"] {
     const first = new Map<string, number>();
     for (const { member, upto, at } of receipts) {
       if (upto >= seq && member !== author && !first.has(member)) first.set(member, at);
+    }
+    return [...first].map(([member, at]) => ({ who: who(scene, member), at }));
+  };
+}
+
+/**
+ * For a message at `seq`: who else wrote after having seen it, as the parents that they signed say. What a bridge wrote
+ * says so only together with a receipt: the bridge has seen everything, the person at the mailbox may not have.
+ */
+function answers(scene: Scene, read: Context["read"]): Context["answered"] {
+  const places = new Map(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [[entry.id, entry.seq] as const] : [])));
+  const written = scene.entries.flatMap((entry) => {
+    const content = entry.type === "envelope" && !entry.retracted ? entry.message?.content : undefined;
+    if (content?.said.type !== "text") return [];
+    const seen = Math.max(0, ...content.parents.map((parent) => places.get(parent) ?? 0));
+    return [{ member: content.author, seen, at: content.at, mail: content.said.payload.via !== undefined }];
+  });
+  return (seq, author) => {
+    const first = new Map<string, number>();
+    for (const { member, seen, at, mail } of written) {
+      if (seen < seq || member === author || first.has(member)) continue;
+      if (!mail || read(seq, author).some(({ who: { id } }) => id === member)) first.set(member, at);
     }
     return [...first].map(([member, at]) => ({ who: who(scene, member), at }));
   };

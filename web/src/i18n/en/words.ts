@@ -8,6 +8,8 @@ export const words = {
   "state.delivered": "Delivered",
   "state.read": "Read by {name} {when}",
   "state.read.more": { one: "Read by {name} {when} and one other person", other: "Read by {name} {when} and {count} other people" },
+  "state.answered": "Answered by {name} {when}",
+  "state.answered.more": { one: "Answered by {name} {when} and one other person", other: "Answered by {name} {when} and {count} other people" },
   "state.retracted": "Withdrawn",
   "state.refused": "Not sent",
   "warning.old_epoch": "Written before the people changed, arrived after.",

@@ -8,6 +8,8 @@ export const words = {
   "state.delivered": "Distribué",
   "state.read": "Lu par {name} {when}",
   "state.read.more": { one: "Lu par {name} {when} et une autre personne", other: "Lu par {name} {when} et {count} autres personnes" },
+  "state.answered": "Répondu par {name} {when}",
+  "state.answered.more": { one: "Répondu par {name} {when} et une autre personne", other: "Répondu par {name} {when} et {count} autres personnes" },
   "state.retracted": "Retiré",
   "state.refused": "Non envoyé",
   "warning.old_epoch": "Écrit avant un changement de participants, arrivé après.",

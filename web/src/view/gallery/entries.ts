@@ -84,6 +84,22 @@ export function longStory(me: Person): Entry[] {
   ];
 }
 
+/** Every state of a message of one's own, side by side. */
+export function stateStory(me: Person, other: Person): Entry[] {
+  const at = (minutes: number): Pick<Message, "at"> => ({ at: DAY + minutes * 60_000 });
+  const by = (minutes: number) => [{ who: other, at: DAY + minutes * 60_000 }];
+  const states: readonly (readonly [string, MessageState])[] = [
+    ["En attente", { name: "waiting" }],
+    ["En cours", { name: "sending", progress: 0.4 }],
+    ["Chez le serveur", { name: "accepted" }],
+    ["Sur l’appareil", { name: "delivered" }],
+    ["Lu", { name: "read", by: by(32) }],
+    ["Répondu", { name: "answered", by: by(46) }],
+    ["Refusé", { name: "refused", problem: { code: "patient_left", alarm: false, retry: true, retryAfter: null } }],
+  ];
+  return states.map(([text, state], i) => message({ id: `state-${state.name}`, me, author: me, text, state, ...at(i) }));
+}
+
 export function manyMessages(me: Person, count: number): Entry[] {
   const text = "Votre tension est stable, continuez le traitement et notez vos mesures le matin. ";
   return Array.from({ length: count }, (_, at) =>

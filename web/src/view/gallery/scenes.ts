@@ -1,5 +1,5 @@
 import { appointmentScene, reminders } from "./appointments";
-import { longStory, manyMessages } from "./entries";
+import { longStory, manyMessages, stateStory } from "./entries";
 import type { Scene } from "./model";
 import { dupont, martin } from "./people";
 import * as s from "./states";
@@ -44,6 +44,7 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "conversation-ended": () => jean({ conversation: s.conversation(dupont, s.ended) }),
   "conversation-alarm": () => jean({ conversation: s.conversation(dupont, { alarm: s.problem("fork", { alarm: true, retry: false }) }) }),
   "conversation-professional": () => claire({ conversation: s.conversation(martin, { entries: longStory(martin) }), composer: s.composerProfessional }),
+  "conversation-states": () => claire({ conversation: s.conversation(martin, { entries: stateStory(martin, dupont) }), composer: s.composerProfessional }),
   "appointment-proposed": () => appointment("proposed"),
   "appointment-overseas": () => appointment("overseas"),
   "appointment-booked": () => appointment("booked"),

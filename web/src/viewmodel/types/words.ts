@@ -40,13 +40,14 @@ export type ReplyRight =
   | { readonly name: "refused"; readonly why: "left" | "blocked" }
   | { readonly name: "ended"; readonly by: Person | null; readonly at: number | null };
 
-/** The five states in words (ux.md 3.5) and the two of trouble. Catalogue key `state.<name>`. */
+/** The states in words (docs/spec/protocol.md 7.6) and those of trouble. Catalogue key `state.<name>`. */
 export type MessageState =
   | { readonly name: "waiting" }
   | { readonly name: "sending"; readonly progress: number | null }
   | { readonly name: "accepted" }
   | { readonly name: "delivered" }
   | { readonly name: "read"; readonly by: readonly ReadMark[] }
+  | { readonly name: "answered"; readonly by: readonly ReadMark[] }
   | { readonly name: "retracted" }
   | { readonly name: "refused"; readonly problem: Problem };
 
