@@ -4,7 +4,7 @@ import type { Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
 import { Observable } from "./observable.ts";
 import { alarmOf, isProfessional, personIn, personOf, phrase, problemOf, replyRightOf, stranger } from "./presenting.ts";
-import type { InboxFilter, InboxModel, InboxRow, InboxState, MessageState, Person } from "./types.ts";
+import type { InboxFilter, InboxModel, InboxRow, InboxState, Person } from "./types.ts";
 
 const SHOWN = 100; // rows at first, and more at each `more()`
 const CALM = 50; // milliseconds in which changes are taken together
@@ -143,7 +143,7 @@ function previewOf({ newest, people }: Facts, me: string): InboxRow["preview"] {
   }
 }
 
-function myState(facts: Facts, me: string): MessageState | null {
+function myState(facts: Facts, me: string): InboxRow["state"] {
   const { mine } = facts;
   if (mine === null) return null;
   const readers = Object.entries(facts.reads).filter(([account, { seq }]) => account !== me && seq >= mine.seq);

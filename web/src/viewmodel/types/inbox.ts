@@ -16,8 +16,8 @@ export type InboxRow = {
   readonly preview: { readonly text: string } | Phrase;
   readonly unread: number;
   readonly reply: ReplyRight;
-  /** Of my newest message if it is the newest of all; else null. */
-  readonly state: MessageState | null;
+  /** Of my newest message if it is the newest of all (so it has no answer yet); else null. */
+  readonly state: Exclude<MessageState, { readonly name: "answered" }> | null;
   readonly invitation: "open" | "expired" | null;
   readonly alarm: Problem | null;
 };
