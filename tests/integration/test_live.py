@@ -339,3 +339,16 @@ async def test_a_client_that_asks_and_does_not_read_is_answered_when_it_does(ser
         await asking
     stuck.close()
     assert 100_000 < most < 1_000_000
+
+
+async def test_a_silent_peer_is_pinged_and_given_up_when_it_stays_silent(server, pair, monkeypatch):
+    _, jean, _ = pair
+    monkeypatch.setattr("server.transport.live.lean.SILENCE", 0.5)
+    stuck, transport = await raw_line(server, jean)
+    heard = b""
+    async with asyncio.timeout(PATIENCE):
+        while data := await asyncio.to_thread(stuck.recv, 1024):
+            heard += data
+    stuck.close()
+    assert heard.endswith(b"\x89\x00"), "a ping, and then the end"
+    assert transport.is_closing()

@@ -52,6 +52,19 @@ def place(method: str, path: str) -> tuple[Any, dict[str, str]]:
 
 
 @dataclass
+class Arrived:
+    """A body that came with the head of its request."""
+
+    body: bytes
+
+    def is_eof(self) -> bool:
+        return True
+
+    def read_nowait(self) -> bytes:
+        return self.body
+
+
+@dataclass
 class Request:
     """The part of an aiohttp request that the edge looks at."""
 
@@ -66,8 +79,9 @@ class Request:
     def content_length(self) -> int:
         return len(self.body)
 
-    async def read(self) -> bytes:
-        return self.body
+    @property
+    def content(self) -> Arrived:
+        return Arrived(self.body)
 
 
 class Cable:
