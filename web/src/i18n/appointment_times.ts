@@ -64,6 +64,17 @@ export function elsewhere(at: number, zone: string): boolean {
   return wallTime(at, zone) !== wallTime(at) || wallDay(at, zone) !== wallDay(at);
 }
 
+/** Where French practices are. */
+const PLACES = [
+  "Europe/Paris", "America/Martinique", "America/Guadeloupe", "America/Cayenne", "America/Miquelon",
+  "Indian/Reunion", "Indian/Mayotte", "Pacific/Noumea", "Pacific/Tahiti", "Pacific/Wallis",
+] as const;
+
+/** Zones that a place may be in: the one it was in, that of the device, those of French practices. */
+export function placeZones(before: string): readonly string[] {
+  return [...new Set([before, deviceZone(), ...PLACES])];
+}
+
 export function deviceZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

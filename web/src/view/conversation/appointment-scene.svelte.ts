@@ -5,7 +5,7 @@ import type { AppModel, AppointmentsModel, AppointmentsState } from "../../viewm
 type Asked =
   /** The form for a proposal, or the dialog in which a patient says when. Null: about a new appointment. */
   | { readonly what: "propose" | "wish"; readonly appointment: string | null }
-  | { readonly what: "cancel" | "refuse" | "move"; readonly appointment: string };
+  | { readonly what: "cancel" | "refuse" | "move" | "no_show"; readonly appointment: string };
 
 const NOTHING: AppointmentsState = { side: null, rows: new Map(), mayBegin: false, last: null, free: { name: "none" }, problem: null };
 
@@ -58,6 +58,10 @@ export class AppointmentScene {
 
   refuse(appointment: string): void {
     this.asked = { what: "refuse", appointment };
+  }
+
+  noShow(appointment: string): void {
+    this.asked = { what: "no_show", appointment };
   }
 
   move(appointment: string): void {
