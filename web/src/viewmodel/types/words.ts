@@ -40,7 +40,7 @@ export type ReplyRight =
   | { readonly name: "refused"; readonly why: "left" | "blocked" }
   | { readonly name: "ended"; readonly by: Person | null; readonly at: number | null };
 
-/** The states in words (docs/spec/protocol.md 7.6) and those of trouble. Catalogue key `state.<name>`. */
+/** The states in words (docs/spec/protocol.md 7.5) and those of trouble. Catalogue key `state.<name>`. */
 export type MessageState =
   | { readonly name: "waiting" }
   | { readonly name: "sending"; readonly progress: number | null }
