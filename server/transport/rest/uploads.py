@@ -204,7 +204,14 @@ OPERATIONS: Final = (
         summary="Announce a sealed document",
         handler=create,
         status=201,
-        refuses=("attachment_exists", "attachment_empty", "attachment_too_large", "quota_exceeded", "storage_full"),
+        refuses=(
+            "attachment_exists",
+            "attachment_empty",
+            "attachment_too_large",
+            "offset_conflict",
+            "quota_exceeded",
+            "storage_full",
+        ),
     ),
     Operation(
         name="showUpload",

@@ -5464,7 +5464,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description attachment_exists */
+            /** @description attachment_exists; offset_conflict */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -5472,7 +5472,7 @@ export interface operations {
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        readonly code?: "attachment_exists";
+                        readonly code?: "attachment_exists" | "offset_conflict";
                     };
                 };
             };
