@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import secrets
 from typing import Literal, Self
@@ -24,11 +25,12 @@ class Proxy:
     unconditional: If-Match and If-None-Match never reach the server (SOGo, Zimbra and Google are said to pass over some).
     done_then_500: every second write is done and answered 500. other_names: what is written as ``x.ics`` lies under
     ``kept-x.ics``. slow: every answer takes a while. false_tags: each ETag is another word than the server's.
-    flapping: every third request is answered 503 and not done.
+    flapping: a third of the requests are answered 503 and not done.
     """
 
     def __init__(self, target: str, habit: Habit = "honest") -> None:
-        self.target, self.habit, self.writes, self.seen = target, habit, 0, 0
+        self.target, self.habit, self.writes, self.refused = target, habit, 0, 0
+        self._chance = random.Random(7)
         self.pause = 0.05
 
     async def __aenter__(self) -> Self:
@@ -48,8 +50,8 @@ class Proxy:
         return f"http://127.0.0.1:{self._server.port}"
 
     async def _pass(self, request: web.Request) -> web.Response:
-        self.seen += 1
-        if self.habit == "flapping" and self.seen % 3 == 0:
+        if self.habit == "flapping" and self._chance.random() < 1 / 3:
+            self.refused += 1
             return web.Response(status=503)
         if self.habit == "slow":
             await asyncio.sleep(self.pause)

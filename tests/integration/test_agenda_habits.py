@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -25,6 +27,7 @@ from bridges.agenda.provider import (
     Slot,
     SlotGoneError,
     UnknownOutcomeError,
+    UnreachableError,
     Window,
 )
 from tests.fakes import agendas
@@ -34,6 +37,7 @@ pytestmark = agendas.needs_peers
 DAY = Window(start=datetime(2027, 7, 1, tzinfo=UTC), end=datetime(2027, 7, 2, tzinfo=UTC))
 HABITS: list[Habit] = ["honest", "unconditional", "done_then_500", "other_names", "slow", "false_tags"]
 PEOPLE = 50
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +138,36 @@ async def test_two_bridges_never_both_win(radicale: agendas.Radicale, tmp_path: 
         assert len(hrefs(radicale)) == len([each for each in ended if each is not None])
 
 
-@pytest.mark.parametrize("habit", [*HABITS, "flapping"])
+async def persistently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while the server is away: a third of the requests are refused."""
+    for _ in range(60):
+        try:
+            return await ask()
+        except (UnreachableError, UnknownOutcomeError):
+            continue
+    pytest.fail("it never answered")
+
+
+async def test_a_server_that_comes_and_goes_has_what_was_said_to_be_booked(
+    radicale: agendas.Radicale, tmp_path: Path
+) -> None:
+    async with behind(radicale, tmp_path, "flapping") as (agenda, proxy):
+        booked = set[Slot]()
+        for person in map(str, range(5)):
+            slot = (await persistently(lambda: agenda.find(DAY)))[0]
+            hold = await persistently(partial(agenda.hold, slot, holder=person, until=slot.start, key=person))
+            await persistently(partial(agenda.book, hold, key=person))
+            booked.add(slot)
+        assert proxy.refused > 5
+        proxy.habit = "honest"
+        assert len(hrefs(radicale)) == len(booked) == 5
+        assert not booked & set(await agenda.find(DAY))
+        assert agenda.health == "ready"
+
+
+@pytest.mark.parametrize("habit", HABITS)
 async def test_the_conformance_suite(radicale: agendas.Radicale, tmp_path: Path, habit: Habit) -> None:
-    async with behind(radicale, tmp_path, habit) as (agenda, proxy):
-        if habit == "flapping":
-            proxy.habit = "honest"
-            await agenda.find(DAY)
+    async with behind(radicale, tmp_path, habit) as (agenda, _):
         report = await examine(Agenda(provider=agenda, window=DAY, now=lambda: datetime.now(UTC)), CHECKS)
     assert [each for each in report.details if each.outcome == "failed"] == []
     assert hrefs(radicale) == []
