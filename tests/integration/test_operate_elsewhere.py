@@ -328,7 +328,9 @@ async def test_a_bucket_that_hangs_holds_nothing_up(tmp_path, key, monkeypatch):
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
         async with running(tmp_path / "data", blobs_url=f"s3://documents?endpoint={endpoint}") as node:
+            assert time.monotonic() - begun < 30, "the client's own patience is a minute"
             claire = await Peer.professional(node, "Claire Martin")
             assert await readiness(claire) == DEGRADED
             await claire.close()
