@@ -31,6 +31,7 @@ from server.services.sessions import DAY, SessionService
 from server.services.stamps import Stamps
 from server.settings import Settings
 from server.storage.blobs import Blobs, RemoteBlobs
+from server.storage.bucket import BucketWatch
 from server.storage.identity import load_identity, stamp_key
 from server.storage.measured import MeasuredStore
 from server.storage.postgres_store import PostgresStore
@@ -62,7 +63,8 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     if tracer is not None:
         measured = TracedStore(measured, tracer)
         middlewares.insert(0, tracing(tracer))
-    services = _services(settings, clock, measured, bus)
+    blobs = RemoteBlobs.at(settings.data, settings.blobs_url) if settings.blobs_url else Blobs.open(settings.data)
+    services = _services(settings, clock, measured, bus, blobs)
     app = web.Application(
         middlewares=middlewares,
         client_max_size=LIMIT,
@@ -71,12 +73,15 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
     if tracer is not None:
         app.cleanup_ctx.append(_sending(tracer))
+    documents = BucketWatch(blobs.bucket) if isinstance(blobs, RemoteBlobs) else None
+    if documents is not None:
+        app.cleanup_ctx.append(_watching(documents))  # before the store: a refused bucket leaves nothing begun
     app.cleanup_ctx.append(_storage)
     app.cleanup_ctx.append(_working)
     app.add_routes(routes(services))
     _live(app, services, bus)
     app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/readyz", health.readyz([("store", store.ready)]))
+    app.router.add_get("/readyz", health.readyz([("store", store.ready)], _spared(documents)))
     return app
 
 
@@ -95,7 +100,7 @@ def _kept(settings: Settings) -> tuple[Store, MemoryBus]:
     return store, bus
 
 
-def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryBus) -> Services:
+def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryBus, blobs: Blobs) -> Services:
     identity, chains = load_identity(settings.data), Chains()
     shared = settings.redis_url is not None
     stamps = Stamps(clock, stamp_key(settings.data)) if shared else Stamps(clock)
@@ -103,7 +108,6 @@ def _services(settings: Settings, clock: Clock, store: ports.Store, bus: MemoryB
     pace = Pace.of(clock, account=settings.account_pace, conversation=settings.conversation_pace)
     journal, feed = JournalService(store, clock), FeedService(store, bus)
     envelopes = EnvelopeService(store, clock, pace, journal)
-    blobs = RemoteBlobs.at(settings.data, settings.blobs_url) if settings.blobs_url else Blobs.open(settings.data)
     bus.listen(sessions)
     bus.listen(feed)
     return Services(
@@ -146,6 +150,22 @@ def _document(refusal: BaseException) -> bytes:
     """Render a refusal as a problem document, for a socket."""
     response = problems.refusal(refusal) if isinstance(refusal, DomainError) else problems.problem("internal")
     return response.body if isinstance(response.body, bytes) else b"{}"
+
+
+def _spared(documents: BucketWatch | None) -> list[tuple[str, health.Ready]]:
+    """Return the parts without which messages go on. The bucket is one for all nodes: to take any out helps nobody."""
+    return [("documents", documents.ready)] if documents else []
+
+
+def _watching(documents: BucketWatch) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def watch(_: web.Application) -> AsyncIterator[None]:
+        await documents.require()
+        watching = asyncio.create_task(documents.watch_for_ever())
+        yield
+        watching.cancel()
+        await asyncio.wait([watching])
+
+    return watch
 
 
 async def _storage(app: web.Application) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pwd
 import secrets
@@ -209,6 +210,21 @@ class S3(Service):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+class LockedS3(S3):
+    """SeaweedFS that asks for a key: `whole` may do everything, `reader` reads and lists."""
+
+    SECRET = "the-secret-of-a-test"  # noqa: S105
+
+    def command(self) -> list[str]:
+        allowed = {"whole": ["Admin"], "reader": ["Read", "List"]}
+        identities = [
+            {"name": name, "credentials": [{"accessKey": name, "secretKey": self.SECRET}], "actions": actions}
+            for name, actions in allowed.items()
+        ]
+        (self.folder / "s3.json").write_text(json.dumps({"identities": identities}))
+        return [*super().command(), f"-s3.config={self.folder / 's3.json'}"]
 
 
 def main() -> int:

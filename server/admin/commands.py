@@ -36,7 +36,7 @@ def run_migrate(arguments: argparse.Namespace) -> int:
 
 def run_doctor(arguments: argparse.Namespace) -> int:
     """Look at everything an operator can get wrong; 3 when something must be fixed."""
-    lines = doctor.examine(_read_files(arguments))
+    lines = doctor.examine(_read(arguments))
     told = doctor.document(lines)
     terminal.answer(told, json=arguments.json, text="\n".join(line.text() for line in lines))
     return 0 if told["healthy"] else REFUSED

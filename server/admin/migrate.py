@@ -10,7 +10,7 @@ from alembic.util import CommandError as AlembicError
 from sqlalchemy.exc import DBAPIError
 
 from server.admin import terminal
-from server.admin.folder import require_laid_out
+from server.admin.folder import require_keys, require_laid_out
 from server.admin.lock import FolderLock
 from server.admin.terminal import UNREACHABLE, CommandError
 from server.settings import Settings
@@ -25,7 +25,10 @@ def run(settings: Settings) -> dict[str, Any]:
         CommandError: ``not_initialised``, ``data_in_use``, ``schema_newer``.
 
     """
-    require_laid_out(settings.data)
+    if settings.database_url:
+        require_keys(settings.data)
+    else:
+        require_laid_out(settings.data)
     lock = FolderLock(settings.data)
     lock.require()
     try:

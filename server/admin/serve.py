@@ -23,6 +23,7 @@ from server.admin.terminal import CommandError
 from server.admin.workers import Worker
 from server.app import SERVICES, build_app
 from server.settings import Settings
+from server.storage.bucket import RefusedBucketError
 from server.storage.postgres import LOST, RefusedDatabaseError
 from server.transport import pages
 from server.transport.runner import Runner
@@ -52,6 +53,9 @@ def run(settings: Settings) -> int:
 def _work(settings: Settings, worker: Worker) -> int:
     try:
         uvloop.run(_serve(settings, worker))
+    except RefusedBucketError as exc:
+        hint = "PLI_BLOBS_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `pli doctor` says more"
+        raise CommandError("documents_refused", str(exc), hint=hint, status=terminal.UNREACHABLE) from None
     except (RefusedDatabaseError, *LOST) as exc:
         if settings.database_url is None:
             raise

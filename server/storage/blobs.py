@@ -14,10 +14,8 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import obstore
 import obstore.exceptions
@@ -27,6 +25,7 @@ from typing_extensions import override
 from server import telemetry
 from server.domain.errors import UnavailableError
 from server.domain.ids import AttachmentId
+from server.storage.bucket import connect
 
 T = TypeVar("T")
 
@@ -114,16 +113,8 @@ class RemoteBlobs(Blobs):
 
     @classmethod
     def at(cls, data: Path, url: str) -> RemoteBlobs:
-        """Use the bucket at ``s3://bucket?endpoint=…&region=…``; the credentials come from ``AWS_*`` variables."""
-        files, told = Blobs.open(data), urlsplit(url)
-        options = dict(parse_qsl(told.query))
-        endpoint = options.get("endpoint", "")
-        client: Any = {"connect_timeout": "3s", "timeout": "60s", "allow_http": endpoint.startswith("http:")}
-        retry: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
-        config: Any = {"region": options.get("region", "us-east-1")} | ({"endpoint": endpoint} if endpoint else {})
-        bucket = S3Store(
-            told.netloc, prefix=told.path.strip("/") or None, config=config, client_options=client, retry_config=retry
-        )
+        """Use the bucket at ``url`` (``bucket.connect``)."""
+        files, bucket = Blobs.open(data), connect(url)
         return cls(root=files.root, store=files.store, bucket=bucket)
 
     @override

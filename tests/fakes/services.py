@@ -8,7 +8,7 @@ import functools
 import pytest
 
 from server.storage.schema import migrate
-from tools.services import S3, MissingError, Postgres, Redis, Service
+from tools.services import S3, LockedS3, MissingError, Postgres, Redis, Service
 
 
 def _started(kind: type[Service]) -> Service | MissingError:
@@ -56,4 +56,4 @@ def fresh_postgres() -> str:
     return postgres.url(postgres.database(_template()))
 
 
-__all__ = ["S3", "Postgres", "Redis", "fresh_postgres", "of", "own"]
+__all__ = ["S3", "LockedS3", "Postgres", "Redis", "fresh_postgres", "of", "own"]

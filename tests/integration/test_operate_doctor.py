@@ -147,9 +147,7 @@ def test_a_running_server_is_not_migrated_under_its_feet(data, capsys):
     lock.release()
 
 
-@pytest.mark.parametrize(
-    "command", [["doctor"], ["backup", "--to", "b.pli"], ["verify"], ["restore", "--from", "b.pli"]]
-)
+@pytest.mark.parametrize("command", [["backup", "--to", "b.pli"], ["verify"], ["restore", "--from", "b.pli"]])
 def test_what_knows_files_only_refuses_where_postgresql_keeps_everything(data, monkeypatch, capsys, command):
     monkeypatch.setenv("PLI_DATABASE_URL", "postgresql://pli@127.0.0.1:1/pli")
     status = main([*command, "--data", str(data), "--json"])

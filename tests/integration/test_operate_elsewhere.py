@@ -1,0 +1,345 @@
+"""`pli doctor`, `pli serve` and `/readyz` where PostgreSQL, Redis and S3 keep everything: what is wrong is said at once.
+
+Each thing is broken for real, in a server of the test's own, and no secret comes out whatever is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import time
+
+import asyncpg
+import obstore
+import pytest
+import redis as redis_client
+from obstore.store import S3Store
+
+from server import telemetry
+from server.__main__ import main
+from server.storage import bucket as buckets
+from server.storage.bucket import RefusedBucketError
+from tests.fakes.peer import Peer
+from tests.fakes.server import laid_out, running
+from tests.fakes.services import LockedS3, Postgres, Redis, fresh_postgres, of, own
+
+pytestmark = pytest.mark.postgres
+SECRET = "hunter2-of-a-test"  # what must never be printed
+PATIENCE = 60  # seconds
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A node's own folder: the keys, and no SQLite file."""
+    folder = shutil.copytree(laid_out(), tmp_path / "data")
+    (folder / "pli.db").unlink()
+    return folder
+
+
+@pytest.fixture
+def redis():
+    service = own(Redis)
+    yield service
+    service.remove()
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """A PostgreSQL of this module's own, to break and mend."""
+    service = own(Postgres)
+    yield service
+    service.remove()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """An S3 that asks for keys, with the bucket `documents`."""
+    service = own(LockedS3)
+    _make_bucket(service)
+    yield service
+    service.remove()
+
+
+def _make_bucket(service):
+    """SeaweedFS makes a bucket for who may do everything and puts something into it."""
+    config = {"endpoint": service.url, "access_key_id": "whole", "secret_access_key": service.SECRET}
+    made = S3Store("documents", config=config | {"region": "here"}, client_options={"allow_http": True})
+    obstore.put(made, "first", b"x")
+
+
+def at(service, name="documents"):
+    return f"s3://{name}?endpoint={service.url}&region=here"
+
+
+@pytest.fixture
+def key(monkeypatch):
+    """Choose the key of the bucket."""
+
+    def choose(name, secret=LockedS3.SECRET):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+
+    return choose
+
+
+@pytest.fixture
+def doctor(data, monkeypatch, capsys):
+    """Run `pli doctor` with these settings; how it ended, and its lines. Nothing it says holds a secret."""
+
+    def run(**chosen):
+        for name in ("DATABASE_URL", "REDIS_URL", "BLOBS_URL"):
+            monkeypatch.setenv(f"PLI_{name}", chosen.get(name.lower(), ""))
+        words = ["--data", str(data), "--no-web", "--port", "0", "--public-url", "https://care.example", "--json"]
+        ended = main(["doctor", *words])
+        told = capsys.readouterr()
+        for secret in (SECRET, LockedS3.SECRET):
+            assert secret not in told.out + told.err
+        return ended, {check["name"]: check for check in json.loads(told.out)["checks"]}
+
+    return run
+
+
+def said(line):
+    return line["verdict"], line["told"]
+
+
+def test_a_sound_installation_elsewhere_needs_nothing(doctor, data, redis, shared, key):
+    key("whole")
+    database = fresh_postgres()
+    ended, lines = doctor(database_url=database, redis_url=redis.url, blobs_url=at(shared))
+    wanted = {"data folder", "keys of the server", "PostgreSQL", "Redis", "documents", "schema", "clock", "port"}
+    assert {name: lines[name]["verdict"] for name in wanted} == dict.fromkeys(wanted, "ok")
+    assert ended == 0
+    assert not {"SQLite", "write-ahead log"} & set(lines)
+    assert not (data / "pli.db").exists()
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (f"postgresql://pli:{SECRET}@127.0.0.1:1/pli", "does not answer"),
+        (f"postgresql://pli:a#{SECRET}@127.0.0.1/pli", "cannot be read"),
+        (f"postgresql://pli:{SECRET}@127.0.0.1:port/pli", "cannot be read"),
+    ],
+)
+def test_a_postgresql_that_cannot_be_reached(doctor, address, words):
+    ended, lines = doctor(database_url=address)
+    assert ended == 3
+    assert (lines["PostgreSQL"]["verdict"], words in lines["PostgreSQL"]["told"]) == ("fix", True), lines["PostgreSQL"]
+    assert said(lines["clock"]) == ("look", "not examined: see PostgreSQL and schema")
+
+
+def test_a_database_that_is_not_there_or_empty(doctor):
+    postgres = of(Postgres)
+    _, lines = doctor(database_url=postgres.url("nowhere"))
+    assert "CREATE DATABASE" in lines["PostgreSQL"]["told"]
+    ended, lines = doctor(database_url=postgres.url(postgres.database()))
+    assert said(lines["PostgreSQL"]) == ("ok", "")
+    assert (lines["schema"]["verdict"], "pli migrate" in lines["schema"]["told"]) == ("look", True)
+    assert ended == 0
+
+
+def test_a_schema_of_the_past_and_one_of_the_future(doctor, data, monkeypatch, capsys):
+    database = fresh_postgres()
+    _execute(database, "UPDATE alembic_version SET version_num = '9999'")
+    ended, lines = doctor(database_url=database)
+    assert (ended, lines["schema"]["verdict"], "newer version of Pli" in lines["schema"]["told"]) == (3, "fix", True)
+    empty = of(Postgres).url(of(Postgres).database())
+    monkeypatch.setenv("PLI_DATABASE_URL", empty)
+    assert main(["migrate", "--data", str(data), "--json"]) == 0, "what the doctor advises can be done"
+    capsys.readouterr()
+    assert doctor(database_url=empty)[1]["schema"]["verdict"] == "ok"
+
+
+def test_a_postgresql_that_loses_what_it_acknowledges(doctor, broken):
+    broken.sql("ALTER SYSTEM SET fsync = off")
+    broken.sql("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + PATIENCE
+    while broken.sql("SHOW fsync") != "off":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    try:
+        ended, lines = doctor(database_url=broken.url())
+        assert (ended, lines["PostgreSQL"]["verdict"], "fsync" in lines["PostgreSQL"]["told"]) == (3, "fix", True)
+    finally:
+        broken.sql("ALTER SYSTEM RESET fsync")
+        broken.sql("SELECT pg_reload_conf()")
+
+
+def test_a_postgresql_that_refuses_the_password(doctor, broken):
+    broken.sql(f"CREATE ROLE locked LOGIN PASSWORD '{SECRET}'")
+    rules = broken.folder / "data" / "pg_hba.conf"
+    rules.write_text("host all locked 127.0.0.1/32 scram-sha-256\nhost all pli 127.0.0.1/32 trust\n")
+    broken.sql("SELECT pg_reload_conf()")
+    address = f"postgresql://locked:{{}}@127.0.0.1:{broken.port}/postgres"
+    deadline = time.monotonic() + PATIENCE
+    while (lines := doctor(database_url=address.format("wrong"))[1])["PostgreSQL"]["verdict"] == "ok":
+        assert time.monotonic() < deadline
+    assert "refuses the password" in lines["PostgreSQL"]["told"]
+    assert doctor(database_url=address.format(SECRET))[1]["PostgreSQL"]["verdict"] == "ok"
+    stranger = address.replace("locked", "stranger").format(SECRET)
+    assert "pg_hba.conf" in doctor(database_url=stranger)[1]["PostgreSQL"]["told"]
+
+
+def _execute(url, statement):
+    async def run():
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+# --- Redis ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_redis_that_refuses_or_is_gone(doctor, redis):
+    database = fresh_postgres()
+
+    def line(url):
+        ended, lines = doctor(database_url=database, redis_url=url)
+        assert (ended == 0) == (lines["Redis"]["verdict"] == "ok")
+        return lines["Redis"]["told"]
+
+    with redis_client.Redis.from_url(redis.url) as open_to_all:
+        open_to_all.execute_command("ACL", "SETUSER", "mute", "on", f">{SECRET}", "+ping", "+client", "~*")
+        open_to_all.config_set("requirepass", SECRET)
+    locked = redis.url.replace("127.0.0.1", "{}127.0.0.1")
+    assert line(locked.format(f":{SECRET}@")) == ""
+    assert "password" in line(locked.format(""))
+    assert "password" in line(locked.format(":wrong@"))
+    assert "ACL SETUSER" in line(locked.format(f"mute:{SECRET}@"))
+    assert "cannot be read" in line(f"redis://:a#{SECRET}@127.0.0.1/0")
+    redis.kill()
+    assert "does not answer" in line(locked.format(f":{SECRET}@"))
+
+
+# --- the bucket -------------------------------------------------------------------------------------------------------
+
+WRONG = [
+    ("whole", SECRET, "documents", "refuses the key (SignatureDoesNotMatch)"),
+    ("nobody", SECRET, "documents", "refuses the key (InvalidAccessKeyId)"),
+    ("whole", LockedS3.SECRET, "elsewhere", "no such bucket"),
+    ("reader", LockedS3.SECRET, "documents", "refuses the key (AccessDenied)"),
+]
+
+
+@pytest.mark.parametrize(("name", "secret", "documents", "words"), WRONG)
+def test_a_bucket_that_refuses_is_said_and_not_served(
+    doctor, data, shared, key, capsys, monkeypatch, name, secret, documents, words
+):
+    key(name, secret)
+    database = fresh_postgres()
+    for _ in range(2):  # asking has not made the bucket
+        ended, lines = doctor(database_url=database, blobs_url=at(shared, documents))
+        assert (ended, lines["documents"]["verdict"], words in lines["documents"]["told"]) == (3, "fix", True), lines
+    monkeypatch.setenv("PLI_DATABASE_URL", database)
+    monkeypatch.setenv("PLI_BLOBS_URL", at(shared, documents))
+    assert main(["serve", "--data", str(data), "--no-web", "--port", "0"]) == 5
+    told = capsys.readouterr().err
+    assert words in told
+    assert "PLI_BLOBS_URL" in told
+    assert "Traceback" not in told
+    assert not any(word in told for word in (SECRET, LockedS3.SECRET, "ready http"))
+
+
+def test_a_bucket_that_is_away_is_said_by_the_doctor(doctor, key):
+    key("whole")
+    ended, lines = doctor(blobs_url="s3://documents?endpoint=http://127.0.0.1:1&region=here", database_url="")
+    assert (ended, "does not answer" in lines["documents"]["told"]) == (3, True)
+
+
+def test_an_address_without_a_bucket(doctor, data, capsys, monkeypatch, key):
+    key("whole")
+    assert "names no bucket" in doctor(blobs_url="s3://?region=here")[1]["documents"]["told"]
+    monkeypatch.setenv("PLI_DATABASE_URL", fresh_postgres())
+    assert main(["serve", "--data", str(data), "--no-web", "--port", "0"]) == 5
+    assert "names no bucket" in capsys.readouterr().err
+
+
+async def readiness(peer):
+    answer = await peer.http.get("/readyz")
+    return answer.status, await answer.json()
+
+
+DEGRADED = (200, {"status": "degraded", "degraded": ["documents"]})
+
+
+async def becomes(peer, wanted):
+    deadline = time.monotonic() + PATIENCE
+    while (found := await readiness(peer)) != wanted:
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
+
+
+async def test_a_bucket_that_goes_away_and_comes_back_leaves_the_node_in(tmp_path, key, monkeypatch):
+    """`/readyz` names it within seconds, messages go on, and nobody has to restart the node."""
+    monkeypatch.setattr(buckets, "EVERY", 0.1)
+    key("whole")
+    lines = []
+    telemetry.configure(strict=True, write=lines.append, foreign=False)
+    service = await asyncio.to_thread(own, LockedS3)
+    try:
+        await asyncio.to_thread(_make_bucket, service)
+        async with running(tmp_path / "data", blobs_url=at(service)) as node:
+            claire = await Peer.professional(node, "Claire Martin")
+            assert await readiness(claire) == (200, {"status": "ok"})
+            await asyncio.to_thread(service.kill)
+            await becomes(claire, DEGRADED)
+            letter = await claire.invite()
+            assert (await claire.say(letter.conversation, "sans document"))["seq"]
+            begun = time.monotonic()
+            for _ in range(20):
+                assert await readiness(claire) == DEGRADED
+            assert time.monotonic() - begun < buckets.PATIENCE, "an answer that is kept, not one question each"
+            await asyncio.to_thread(service.start)
+            await becomes(claire, (200, {"status": "ok"}))
+            await claire.close()
+    finally:
+        service.remove()
+    said = [json.loads(line) for line in lines if "documents_" in line]
+    assert [(each["event"], each.get("code")) for each in said] == [
+        ("documents_away", "away"),
+        ("documents_back", None),
+    ]
+
+
+async def test_a_node_starts_while_its_bucket_is_away(tmp_path, key):
+    key("whole")
+    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
+    async with running(tmp_path / "data", blobs_url="s3://documents?endpoint=http://127.0.0.1:1") as node:
+        claire = await Peer.professional(node, "Claire Martin")
+        assert await readiness(claire) == DEGRADED
+        await claire.close()
+
+
+async def test_a_bucket_that_hangs_holds_nothing_up(tmp_path, key, monkeypatch):
+    """A socket that takes the question and never answers: the start goes on after the time an answer may take."""
+    monkeypatch.setattr(buckets, "PATIENCE", 0.5)
+    key("whole")
+    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        async with running(tmp_path / "data", blobs_url=f"s3://documents?endpoint={endpoint}") as node:
+            assert time.monotonic() - begun < 30, "the client's own patience is a minute"
+            claire = await Peer.professional(node, "Claire Martin")
+            assert await readiness(claire) == DEGRADED
+            await claire.close()
+
+
+async def test_a_refused_bucket_leaves_nothing_begun(tmp_path, shared, key):
+    key("whole", SECRET)
+    before = {task.get_name() for task in asyncio.all_tasks()}
+    with pytest.raises(RefusedBucketError):
+        async with running(tmp_path / "data", blobs_url=at(shared)):
+            pytest.fail("it serves")
+    assert {task.get_name() for task in asyncio.all_tasks()} == before
