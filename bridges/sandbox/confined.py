@@ -28,12 +28,11 @@ def give_up(cpu: int, address_space: int, file_size: int, open_files: int) -> No
         resource.RLIMIT_NPROC: 0,  # starts no other program; the kernel does not hold the administrator to it
     }
     for what, most in bounds.items():
-        # A lower limit that we were started with stays.
-        known = resource.getrlimit(what)[1]
-        least = most if known == resource.RLIM_INFINITY else min(most, known)
-        # At the lower limit of processor time a signal says so, at the higher one a second that nobody survives.
-        softest = max(least - 1, 1) if what == resource.RLIMIT_CPU else least
-        resource.setrlimit(what, (softest, least))
+        # A limit that we were started with stays. One second after the signal of its processor time nothing survives.
+        ceiling = resource.getrlimit(what)[1]
+        least = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
+        further = what == resource.RLIMIT_CPU and least != ceiling
+        resource.setrlimit(what, (least, least + further))
     for each in _IGNORED_BY_PYTHON:
         signal.signal(each, signal.SIG_DFL)
 
