@@ -113,11 +113,11 @@ async def convert(pdf: bytes, moment: datetime, *, share: Share = SHARE, folder:
 
 
 async def _run(ghostscript: str, pdf: bytes, moment: datetime, folder: Path, share: Share) -> tuple[bytes, Outcome]:
-    digest = hashlib.sha256(pdf).digest()
-    name = uuid.UUID(bytes=digest[:16], version=5)
+    name = uuid.UUID(bytes=hashlib.sha256(pdf).digest()[:16], version=5)
+    made = folder / f"{name}.pdf"  # Ghostscript makes the identifier of a file of its name and the moment
     await asyncio.to_thread(_prepare, folder, pdf)
     ids = (f"-sDocumentUUID={name}", f"-sInstanceUUID={name}")
-    command = (ghostscript, *_OPTIONS, *ids, "-sOutputFile=made.pdf", "definition.ps", "came.pdf")
+    command = (ghostscript, *_OPTIONS, *ids, f"-sOutputFile={made.name}", "definition.ps", "came.pdf")
     # Dates of the document are those of the moment; temporary files stay in the folder.
     environment = {"SOURCE_DATE_EPOCH": str(int(moment.timestamp())), "TEMP": str(folder), "TMPDIR": str(folder)}
     try:
@@ -126,7 +126,7 @@ async def _run(ghostscript: str, pdf: bytes, moment: datetime, folder: Path, sha
         return b"", "too_slow"
     if code:
         return b"", _why(code)
-    return await asyncio.to_thread(_result, folder, digest[16:].hex().upper())
+    return await asyncio.to_thread(_result, made, folder / SAID)
 
 
 def _prepare(folder: Path, pdf: bytes) -> None:
@@ -134,13 +134,13 @@ def _prepare(folder: Path, pdf: bytes) -> None:
     (folder / "definition.ps").write_text(_DEFINITION.format(profile=srgb.profile().hex()), "ascii")
 
 
-def _result(folder: Path, identifier: str) -> tuple[bytes, Outcome]:
+def _result(made: Path, said: Path) -> tuple[bytes, Outcome]:
     try:
-        with (folder / SAID).open("rb") as said:
-            made, words = (folder / "made.pdf").read_bytes(), said.read(SAID_MOST)
+        with said.open("rb") as words:
+            octets = made.read_bytes()
+            return octets, looks.judge(octets, words.read(SAID_MOST))
     except OSError:
         return b"", "broken"
-    return looks.settle(made, identifier), looks.judge(made, words)
 
 
 def _why(code: int) -> Outcome:

@@ -44,7 +44,6 @@ _PROGRAM: Final = re.compile(rb"/FontFile[23]?\b")
 _GUESSED: Final = re.compile(
     rb"The following errors were encountered|\*{4} (?:Error|ERROR|A font missing)|Attempting to load a substitute font"
 )
-_IDENTIFIER: Final = re.compile(rb"/ID \[<([0-9A-F]{32})><([0-9A-F]{32})>\]")
 _NEEDED: Final = (b"pdfaid:conformance='B'", b"/OutputIntents", b"/GTS_PDFA1")
 
 
@@ -71,13 +70,3 @@ def judge(made: bytes, said: bytes) -> Outcome:
     pages = _PAGES_SAID.search(said)
     same = pages is not None and int(pages[1]) == len(_PAGE.findall(made)) > 0
     return "converted" if same else "differs"
-
-
-def settle(made: bytes, identifier: str) -> bytes:
-    """Write 32 digits of ours as the identifier of a file, which the converter draws from the clock; no byte moves."""
-    ours = b"<" + identifier.encode() + b">"
-    places = list(_IDENTIFIER.finditer(made))
-    if not places:
-        return made
-    start, end = places[-1].span()
-    return made[:start] + b"/ID [" + ours + ours + b"]" + made[end:]
