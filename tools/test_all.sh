@@ -57,6 +57,7 @@ machine() {
   [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || need "nginx for mail" nginx libnginx-mod-mail || failed+=("nginx for the tests of the mail bridge")
   command -v swaks >/dev/null || need swaks swaks libnet-ssleay-perl || failed+=("swaks, which sends mail in the tests")
   [ -e /usr/share/davical/htdocs/caldav.php ] || need DAViCal davical php-cli php-pgsql php-xml php-curl || failed+=("DAViCal for the tests of the agenda bridge")
+  command -v gs >/dev/null || need Ghostscript ghostscript || failed+=("Ghostscript, which makes PDF/A-1")
   command -v pdftotext >/dev/null || need pdftotext poppler-utils || failed+=("pdftotext, which reads the printed letter")
 }
 

@@ -57,6 +57,12 @@ _ADVICE: Final = {
         "Un fichier de la configuration ne se lit pas.",
         "A file of the configuration cannot be read.",
     ),
+    "no_program": _Words(
+        "Les PDF des archives partent tels quels, or MSSanté demande PDF/A-1 : installez Ghostscript "
+        "(Debian : apt-get install ghostscript).",
+        "PDFs of archives leave as they came, but MSSanté asks for PDF/A-1: install Ghostscript "
+        "(Debian: apt-get install ghostscript).",
+    ),
     "home_unsafe": _Words("D'autres peuvent lire ce fichier : chmod 0600.", "Others can read this file: chmod 0600."),
 }
 

@@ -98,6 +98,8 @@ def _xdm(xdm: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     build.add_argument("--author", type=Path, required=True, metavar="F.json")
     build.add_argument("--type", required=True, metavar="CODE", help=say("code du jeu J07", "code of value set J07"))
     build.add_argument("--title", default="", help=say("titre (sinon : celui du type)", "title (else: the type's)"))
+    keep = say("ne pas convertir le PDF en PDF/A-1", "do not make the PDF PDF/A-1")
+    build.add_argument("--keep-pdf", action="store_true", help=keep)
     build.add_argument("--out", type=Path, required=True, metavar="IHE_XDM.ZIP")
     read = steps.add_parser(
         "read", parents=[common], help=say("lire une archive, à l'abri", "read an archive, sheltered")

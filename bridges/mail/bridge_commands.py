@@ -28,6 +28,7 @@ from bridges.mail.life import Lives
 from bridges.mail.mailbox import EntryError, entered
 from bridges.mail.outgoing import Outgoing
 from bridges.mail.patients import Known, Patients, Person
+from bridges.mail.pdf_a.converting import version
 from bridges.mail.state import FILE, State
 from bridges.mail.submission import RefusedError as NotSentError
 from bridges.mail.voice import opening
@@ -100,7 +101,7 @@ def state_of(config: Config) -> Iterator[State]:
 async def doctor(args: argparse.Namespace, out: Output) -> int:
     """Try everything the bridge needs, and say how it is; exit code 3 when something is wrong."""
     config = config_of(args)
-    checks = [await _server_check(config)]
+    checks = [await _server_check(config), await _pdf_check(config)]
     ways = beside(config.state)
     for box in config.box:
         checks += [await _box_check(box, ways), await _way_check(box, ways)]
@@ -121,6 +122,12 @@ async def _server_check(config: Config) -> dict[str, Any]:
     except KitError as error:
         return _check("server", ok=False, detail=error.code)
     return _check("server", ok=True)
+
+
+async def _pdf_check(config: Config) -> dict[str, Any]:
+    """Say whether documents leave as PDF/A-1; they leave in any case, so this never fails."""
+    found = await version() if config.pdf_a else "off"
+    return _check("pdf/a", ok=True, detail=found or "no_program") | {"advice": "" if found else advice("no_program")}
 
 
 async def _box_check(box: Box, ways: Ways) -> dict[str, Any]:
@@ -174,7 +181,13 @@ def _moment(seconds: float) -> str:
 
 def _counts(state: State, box: Box) -> dict[str, Any]:
     mails, leaving = Inbox(state).counts(box.name), Outgoing(state).counts(box.name)
-    return {"name": box.name, "address": box.address, "mails": mails, "outgoing": leaving}
+    return {
+        "name": box.name,
+        "address": box.address,
+        "mails": mails,
+        "outgoing": leaving,
+        "pdf_a": Outgoing(state).pdf_counts(box.name),
+    }
 
 
 # --- quarantine -------------------------------------------------------------------------------------------------------

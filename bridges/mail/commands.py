@@ -16,6 +16,7 @@ from bridges.mail.cda import Document, is_pdf_a_1
 from bridges.mail.directory import commands as directory_commands
 from bridges.mail.inputs import Draft, Subject, Writer, document_type, read_input
 from bridges.mail.metadata_making import has_class
+from bridges.mail.pdf_a.converting import Converted, convert
 from bridges.mail.reading import set_aside
 from bridges.mail.sandbox import Sandbox
 from bridges.mail.signature import SignatureError
@@ -43,7 +44,7 @@ async def mail(args: argparse.Namespace, out: Output) -> int | None:
     elif args.step == "verify":
         return _verify(args, out)
     elif args.step == "build":
-        _build(args, out)
+        await _build(args, out)
     else:
         return await _open(args.file, read_up_to(args.file, limits.RAW + 1), out)
     return 0
@@ -101,26 +102,30 @@ def _card(card: Document) -> str:
     )
 
 
-def _build(args: argparse.Namespace, out: Output) -> None:
+async def _build(args: argparse.Namespace, out: Output) -> None:
     kind = document_type(args.type)
+    made_at = datetime.now().astimezone().replace(microsecond=0)
+    came = read_up_to(args.pdf, limits.RAW)
     try:
         draft = Draft(
-            pdf=read_up_to(args.pdf, limits.RAW),
+            pdf=came,
             patient=read_input(read_up_to(args.patient, limits.FIELD), Subject),
             author=read_input(read_up_to(args.author, limits.FIELD), Writer),
             type=kind,
             title=one_line(args.title, most=200) or kind.label,
-            made_at=datetime.now().astimezone().replace(microsecond=0),
+            made_at=made_at,
         )
     except ValueError as error:
         raise UsageError("usage", str(error)) from None
-    made = make_xdm(draft)
+    pdf = Converted(came, "off") if args.keep_pdf else await convert(came, made_at)
+    made = make_xdm(msgspec.structs.replace(draft, pdf=pdf.pdf))
     args.out.write_bytes(made.archive)
     answer = {
         "file": str(args.out),
         "document": made.document_id,
         "bytes": len(made.archive),
-        "pdf_a_1": is_pdf_a_1(draft.pdf),
+        "pdf_a_1": is_pdf_a_1(pdf.pdf),
+        "pdf_a": pdf.outcome,
         "missing": [] if has_class(kind.code) else ["classCode"],
     }
     out.answer(answer, f"{args.out}: {made.document_id}")

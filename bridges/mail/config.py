@@ -119,6 +119,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     entitlements: Path | None = (
         None  # which professions write which documents; else bridges/mail/codes/entitlements.tsv
     )
+    pdf_a: bool = True  # PDFs of archives leave as PDF/A-1b, where Ghostscript is installed
     calendar: Path | None = None  # folder shared with the agenda bridge: calendars by mail, in and out
     writer: dict[str, Writer] = {}  # RPPS → the professional as an archive names it (docs/operate/mail.md)
 

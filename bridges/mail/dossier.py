@@ -1,6 +1,6 @@
 """Documents of professionals as MSSanté wants them: IHE_XDM.ZIP beside a PDF. Source: docs/spec/mail.md 15."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -11,6 +11,7 @@ from bridges.mail import codes
 from bridges.mail.composing import Attached, document_name, document_subject
 from bridges.mail.inputs import Draft, Subject, Writer
 from bridges.mail.patients import Known
+from bridges.mail.pdf_a.converting import Converted
 from bridges.mail.threads import MadeDocument
 from bridges.mail.xdm_making import make_xdm
 
@@ -27,15 +28,20 @@ class Made:
     codes: list[str] = field(default_factory=list)
     qualified: bool = False
     document: MadeDocument | None = None  # in the archive
+    pdf_a: str = ""  # what became of its PDF (pdf_a.looks.Outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """``writers``: professionals for whom archives can be made, by RPPS number, as the practice wrote them."""
+    """``writers``: professionals for whom archives can be made, by RPPS number, as the practice wrote them.
+
+    ``convert`` makes PDF/A-1 of a PDF, or says why not.
+    """
 
     writers: Mapping[str, Writer]
+    convert: Callable[[bytes, datetime], Awaitable[Converted]]
 
-    def wrap(
+    async def wrap(
         self,
         reading: Reading,
         line: Line,
@@ -43,10 +49,12 @@ class Dossier:
         attached: list[Attached],
         *,
         earlier: MadeDocument | None = None,
+        as_it_came: bool = False,
     ) -> Made:
         """Put the PDF that a professional sends into an archive; whatever is missing for one leaves it a plain file.
 
         ``earlier``: the document that this one takes the place of; it gets the same set and the next version.
+        ``as_it_came``: its PDF is not converted, since the mail would grow too large.
 
         One document a mail, as its subject names one; the first that has a type counts.
         """
@@ -58,22 +66,24 @@ class Dossier:
         for number, (reference, file) in enumerate(zip(references, attached, strict=False)):
             code = TYPES.get(reference.document or "")
             if code and file.media_type == "application/pdf":
-                return _wrapped(
-                    file,
-                    number,
-                    attached,
-                    Draft(
-                        pdf=file.octets,
+                made_at = datetime.fromtimestamp(line.at // 1000, UTC)
+                pdf = Converted(file.octets, "grew") if as_it_came else await self.convert(file.octets, made_at)
+                try:
+                    draft = Draft(
+                        pdf=pdf.pdf,
                         patient=subject,
                         author=author,
                         type=codes.table("types")[code],
                         title=reference.title or codes.table("types")[code].label,
-                        made_at=datetime.fromtimestamp(line.at // 1000, UTC),
+                        made_at=made_at,
                         replaces=earlier.id if earlier else "",
                         set_id=earlier.set_id if earlier else "",
                         version=earlier.version + 1 if earlier else 1,
-                    ),
-                )
+                    )
+                except ValueError:  # no PDF, or too large for a mail with an archive
+                    return Made(attached)
+                others = [each for place, each in enumerate(attached) if place != number]
+                return _wrapped(draft, others, pdf.outcome)
         return Made(attached)
 
     def shown_name(self, reading: Reading, line: Line) -> str:
@@ -90,16 +100,16 @@ class Dossier:
         return self.writers.get(certificate.identifier) if certificate else None
 
 
-def _wrapped(file: Attached, number: int, attached: list[Attached], draft: Draft) -> Made:
+def _wrapped(draft: Draft, others: list[Attached], pdf_a: str) -> Made:
     made = make_xdm(draft)
-    pdf = Attached(document_name(draft.type.label, draft.patient, draft.made_at), file.media_type, file.octets)
-    others = [each for place, each in enumerate(attached) if place != number]
+    pdf = Attached(document_name(draft.type.label, draft.patient, draft.made_at), "application/pdf", draft.pdf)
     return Made(
         attached=[Attached("IHE_XDM.ZIP", "application/zip", made.archive), pdf, *others],
         subject=document_subject(draft.type.label, draft.patient),
         codes=[draft.type.code],
         qualified=True,
         document=MadeDocument(made.document_id, draft.set_id or made.document_id, draft.version),
+        pdf_a=pdf_a,
     )
 
 

@@ -16,10 +16,11 @@ from bridges.mail.composing import Attached, LetterError, compose, compose_recei
 from bridges.mail.composing import Letter as Written
 from bridges.mail.config import Box, Config
 from bridges.mail.dossier import Dossier
+from bridges.mail.dossier import Made as MadeFiles
 from bridges.mail.outgoing import Composed, Outgoing
 from bridges.mail.patients import Known, Patients
 from bridges.mail.state import State
-from bridges.mail.threads import Letter, MadeDocument, Thread, Threads
+from bridges.mail.threads import Letter, Thread, Threads
 from bridges.mail.voice import Voice
 
 _NUMBERS: Final = 1 << 41  # notes about lines, apart from those about mails (following)
@@ -85,8 +86,11 @@ class Leaving:
         )
 
     async def _line(self, line: Line, thread: Thread, box: Box, reading: Reading, patient: Known) -> None:
-        letter, too_large, document = await self._written(line, thread, box, reading, patient)
+        letter, too_large, made = await self._written(line, thread, box, reading, patient)
         raw, names = self._composed(letter)
+        if made.pdf_a == "converted" and not names:  # what came is smaller, and better than no document
+            letter, too_large, made = await self._written(line, thread, box, reading, patient, as_it_came=True)
+            raw, names = self._composed(letter)
         if too_large or not names:
             await self.voice.note(thread.conversation, _TOO_LARGE, -_NUMBERS - line.seq)
         mail = Composed(letter.message_id, letter.sender, tuple(letter.recipients), raw, asks_dsn=box.receipts)
@@ -99,10 +103,10 @@ class Leaving:
             subject=letter.subject,
         )
         with self.state.together():
-            self.outgoing.add(box.name, mail, conversation=thread.conversation, message=line.id)
+            self.outgoing.add(box.name, mail, conversation=thread.conversation, message=line.id, pdf_a=made.pdf_a)
             self.threads.note(kept)
-            if document is not None and names:
-                self.threads.note_made(line.id, document)
+            if made.document is not None and names:
+                self.threads.note_made(line.id, made.document)
             self.threads.carry(thread.conversation, line.seq)
 
     def _composed(self, letter: Written) -> tuple[bytes, bool]:
@@ -115,8 +119,8 @@ class Leaving:
         return compose(_without_files(letter)), False
 
     async def _written(
-        self, line: Line, thread: Thread, box: Box, reading: Reading, patient: Known
-    ) -> tuple[Written, bool, MadeDocument | None]:
+        self, line: Line, thread: Thread, box: Box, reading: Reading, patient: Known, *, as_it_came: bool = False
+    ) -> tuple[Written, bool, MadeFiles]:
         assert line.message is not None, "_is_for_mail"
         payload, author = line.message.content.payload, reading.people.name(line.message.author.id)
         if line.message.author.role == "patient":
@@ -126,7 +130,7 @@ class Leaving:
         references = [each.mail_id for each in earlier if is_writable(each.mail_id)]
         replaced = payload.get("replaces")
         known = self.threads.made(replaced) if replaced else None
-        made = self.dossier.wrap(reading, line, patient, attached, earlier=known)
+        made = await self.dossier.wrap(reading, line, patient, attached, earlier=known, as_it_came=as_it_came)
         subject = made.subject or f"Re: {earlier[-1].subject if earlier else thread.subject}".replace("Re: Re:", "Re:")
         text = str(payload["text"])
         if line.message.content.type == "end":
@@ -150,7 +154,7 @@ class Leaving:
             qualified=made.qualified,
             attached=made.attached,
         )
-        return written, too_large, made.document
+        return written, too_large, made
 
     async def _attached(self, thread: Thread, line: Line) -> tuple[list[Attached], bool]:
         assert line.message is not None, "_is_for_mail"

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS outgoing (id INTEGER PRIMARY KEY, box TEXT NOT NULL, 
   next_at REAL NOT NULL, lease REAL NOT NULL DEFAULT 0, said BLOB, noted TEXT NOT NULL DEFAULT 'queued');
 CREATE INDEX IF NOT EXISTS to_send ON outgoing (box, next_at) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS mails_of ON outgoing (message);
+CREATE TABLE IF NOT EXISTS outgoing_pdf (message_id TEXT PRIMARY KEY, box TEXT NOT NULL, outcome TEXT NOT NULL);
 """
 
 
@@ -67,8 +68,13 @@ class Outgoing:
         self._state, self._clock = state, clock
         state.declare(_SCHEMA)
 
-    def add(self, box: str, mail: Composed, *, conversation: bytes = b"", message: bytes = b"") -> None:
-        """Put a mail in the queue; one of the same Message-ID is there already and stays as it is."""
+    def add(
+        self, box: str, mail: Composed, *, conversation: bytes = b"", message: bytes = b"", pdf_a: str = ""
+    ) -> None:
+        """Put a mail in the queue; one of the same Message-ID is there already and stays as it is.
+
+        ``pdf_a``: what became of the PDF of its archive, for those who look after the bridge.
+        """
         now = self._clock()
         row = (
             box,
@@ -82,11 +88,17 @@ class Outgoing:
             now,
             now,
         )
-        self._state.run(
-            "INSERT INTO outgoing (box, message_id, sealed, sender, recipients, dsn, conversation, message, made,"
-            " next_at) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message_id) DO NOTHING",
-            row,
-        )
+        with self._state.together():
+            self._state.run(
+                "INSERT INTO outgoing (box, message_id, sealed, sender, recipients, dsn, conversation, message, made,"
+                " next_at) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message_id) DO NOTHING",
+                row,
+            )
+            if pdf_a:
+                self._state.run(
+                    "INSERT INTO outgoing_pdf VALUES (?,?,?) ON CONFLICT (message_id) DO NOTHING",
+                    (mail.message_id, box, pdf_a),
+                )
 
     def knows(self, message_id: str) -> bool:
         """Whether a mail of this Message-ID is ours."""
@@ -172,6 +184,11 @@ class Outgoing:
         """Count the mails of a box by state."""
         query = "SELECT state, count(*) FROM outgoing WHERE box = ? GROUP BY state"
         return {str(state): int(count) for state, count in self._state.all(query, (box,))}
+
+    def pdf_counts(self, box: str) -> dict[str, int]:
+        """Count the PDFs of archives of a box by what became of them (``pdf_a.looks.Outcome``)."""
+        query = "SELECT outcome, count(*) FROM outgoing_pdf WHERE box = ? GROUP BY outcome"
+        return {str(outcome): int(count) for outcome, count in self._state.all(query, (box,))}
 
     def _followed(self, row: Row) -> Followed:
         number, box, conversation, message, recipients, state, said = row

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from bridges.mail.lmtp_service import serving
 from bridges.mail.mailbox import Mailbox
 from bridges.mail.outgoing import Outgoing
 from bridges.mail.patients import Patients
+from bridges.mail.pdf_a.converting import converter
 from bridges.mail.recipients import Guarded, Heard, Listening, Recipients
 from bridges.mail.sandbox import Sandbox
 from bridges.mail.sorting import Sorting, is_trusted
@@ -44,6 +46,7 @@ from bridges.mail.ways import Ways, beside
 from bridges.mail.whitelist import verify
 from crypto.errors import ProtocolError
 
+_CLEAR: Final = "pdf-a"  # folder in which documents lie in clear while they are converted
 _RECHECK: Final = 3600.0  # seconds between two looks at what is old in the copy of the directory
 
 
@@ -182,7 +185,8 @@ def _desk(config: Config, client: Client, home: Home, *, state: State, sandbox: 
     listening = Listening(decided, config, sorting.trusts, heard)
     judge = Judge(state, inbox, sandbox, listening, carrying, client.outbox.commits)
     joined = _retry(inbox)
-    leaving = Leaving(config, state, voice, patients, threads, outgoing, Dossier(config.writer), joined)
+    dossier = Dossier(config.writer, converter(config.state / _CLEAR, wanted=config.pdf_a))
+    leaving = Leaving(config, state, voice, patients, threads, outgoing, dossier, joined)
     grew = {box.name: asyncio.Event() for box in config.box}
     return Desk(
         config=config,
@@ -237,6 +241,7 @@ def trusted_domains(trust: Trust) -> frozenset[str] | None:
 async def run(desk: Desk, ways: Ways | None = None) -> None:
     """Run every task until cancelled. A task that ends by itself would be a fault of ours, and ends the process."""
     ways = ways or beside(desk.config.state)
+    shutil.rmtree(desk.config.state / _CLEAR, ignore_errors=True)  # what a crash left there
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         for box in desk.config.box:
             if box.operator is not None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.pdfs import needs_ghostscript, pdf
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENT = {
     "ins": "279035121518989",
@@ -40,7 +42,7 @@ def material(tmp_path):
     return tmp_path
 
 
-def build(folder: Path, **changes) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, more=(), **changes) -> subprocess.CompletedProcess[str]:
     given = {
         "pdf": folder / "a.pdf",
         "patient": folder / "patient.json",
@@ -48,7 +50,9 @@ def build(folder: Path, **changes) -> subprocess.CompletedProcess[str]:
         "type": "11488-4",
         "out": folder / "IHE_XDM.ZIP",
     } | changes
-    return run("xdm", "build", "--json", *(word for name, value in given.items() for word in (f"--{name}", value)))
+    return run(
+        "xdm", "build", "--json", *(word for name, value in given.items() for word in (f"--{name}", value)), *more
+    )
 
 
 def test_an_archive_is_built_and_read(material):
@@ -56,12 +60,24 @@ def test_an_archive_is_built_and_read(material):
     assert made.returncode == 0, made.stdout
     answer = json.loads(made.stdout)
     assert (answer["pdf_a_1"], answer["missing"]) == (False, [])
+    assert answer["pdf_a"] in {"broken", "no_program"}  # nothing in it is a PDF but its first line
     shown = run("xdm", "read", material / "IHE_XDM.ZIP", "--json")
     assert shown.returncode == 0
     (card,) = json.loads(shown.stdout)["documents"]
     assert card["id"] == answer["document"]
     assert card["patient"]["birth_name"] == "CORSE"
     assert "CR ou fiche de consultation" in run("xdm", "read", material / "IHE_XDM.ZIP").stdout
+
+
+@needs_ghostscript
+def test_the_pdf_of_an_archive_is_made_pdf_a_1(material):
+    (material / "a.pdf").write_bytes(pdf("Compte rendu"))
+    converted = json.loads(build(material).stdout)
+    assert (converted["pdf_a_1"], converted["pdf_a"]) == (True, "converted")
+    shown = run("xdm", "read", material / "IHE_XDM.ZIP", "--json")
+    assert json.loads(shown.stdout)["documents"][0]["pdf_a_1"]
+    kept = json.loads(build(material, more=["--keep-pdf"]).stdout)
+    assert (kept["pdf_a_1"], kept["pdf_a"]) == (False, "off")
 
 
 @pytest.mark.parametrize(

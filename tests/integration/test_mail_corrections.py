@@ -1,7 +1,9 @@
 """A professional corrects a document: the mail carries its next version. Read by independent readers alone."""
 
+import base64
 import hashlib
 import io
+import os
 import zipfile
 from xml.etree import ElementTree as ET
 
@@ -11,10 +13,13 @@ import pytest
 from bridges.kit import attachments
 from bridges.kit.client import client
 from bridges.kit.outbox import Letter
+from bridges.mail import composing
+from bridges.mail.outgoing import Outgoing
 from crypto import content
 from crypto.codec import b64
 from tests.fakes.mail_archives import AUTHOR, PDF
 from tests.fakes.mail_bridge import JEAN, configuration, desk_of, mail, make_home, sent, take
+from tests.fakes.pdfs import needs_ghostscript, pdf
 from tests.integration.test_mail_carrying import mine
 
 CDA = "{urn:hl7-org:v3}"
@@ -69,7 +74,7 @@ async def practice(server, people, tmp_path):
 
 
 async def say(claire, conversation, path, *, replaces=None, reply="open"):
-    document = attachments.inspect(path, "prescription", 10**6)
+    document = attachments.inspect(path, "prescription", 25 * 10**6)
     reference = await attachments.upload(claire.device, document)
     payload = content.words("Voici.", attachments=[reference], reply=reply, replaces=replaces)
     ready = await claire.messages.ready(conversation)
@@ -111,3 +116,61 @@ async def test_who_expects_no_answer_says_so_in_the_mail(practice, tmp_path):
     (letter,) = sent(desk)
     assert (letter["X-MSS-MES"], letter["X-MSS-NIL"]) == ("FIN", "PLI")
     assert letter["From"].addresses[0].display_name == "DR Paul LEROY CHU du Nord"
+
+
+def pdfs(letter):
+    """The PDF beside the archive of a letter, and the one inside."""
+    files = {part.get_filename(): part.get_content() for part in letter.iter_attachments()}
+    (beside,) = (octets for name, octets in files.items() if name.endswith(".pdf"))
+    return beside, base64.b64decode(Carried(letter).root.find(f".//{CDA}nonXMLBody/{CDA}text").text)
+
+
+@needs_ghostscript
+async def test_a_pdf_leaves_as_pdf_a_1_and_a_repeat_is_the_same_mail(practice, tmp_path, monkeypatch):
+    """The first try is lost between the conversion and the commit; the second one must be the same mail."""
+    desk, claire, conversation = practice
+    (tmp_path / "ordonnance.pdf").write_bytes(pdf("~Ordonnance", "Suite"))
+    tried, add = [], Outgoing.add
+
+    def adding(self, box, mail, **words):
+        tried.append(mail.raw)
+        if len(tried) == 1:
+            raise OSError("the power is cut")
+        add(self, box, mail, **words)
+
+    monkeypatch.setattr(Outgoing, "add", adding)
+    await say(claire, conversation, tmp_path / "ordonnance.pdf")
+    await desk.pass_once()
+    assert not sent(desk)
+    await desk.pass_once()
+    (letter,) = sent(desk)
+    assert (len(tried), tried[0] == tried[1]) == (2, True)
+    beside, inside = pdfs(letter)
+    assert beside == inside
+    assert b"pdfaid:part='1'" in beside
+    assert desk.outgoing.pdf_counts("cabinet") == {"converted": 1}
+    assert not list((tmp_path / "state/pdf-a").iterdir())
+
+
+@needs_ghostscript
+async def test_a_conversion_that_makes_the_mail_too_large_does_not_cost_the_document(practice, tmp_path, monkeypatch):
+    desk, claire, conversation = practice
+    came = pdf("~Ordonnance")
+    (tmp_path / "ordonnance.pdf").write_bytes(came)
+    monkeypatch.setattr(composing, "MAX_MAIL", 20_000)  # as it comes it is 1 KB, made PDF/A-1 it is 40 KB
+    await say(claire, conversation, tmp_path / "ordonnance.pdf")
+    await desk.pass_once()
+    (letter,) = sent(desk)
+    assert pdfs(letter) == (came, came)
+    assert desk.outgoing.pdf_counts("cabinet") == {"grew": 1}
+
+
+async def test_a_document_too_large_for_an_archive_does_not_stop_its_conversation(practice, tmp_path):
+    desk, claire, conversation = practice
+    path = tmp_path / "ordonnance.pdf"
+    path.write_bytes(PDF + os.urandom(18 << 20))
+    await say(claire, conversation, path)
+    await desk.pass_once()
+    (letter,) = sent(desk)
+    assert not list(letter.iter_attachments())
+    assert "trop volumineux" in letter.get_body().get_content()
