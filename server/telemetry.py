@@ -43,11 +43,15 @@ class LeakyLogError(AssertionError):
     """A log call carried a key that is not listed or a value that is not opaque."""
 
 
+def _stderr(line: str) -> None:
+    sys.stderr.write(line)  # the one of now: whoever has replaced it since (a test) may have closed the old one
+
+
 @dataclass(slots=True)
 class _Sink:
     """Where lines go; replaced as a whole by ``configure``."""
 
-    write: Callable[[str], object] = sys.stderr.write
+    write: Callable[[str], object] = _stderr
     clock: Clock = field(default_factory=SystemClock)
     strict: bool = False
 
@@ -59,7 +63,7 @@ def configure(
     *, strict: bool, write: Callable[[str], object] | None = None, clock: Clock | None = None, foreign: bool = True
 ) -> None:
     """Choose the destination, and route the standard library's loggers through the same guard (``foreign``)."""
-    _sink.write = write or sys.stderr.write
+    _sink.write = write or _stderr
     _sink.clock = clock or SystemClock()
     _sink.strict = strict
     if foreign:
