@@ -11,8 +11,7 @@ class Sentence(NamedTuple):
     hint: str
 
 
-Pair = tuple[Sentence, Sentence]
-"""French first, then English."""
+Pair = tuple[Sentence, Sentence]  # French first, then English
 
 
 def _pair(fr: str, fr_hint: str, en: str, en_hint: str) -> Pair:

@@ -17,7 +17,7 @@ import pytest
 from bridges.mail.bridge_commands import _pdf_check
 from bridges.mail.config import load
 from bridges.mail.pdf_a import looks, srgb
-from bridges.mail.pdf_a.converting import SHARE, convert
+from bridges.mail.pdf_a.converting import SHARE, convert, converter
 from bridges.sandbox.running import SAID, Share, run
 from tests.fakes.mail_bridge import configuration
 from tests.fakes.pdfs import needs_ghostscript, pdf, told
@@ -130,6 +130,18 @@ async def test_without_ghostscript_documents_go_and_doctor_says_what_to_install(
     check = await _pdf_check(config)
     assert (check["ok"], check["detail"]) == (True, "no_program")
     assert "apt-get install ghostscript" in check["advice"]
+
+
+@needs_ghostscript
+async def test_doctor_names_what_converts_and_off_is_said(tmp_path):
+    (tmp_path / "home").mkdir()
+    check = await _pdf_check(load(configuration(tmp_path)))
+    assert (check["ok"], check["advice"]) == (True, "")
+    assert re.fullmatch(r"ghostscript \d+\.[\d.]+", check["detail"])
+    off = load(configuration(tmp_path, top="pdf_a = false"))
+    assert (await _pdf_check(off))["detail"] == "off"
+    made = await converter(tmp_path / "clear", wanted=off.pdf_a)(TWO, MOMENT)
+    assert (made.outcome, made.pdf) == ("off", TWO)
 
 
 async def test_a_disk_that_takes_nothing_loses_nothing(tmp_path):

@@ -22,9 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WEB = Path(__file__).parents[2] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-PHONE = (360, 740)
-DESK = (1280, 800)
-TWICE = (180, 370)
+PHONE, DESK, TWICE = (360, 740), (1280, 800), (180, 370)
 LOG = "[role=log]"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
