@@ -75,7 +75,7 @@ const STATE_ICONS: Record<MessageState["name"], IconName> = {
   delivered: "checks",
   read: "eye",
   answered: "reply",
-  failed: "alert",
+  failed: "close",
   retracted: "undo",
   refused: "alert",
 };
