@@ -33,14 +33,20 @@ Kind = Literal["message", "receipt", "end"]
 Reply = Literal["open", "none", "keep"] | Mapping[Literal["until"], int] | None
 """``keep`` says nothing about it, and stands in acts about appointments only."""
 
+MailState = Literal["handed", "delivered", "failed"]
+"""What became of a message as mail: the next server has it, it lies in the mailbox, it will not arrive."""
+
 MAX_CONTENT: Final = 131_072  # bytes
 MAX_TEXT: Final = 65_536
 MAX_PARENTS: Final = 8
+MAX_STATES: Final = 64  # messages that one ``mailed`` speaks of
 DOCUMENTS: Final = ("prescription", "advice", "report", "letter", "image", "other")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_REASON: Final = re.compile(r"[a-z0-9_]{1,64}")
 _KINDS: Final[Mapping[str, Kind]] = {
     "appointment": "message",
     "end": "end",
+    "mailed": "receipt",
     "profile": "message",
     "receipt": "receipt",
     "text": "message",
@@ -142,6 +148,12 @@ def receipt(upto: bytes, *, opened: Sequence[tuple[bytes, bytes]] = ()) -> Paylo
     """A ``receipt``: all up to a message id is read; ``opened`` are pairs of message id and attachment id."""
     pairs = [{"attachment": b64(attachment), "message": b64(message)} for message, attachment in opened]
     return Payload("receipt", {"opened": pairs, "upto": b64(upto)})
+
+
+def mailed(states: Sequence[tuple[bytes, MailState, str | None]]) -> Payload:
+    """A ``mailed`` of a bridge: message id, what became of it as mail, with ``failed`` a stable code or ``None``."""
+    listed_states = [{"message": b64(message), "reason": why, "state": state} for message, state, why in states]
+    return Payload("mailed", {"states": listed_states})
 
 
 def end(reason: str = "") -> Payload:
@@ -250,6 +262,17 @@ def _opened(value: object) -> tuple[bytes, bytes]:
     return pair["message"], pair["attachment"]
 
 
+def _reason(value: Any) -> str:
+    require(type(value) is str and _REASON.fullmatch(value), "bad_format", "reason")
+    return str(value)
+
+
+def _mail_state(value: object) -> tuple[bytes, MailState, str | None]:
+    said = exact(value, _MAIL_STATE)
+    require(said["reason"] is None or said["state"] == "failed", "bad_format", "a reason for no failure")
+    return said["message"], said["state"], said["reason"]
+
+
 _ATTACHMENT: Final[Mapping[str, Field]] = {
     "document": nullable(one_of(*DOCUMENTS)),
     "id": binary(ATTACHMENT_ID),
@@ -262,6 +285,11 @@ _ATTACHMENT: Final[Mapping[str, Field]] = {
     "size": integer(),
     "title": text(200),
 }
+_MAIL_STATE: Final[Mapping[str, Field]] = {
+    "message": binary(HASH),
+    "reason": nullable(_reason),
+    "state": one_of("handed", "delivered", "failed"),
+}
 _PAYLOADS: Final[Mapping[str, Mapping[str, Field]]] = {
     "appointment": {"act": _type, "reply": _reply_of_act, "version": integer(1)},
     "text": {
@@ -271,6 +299,7 @@ _PAYLOADS: Final[Mapping[str, Mapping[str, Field]]] = {
         "text": text(MAX_TEXT),
     },
     "receipt": {"opened": listed(_opened, high=64), "upto": binary(HASH)},
+    "mailed": {"states": listed(_mail_state, low=1, high=MAX_STATES)},
     "end": {"text": text(MAX_TEXT)},
     "profile": {"name": text(120, 1)},
 }

@@ -12,9 +12,10 @@ from bridges.kit.errors import RefusedError, UsageError
 from bridges.kit.log import Log, open_log
 from bridges.kit.outbox import Letter, Outbox
 from bridges.kit.wire import Accepted, to_text
-from crypto import content, envelope
+from crypto import content, envelope, mailed
 from crypto import conversation as protocol
 from crypto.content import MAX_TEXT, Payload, Reply
+from crypto.mailed import Mailed
 
 PROFESSIONAL: Final = frozenset({"owner", "professional"})
 MAX_ATTACHMENTS: Final = 20
@@ -102,6 +103,39 @@ class Messages:
         return await self.outbox.send(
             conversation.opened,
             Letter(payload, read_seq=said[-1].seq),
+            likeness=likeness,
+            parents=envelope.heads(log.messages),
+        )
+
+    async def state_mailed(
+        self, conversation: Conversation, log: Log, states: Sequence[tuple[bytes, Mailed]]
+    ) -> Accepted | None:
+        """Sign what became of messages as mail: what the log does not say yet of this account, in one statement.
+
+        Args:
+            conversation: synced.
+            log: opened; messages that stand nowhere in it are left out.
+            states: message ids with how far each is, at most ``MAX_STATES``.
+
+        Raises:
+            RefusedError, UnreachableError (a repeat is safe), ProtocolError.
+
+        """
+        said = mailed.compute(log.messages)
+        here = {message.id for message in log.messages}
+        news = [
+            (message, state.state, state.reason)
+            for message, state in states
+            if message in here and state.is_beyond(said.get(message, {}).get(self.device.id))
+        ]
+        if not news:
+            return None
+        marks = (part for message, state, _ in news for part in (to_text(message), state))
+        likeness = self.device.likeness("mailed", *marks)
+        conversation = await self._rotated(conversation)
+        return await self.outbox.send(
+            conversation.opened,
+            Letter(content.mailed(news)),
             likeness=likeness,
             parents=envelope.heads(log.messages),
         )

@@ -1,13 +1,15 @@
 """Messages as scripts, exports and people see them: plain values, nothing left out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bridges.kit.log import Line, Log
 from bridges.kit.people import People
 from bridges.kit.wire import to_text
-from crypto import reply_right
+from crypto import mailed, reply_right
 from crypto.content import Attachment
+from crypto.mailed import Mailed
 
 
 def attachment_view(attachment: Attachment, path: str | None) -> dict[str, Any]:
@@ -32,8 +34,8 @@ def attachments_of(line: Line) -> list[Attachment]:
 
 
 def is_receipt(line: Line) -> bool:
-    """Tell whether a line only says that something was read."""
-    return line.message is not None and line.message.content.type == "receipt"
+    """Tell whether a line only says what became of others: that they were read, or how far they came as mail."""
+    return line.message is not None and line.message.content.type in {"receipt", "mailed"}
 
 
 def message_views(
@@ -48,9 +50,9 @@ def message_views(
         paths: where documents were saved, by attachment id.
 
     """
-    replaced = reply_right.replaced(log.messages)
+    known = _known(log, delivered)
     shown = [line for line in log.lines if not line.trimmed and not is_receipt(line)]
-    return [_message(line, log, people, replaced, delivered=delivered, paths=paths or {}) for line in shown]
+    return [_message(line, log, people, known, paths=paths or {}) for line in shown]
 
 
 def beginning_view(log: Log) -> dict[str, int] | None:
@@ -63,18 +65,25 @@ def beginning_view(log: Log) -> dict[str, int] | None:
 
 def message_view(line: Line, log: Log, people: People, *, delivered: Mapping[bytes, int]) -> dict[str, Any]:
     """Describe one message of a log."""
-    return _message(line, log, people, reply_right.replaced(log.messages), delivered=delivered, paths={})
+    return _message(line, log, people, _known(log, delivered), paths={})
 
 
-def _message(
-    line: Line,
-    log: Log,
-    people: People,
-    replaced: Mapping[bytes, bytes],
-    *,
-    delivered: Mapping[bytes, int] | None,
-    paths: Mapping[bytes, str],
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the whole log says about its lines."""
+
+    replaced: Mapping[bytes, bytes]
+    mailed: Mapping[bytes, Mapping[bytes, Mailed]]
+    bridges: frozenset[bytes]
+    delivered: Mapping[bytes, int] | None
+
+
+def _known(log: Log, delivered: Mapping[bytes, int] | None) -> _Known:
+    messages = log.messages
+    return _Known(reply_right.replaced(messages), mailed.compute(messages), mailed.bridges(messages), delivered)
+
+
+def _message(line: Line, log: Log, people: People, known: _Known, *, paths: Mapping[bytes, str]) -> dict[str, Any]:
     readers = log.readers(line)
     view: dict[str, Any] = {
         "id": to_text(line.id),
@@ -84,13 +93,17 @@ def _message(
         "type": "retracted" if line.retracted else "trimmed" if line.trimmed else "invalid",
         "text": "",
         "reply": None,
-        "replaced_by": to_text(replaced[line.id]) if line.id in replaced else None,
+        "replaced_by": to_text(known.replaced[line.id]) if line.id in known.replaced else None,
         "read_by": [{"name": people.name(m), "account": to_text(m), "at": at} for m, at in sorted(readers.items())],
+        "mailed": [
+            {"name": people.name(m), "account": to_text(m), "state": said.state, "reason": said.reason}
+            for m, said in sorted(known.mailed.get(line.id, {}).items())
+        ],
         "attachments": [attachment_view(a, paths.get(a.id)) for a in attachments_of(line)],
         "warning": line.error,
     }
-    if delivered is not None:
-        view["state"] = _state(line, readers, delivered)
+    if known.delivered is not None:
+        view["state"] = _state(line, readers, known, known.delivered)
     if line.message:
         content = line.message.content
         view |= {"author": people.author(line.message.author), "type": content.type, "written_at": content.at}
@@ -99,11 +112,17 @@ def _message(
     return view
 
 
-def _state(line: Line, readers: Mapping[bytes, int], delivered: Mapping[bytes, int]) -> str:
-    """Give accepted, delivered or read: what has happened to it at anybody else than its author."""
+def _state(line: Line, readers: Mapping[bytes, int], known: _Known, delivered: Mapping[bytes, int]) -> str:
+    """Give failed, read, delivered, handed or accepted: what has happened to it at anybody else than its author."""
     if line.retracted or line.trimmed:
         return "retracted" if line.retracted else "trimmed"
+    at_bridges = known.mailed.get(line.id, {})
+    if any(said.state == "failed" and bridge not in readers for bridge, said in at_bridges.items()):
+        return "failed"
     if readers:
         return "read"
-    author = line.message.author.id if line.message else None
-    return "delivered" if any(seq >= line.seq for who, seq in delivered.items() if who != author) else "accepted"
+    others = known.bridges | {line.message.author.id if line.message else None}
+    mail = {said.state for said in at_bridges.values()}
+    if "delivered" in mail or any(seq >= line.seq for who, seq in delivered.items() if who not in others):
+        return "delivered"
+    return "handed" if "handed" in mail else "accepted"

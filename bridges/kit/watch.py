@@ -174,5 +174,11 @@ def _envelope(entry: FeedEntry, reading: Reading) -> Event:
         content = line.message.content
         by = reading.people.author(line.message.author)
         return {"type": "receipt", "at": content.at, "by": by, "upto": to_text(content.payload["upto"])}
+    if line.message and line.message.content.type == "mailed":
+        content = line.message.content
+        said = [
+            {"message": to_text(id_), "state": state, "reason": why} for id_, state, why in content.payload["states"]
+        ]
+        return {"type": "mailed", "at": content.at, "by": reading.people.author(line.message.author), "states": said}
     view = message_view(line, reading.log, reading.people, delivered=reading.delivered)
     return {"type": "message", "at": line.at, "message": view}

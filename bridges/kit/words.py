@@ -363,13 +363,6 @@ PROFESSIONS: Final = {
     "60": ("infirmier", "nurse"),
     "70": ("masseur-kinésithérapeute", "physiotherapist"),
 }
-STATES: Final = {
-    "accepted": ("envoyé", "sent"),
-    "delivered": ("remis", "delivered"),
-    "read": ("lu", "read"),
-    "retracted": ("retiré", "taken back"),
-    "trimmed": ("plus conservé par le serveur", "no longer kept by the server"),
-}
 REPLIES: Final = {
     "open": ("réponse possible", "answers allowed"),
     "none": ("sans réponse", "no answer expected"),

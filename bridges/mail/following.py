@@ -1,5 +1,6 @@
 """What became of the mails we sent: receipts, reports, bounces, acknowledgements. Source: docs/spec/mail.md 17."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,8 +9,10 @@ from bridges.mail.config import Box
 from bridges.mail.judging import Verdict
 from bridges.mail.outgoing import Followed, Outgoing, Progress
 from bridges.mail.reading import Mail
-from bridges.mail.reports import Report
+from bridges.mail.reports import Report, cause_of
 from bridges.mail.voice import Voice
+from crypto.content import MailState
+from crypto.mailed import Mailed
 
 _PROGRESS: Final[dict[str, Progress]] = {
     "read": "read",
@@ -17,6 +20,7 @@ _PROGRESS: Final[dict[str, Progress]] = {
     "delivered": "delivered",
     "failed": "failed",
 }
+_STATES: Final[dict[str, MailState]] = {"sent": "handed", "delivered": "delivered", "failed": "failed"}
 _OURS: Final = ("recipient_", "directory_")
 _SAID: Final = 2000  # characters of the other side's own words that are shown
 _NUMBERS: Final = 1 << 40  # notes about mails, apart from those about lines (leaving)
@@ -60,17 +64,41 @@ class Following:
 
         """
         untold = self.outgoing.untold()
-        for each in untold:
-            if each.conversation:
-                await self._tell(voice, each)
-            self.outgoing.told(each.id, each.state)
+        for conversation, mails in _by_conversation(untold).items():
+            if conversation:
+                await self._tell(voice, conversation, mails)
+            for each in mails:
+                self.outgoing.told(each.id, each.state)
         return len(untold)
 
-    async def _tell(self, voice: Voice, mail: Followed) -> None:
-        if mail.state == "read":
-            await voice.acknowledge(mail.conversation, mail.message)
-        else:
-            await voice.note(mail.conversation, failure(mail, self.language), -_NUMBERS - mail.id)
+    async def _tell(self, voice: Voice, conversation: bytes, mails: Sequence[Followed]) -> None:
+        """Sign what became of all of them at once, and say in words which did not arrive."""
+        states = [(each.message, _mailed(each)) for each in mails if each.state in _STATES]
+        await voice.state(conversation, states)
+        for mail in mails:
+            if mail.state == "read":
+                await voice.acknowledge(conversation, mail.message)
+            elif mail.state == "failed":
+                await voice.note(conversation, failure(mail, self.language), -_NUMBERS - mail.id)
+
+
+def _by_conversation(mails: Sequence[Followed]) -> dict[bytes, list[Followed]]:
+    found: dict[bytes, list[Followed]] = {}
+    for each in mails:
+        found.setdefault(each.conversation, []).append(each)
+    return found
+
+
+def _mailed(mail: Followed) -> Mailed:
+    """Say it as the protocol does; that somebody has read is said by a receipt."""
+    state = _STATES[mail.state]
+    return Mailed(state, reason_of(mail.said) if state == "failed" else None)
+
+
+def reason_of(said: str) -> str:
+    """Give the stable code of a failure, also where a server said only words."""
+    code = said.partition("\n")[0].partition(":")[0]
+    return code if words(code, "en") else cause_of(said)
 
 
 def failure(mail: Followed, language: Language = "fr") -> str:

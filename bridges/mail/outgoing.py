@@ -173,7 +173,7 @@ class Outgoing:
 
     def untold(self) -> list[Followed]:
         """Give the mails whose state the conversation has not been told yet."""
-        rows = self._state.all(f"{_FOLLOWED} WHERE state != noted AND state IN ('read', 'failed') ORDER BY id")
+        rows = self._state.all(f"{_FOLLOWED} WHERE state != noted AND state != 'queued' ORDER BY id")
         return [self._followed(row) for row in rows]
 
     def told(self, mail: int, progress: Progress) -> None:

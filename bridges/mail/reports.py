@@ -110,7 +110,7 @@ def _dsn(octets: bytes, original: str) -> Report:
         or _first_id(next((b["original-envelope-id"] for b in blocks if "original-envelope-id" in b), "")),
         recipients=_recipients([block.get("final-recipient", "") for block in each]),
         automatic=True,
-        cause=_cause(said) if state == "failed" else "",
+        cause=cause_of(said) if state == "failed" else "",
         status=one_line(next((block["status"] for block in each if "status" in block), ""), most=20),
     )
 
@@ -124,12 +124,13 @@ def _bounce(text: str, original: str) -> Report:
         original=original or _first_id(text[:20000]),
         recipients=list(dict.fromkeys(addresses))[:20],
         automatic=True,
-        cause=_cause(text[:20000]),
+        cause=cause_of(text[:20000]),
         status=status[0] if status else "",
     )
 
 
-def _cause(said: str) -> str:
+def cause_of(said: str) -> str:
+    """Give the stable code of what a server said about a mail that did not arrive; ``other`` where nothing fits."""
     return next((code for code, words in _CAUSES if re.search(words, said, re.IGNORECASE)), "other")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,7 +23,8 @@ from bridges.mail.config import Box
 from bridges.mail.saying import File, Said
 from bridges.mail.threads import Threads, Writer
 from crypto import attachment, content, envelope
-from crypto.content import Attachment
+from crypto.content import MAX_STATES, Attachment
+from crypto.mailed import Mailed
 
 LATER: Final = frozenset(
     {"unauthenticated", "too_many_tries", "internal", "unavailable", "storage_full", "stale_epoch"}
@@ -189,6 +190,14 @@ class Voice:
             upto = next((number for number, line in enumerate(reading.log.lines, 1) if line.id == message), 0)
             known = Log(reading.log.lines[:upto], receipts=reading.log.receipts)
             await self.client.messages.acknowledge(reading.conversation, known)
+
+    async def state(self, conversation: bytes, states: Sequence[tuple[bytes, Mailed]]) -> None:
+        """Sign what became of messages as mail; what was signed before is not signed again. Raises as ``note``."""
+        with _final_refusals_ignored():
+            for first in range(0, len(states), MAX_STATES):
+                reading, some = await self.client.look(conversation), states[first : first + MAX_STATES]
+                await self.client.messages.state_mailed(reading.conversation, reading.log, some)
+        self._open.pop(conversation, None)
 
     async def patient_in(self, conversation: bytes) -> bytes:
         """Give the account that took the patient's place, or nothing while it is an invitation.

@@ -6,7 +6,17 @@ from typing import Any, Final
 
 from bridges.kit.appointments_log import Reminder
 from bridges.kit.appointments_reminders import place_of
-from bridges.kit.words import PROFESSIONS, REPLIES, ROLES, STATES, say, word
+from bridges.kit.words import PROFESSIONS, REPLIES, ROLES, say, word
+
+STATES: Final = {
+    "accepted": ("envoyé", "sent"),
+    "handed": ("remis à la messagerie", "handed to the mail system"),
+    "delivered": ("remis", "delivered"),
+    "failed": ("non remis par courriel", "not delivered by mail"),
+    "read": ("lu", "read"),
+    "retracted": ("retiré", "taken back"),
+    "trimmed": ("plus conservé par le serveur", "no longer kept by the server"),
+}
 
 
 def moment(milliseconds: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vectors import reply_words
+from vectors import mail_words, reply_words
 from vectors.kit import NOW, Group, drbg, flip
 from vectors.world import Person, World
 
@@ -209,6 +209,7 @@ def _lies(desk: Desk) -> None:
     refused("delegate ends", "not_permitted", desk.forge(world.nora.own, content.end()), "end")
     refused("text as receipt", "wrong_kind", desk.seal(jean, text), "receipt")
     refused("receipt as message", "wrong_kind", desk.seal(jean, content.receipt(bytes(32))))
+    refused("mailed as message", "wrong_kind", desk.seal(jean, content.mailed([(bytes(32), "handed", None)])))
     refused("end as message", "wrong_kind", desk.seal(claire, content.end()))
     refused("profile as end", "wrong_kind", desk.seal(claire, content.profile("x")), "end")
     refused("unknown type as receipt", "wrong_kind", desk.forge(claire.own, Payload("poll", {})), "receipt")
@@ -269,6 +270,7 @@ def _contents(group: Group, world: World) -> None:
     group.ok("content", "content", content=written())
     group.ok("content of an unknown type", "content", content=written(type="poll", payload={}))
     group.ok("largest text", "content", content=payload(attachments=[], text="x" * 2000))
+    mail_words.add_contents(group, written)
     one, other = sorted([b64(bytes(32)), b64(b"\xff" * 32)])
     bad = {
         "version 2": written(v=2),
@@ -368,6 +370,7 @@ def _log(group: Group, world: World) -> None:
     group.ok("read later", "readers", log=[opened, closed, until, seen, again], message=until["id"])
     group.ok("not read", "readers", log=[opened, closed, until, seen], message=until["id"])
     group.ok("one's own receipt", "readers", log=[opened, doctor(content.receipt(opened["id"]))], message=opened["id"])
+    mail_words.add_log(group, doctor, patient)
     first = patient(content.words("first"))
     second = patient(content.words("second", replaces=first["id"]))
     forged = doctor(content.words("third", replaces=first["id"]))

@@ -6,9 +6,9 @@ from typing import Any
 
 from vectors.perform_conversation import accounts_of, read_keys, records_of
 
-from crypto import attachment, codec, content, envelope, epoch_record, holder, reply_right
+from crypto import attachment, codec, content, envelope, epoch_record, holder, mailed, reply_right
 from crypto.attachment import FileKey, Sealer, Seeker
-from crypto.codec import unb64
+from crypto.codec import b64, unb64
 from crypto.conversation import Opened
 from crypto.conversation_chain import ConversationChain
 from crypto.envelope import Message
@@ -83,6 +83,16 @@ def _readers(given: Plain, _: Plain) -> Plain:
     log = {message.id: (seq, message) for seq, message in _log(given)}
     found = reply_right.readers(log, unb64(given["message"]))
     return {"readers": [{"member": each.member, "at": each.at} for each in found]}
+
+
+def _mailed(given: Plain, _: Plain) -> Plain:
+    messages = [message for _, message in _log(given)]
+    found = [
+        {"message": target, "bridge": bridge, "state": said.state, "reason": said.reason}
+        for target, states in mailed.compute(messages).items()
+        for bridge, said in states.items()
+    ]
+    return {"mailed": found, "bridges": sorted(map(b64, mailed.bridges(messages)))}
 
 
 def _replaced(given: Plain, _: Plain) -> Plain:
@@ -170,6 +180,7 @@ OPERATIONS = {
         "content": _content,
         "reply_right": _reply_right,
         "readers": _readers,
+        "mailed": _mailed,
         "replaced": _replaced,
         "withheld": _withheld,
     },

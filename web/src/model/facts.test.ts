@@ -48,3 +48,19 @@ test("a professional who leaves, and a patient whom an owner took out, refuse no
   const out = { ...BEGUN, people: BEGUN.people.map((one): PersonFact => (one.id === "jean" ? { ...one, standing: "left" } : one)) };
   expect(why(out).slice(0, 2)).toEqual([null, null]);
 });
+
+test("what became of recent messages as mail is known by bridge, and no state goes back", () => {
+  const envelope = (id: string, author: string, said: object, kind = "message"): object => ({
+    type: "envelope", id, author, kind, epoch: 1, code: null, retracted: false, message: { author: { id: author, role: "owner" }, content: { author, at: 1, parents: [], said }, warnings: [] },
+  });
+  const text = (id: string, author: string, more = {}): object => envelope(id, author, { type: "text", payload: { text: "", attachments: [], reply: null, replaces: null, ...more } });
+  const mailed = (id: string, state: string, reason: string | null = null): object =>
+    envelope(id, "karim", { type: "mailed", payload: { states: ["m1", "nowhere"].map((message) => ({ message, state, reason })) } }, "receipt");
+  const sent = after(BEGUN, text("m0", "karim", { via: { kind: "mail" } }), text("m1", "claire"));
+  expect(sent.mails).toEqual({ karim: {} }); // a bridge that has said nothing of it yet
+  const handed = after(sent, mailed("m2", "handed"));
+  expect(handed.mails).toEqual({ karim: { m1: { state: "handed", reason: null } } });
+  const failed = after(handed, mailed("m3", "failed", "box_full"), mailed("m4", "delivered"));
+  expect(failed.mails).toEqual({ karim: { m1: { state: "failed", reason: "box_full" } } });
+  expect([failed.mine?.id, failed.unread, failed.newest?.author]).toEqual(["m1", 1, "claire"]); // it is no message
+});

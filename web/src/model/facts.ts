@@ -7,6 +7,7 @@ import type { InvitationRow, Policy } from "../api/types.ts";
 import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "../protocol/suite.ts";
 import { replyRight, type ReplyRight } from "../protocol/reply_right.ts";
 import type { Trimmed } from "../protocol/trimming.ts";
+import { mailsAfter, type Mails } from "./mails.ts";
 import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, TrimmedEntry } from "./log_entry.ts";
 
 const RECENT = 64;
@@ -72,6 +73,8 @@ export type Facts = {
   readonly blocked?: readonly AccountId[];
   /** How far each member's receipts reach, and since when. */
   readonly reads: Readonly<Record<AccountId, { readonly seq: number; readonly at: Time }>>;
+  /** Of each bridge: what became of recent messages as mail. A bridge that said nothing of any is here too. */
+  readonly mails?: Mails;
   /** Something here lies or is broken: nothing more is taken in or sent until a person has looked. */
   readonly alarm: string | null;
   /** Where the log of the server begins, when no longer at its beginning. */
@@ -140,6 +143,7 @@ function withEnvelope(facts: Facts, entry: EnvelopeEntry, me: AccountId): Facts 
     heads: [...facts.heads.filter((id) => !named.has(id)), entry.id].slice(-RECENT),
     recent: [...facts.recent, { id: entry.id, seq: entry.seq, theirs: isTheirs(entry, me) }].slice(-RECENT),
     right: rightAfter(facts.right, entry),
+    mails: mailsAfter(facts.mails, facts.recent, entry),
   };
   if (entry.kind === "receipt") return withReceipt(known, entry, me);
   const mine = entry.author === me;

@@ -14,6 +14,7 @@ import { HASH, HOLDER_ID, MAX_CONTENT, MAX_TEXT, VERSION, type Bytes } from "./s
 export type Kind = "message" | "receipt" | "end";
 
 const TYPE = /^[a-z][a-z0-9_]{0,63}$/;
+const REASON = /^[a-z0-9_]{1,64}$/;
 const MAX_PARENTS = 8;
 
 const word = shape.oneOf("open", "none");
@@ -29,12 +30,22 @@ const replyOfAct: shape.Shape<Reply | "keep"> = (value) => (value === "keep" ? v
 /** May the patient answer: what a professional's text decides; others write `null`. */
 export type Reply = "open" | "none" | { readonly until: number } | null;
 
+const mailFields = shape.object({
+  message: shape.bytes(HASH),
+  state: shape.oneOf("handed", "delivered", "failed"),
+  reason: shape.nullable(reasonCode),
+});
+
+/** What became of a message as mail; a `reason` only with `failed`. */
+export type MailState = ReturnType<typeof mailFields>;
+
 const PAYLOADS = {
   text: textPayload,
   receipt: shape.atLeast({
     upto: shape.bytes(HASH),
     opened: shape.list(shape.object({ attachment: shape.bytes(ATTACHMENT_ID), message: shape.bytes(HASH) }), 64),
   }),
+  mailed: shape.atLeast({ states: shape.list(mailState, 64, 1) }),
   end: shape.atLeast({ text: shape.text(MAX_TEXT) }),
   profile: shape.atLeast({ name: shape.text(120, 1) }),
   appointment: appointmentPayload,
@@ -51,6 +62,7 @@ const KINDS: { readonly [T in KnownType]: Kind } = {
   text: "message",
   profile: "message",
   receipt: "receipt",
+  mailed: "receipt",
   end: "end",
   appointment: "message",
 };
@@ -118,6 +130,18 @@ function appointmentPayload(value: Json): AppointmentPayload {
 }
 
 export type AppointmentPayload = JsonObject & { readonly version: number; readonly act: string; readonly reply: Reply | "keep" };
+
+function mailState(value: Json): MailState {
+  const said = mailFields(value);
+  demand(said.reason === null || said.state === "failed", "bad_format", "a reason for no failure");
+  return said;
+}
+
+function reasonCode(value: Json): string {
+  const code = shape.text(64)(value);
+  demand(REASON.test(code), "bad_format", "reason");
+  return code;
+}
 
 function isKnown(type: string): type is KnownType {
   return Object.hasOwn(PAYLOADS, type);

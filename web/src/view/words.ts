@@ -71,9 +71,11 @@ const STATE_ICONS: Record<MessageState["name"], IconName> = {
   waiting: "clock",
   sending: "send",
   accepted: "check",
+  handed: "letter",
   delivered: "checks",
   read: "eye",
   answered: "reply",
+  failed: "close",
   retracted: "undo",
   refused: "alert",
 };
@@ -95,6 +97,11 @@ export function stateText(state: MessageState, written: number): string {
   if (first === undefined) return t("state.delivered");
   const known = { name: first.who.name, when: when(first.at, written) };
   return others.length === 0 ? t(`state.${state.name}`, known) : t(`state.${state.name}.more`, { ...known, count: others.length });
+}
+
+/** Why a mail did not arrive. */
+export function failureText(reason: string): string {
+  return lookUp(`failed.${reason}`, {}) ?? t("failed.other");
 }
 
 export { time };

@@ -2,6 +2,7 @@
 
 import type { Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
+import { arrivalOf, failureOf } from "./delivery.ts";
 import { Observable } from "./observable.ts";
 import { alarmOf, isProfessional, personIn, personOf, phrase, problemOf, replyRightOf, stranger } from "./presenting.ts";
 import type { InboxFilter, InboxModel, InboxRow, InboxState, Person } from "./types.ts";
@@ -146,12 +147,16 @@ function previewOf({ newest, people }: Facts, me: string): InboxRow["preview"] {
 function myState(facts: Facts, me: string): InboxRow["state"] {
   const { mine } = facts;
   if (mine === null) return null;
+  const bridges = new Map(Object.entries(facts.mails ?? {}).flatMap(([bridge, states]) => (bridge === me ? [] : [[bridge, states[mine.id]]])));
   const readers = Object.entries(facts.reads).filter(([account, { seq }]) => account !== me && seq >= mine.seq);
+  const carried = { bridges, readers: new Set(readers.map(([account]) => account)) };
+  const failed = failureOf(carried);
+  if (failed !== null) return failed;
   if (readers.length > 0) {
     return { name: "read", by: readers.map(([id, { at }]) => ({ who: personIn(facts, id, me) ?? stranger(id), at })) };
   }
-  const delivered = Object.entries(facts.delivered).some(([account, seq]) => account !== me && seq >= mine.seq);
-  return { name: delivered ? "delivered" : "accepted" };
+  const at = Object.entries(facts.delivered).filter(([account, seq]) => account !== me && seq >= mine.seq);
+  return arrivalOf(at.map(([account]) => account), carried);
 }
 
 export function invitationOf(facts: Facts, now: number): "open" | "expired" | null {

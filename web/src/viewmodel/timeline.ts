@@ -3,8 +3,10 @@
 import type { AttachmentReference } from "../model/attachments.ts";
 import { floorOf, type Facts } from "../model/facts.ts";
 import type { EnvelopeEntry, EpochEntry, LogEntry, Via } from "../model/log_entry.ts";
+import { mailsIn } from "../model/mails.ts";
 import type { Pending } from "../model/pending.ts";
 import { codeOf, LocalRefusal } from "../model/refusals.ts";
+import { arrivalOf, failureOf } from "./delivery.ts";
 import { personIn, phrase, problemOfCode, stranger } from "./presenting.ts";
 import type { DocumentCard, Entry, MessageState, Person, ReadMark } from "./types.ts";
 
@@ -25,9 +27,10 @@ const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 export function timeline(scene: Scene): readonly Entry[] {
   const read = readings(scene);
-  const answered = answers(scene, read);
+  const carried = carriage(scene);
+  const answered = answers(scene, read, carried.bridges);
   const replaced = replacedIn(scene.entries);
-  const context = { ...scene, read, answered, replaced };
+  const context = { ...scene, ...carried, read, answered, replaced };
   const begins = scene.entries.findIndex(({ seq }) => seq >= floorOf(scene.facts));
   const shown = scene.entries.flatMap((entry, i) => [...(i === begins ? beginning(scene.entries[i - 1] ?? entry, scene) : []), ...shownEntry(entry, context)]);
   const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
@@ -39,6 +42,8 @@ type Context = Scene & {
   readonly read: (seq: number, author: string) => readonly ReadMark[];
   readonly answered: (seq: number, author: string) => readonly ReadMark[];
   readonly replaced: ReadonlyMap<string, string>;
+  readonly bridges: readonly string[];
+  readonly mailed: ReturnType<typeof mailsIn>["mailed"];
 };
 
 function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
@@ -93,6 +98,7 @@ function shownSaid(entry: EnvelopeEntry, said: NonNullable<EnvelopeEntry["messag
     case "profile":
       return [notice(entry, phrase("notice.named", { name: said.payload.name }))];
     case "receipt":
+    case "mailed":
       return [];
     case "appointment":
       return [{ kind: "appointment", id: entry.id, seq: entry.seq, at: entry.at }];
@@ -144,12 +150,23 @@ function withoutLead({ text, via }: TextPayload): string {
   return via === undefined ? text : text.split("\n\n").slice(via.lead).join("\n\n");
 }
 
-function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], { facts, me, answered }: Context): MessageState {
+function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], context: Context): MessageState {
+  const { facts, me, answered, bridges, mailed } = context;
+  const states = mailed.get(entry.id);
+  const carried = { bridges: new Map(bridges.map((id) => [id, states?.get(id)])), readers: new Set(by.map(({ who: { id } }) => id)) };
+  const failed = failureOf(carried);
+  if (failed !== null) return failed;
   const answers = answered(entry.seq, entry.author);
   if (answers.length > 0) return { name: "answered", by: answers };
   if (by.length > 0) return { name: "read", by };
-  const delivered = Object.entries(facts.delivered).some(([account, seq]) => account !== entry.author && account !== me && seq >= entry.seq);
-  return { name: delivered ? "delivered" : "accepted" };
+  const at = Object.entries(facts.delivered).filter(([account, seq]) => account !== entry.author && account !== me && seq >= entry.seq);
+  return arrivalOf(at.map(([account]) => account), carried);
+}
+
+/** What bridges say; those that spoke before the entries that are here are bridges too. */
+function carriage({ entries, facts }: Scene): Pick<Context, "bridges" | "mailed"> {
+  const { bridges, mailed } = mailsIn(entries);
+  return { mailed, bridges: [...new Set([...Object.keys(facts.mails ?? {}), ...bridges])] };
 }
 
 function shownPending(pending: Pending, scene: Scene): readonly Entry[] {
@@ -229,13 +246,13 @@ function readings(scene: Scene): Context["read"] {
  * For a message at `seq`: who else wrote after having seen it, as the parents that they signed say. What a bridge wrote
  * says so only together with a receipt: the bridge has seen everything, the person at the mailbox may not have.
  */
-function answers(scene: Scene, read: Context["read"]): Context["answered"] {
+function answers(scene: Scene, read: Context["read"], bridges: readonly string[]): Context["answered"] {
   const places = new Map(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [[entry.id, entry.seq] as const] : [])));
   const written = scene.entries.flatMap((entry) => {
     const content = entry.type === "envelope" && !entry.retracted ? entry.message?.content : undefined;
     if (content?.said.type !== "text") return [];
     const seen = Math.max(0, ...content.parents.map((parent) => places.get(parent) ?? 0));
-    return [{ member: content.author, seen, at: content.at, mail: content.said.payload.via !== undefined }];
+    return [{ member: content.author, seen, at: content.at, mail: bridges.includes(content.author) }];
   });
   return (seq, author) => {
     const first = new Map<string, number>();

@@ -14,6 +14,7 @@ import { messageId, newestMessages, openMessage, sealContent, withheldParents, t
 import { readRecord, type Role } from "../epoch_record.ts";
 import { demand } from "../errors.ts";
 import { holderFromSeed } from "../holder.ts";
+import { isOfBridge, mailedOf } from "../mailed.ts";
 import { checkMirror, mayReply, readersOf, replacements, replyRight, type Placed } from "../reply_right.ts";
 import type { Bytes } from "../suite.ts";
 import type { Op, Values } from "./vector.ts";
@@ -90,6 +91,14 @@ const messages: Ops = {
     const log = logOf(v);
     const seq = log.find(({ message }) => message.id === v.text("message"))?.seq ?? 0;
     return { readers: readersOf(log, seq) };
+  },
+  mailed: (v) => {
+    const log = messagesOf(v).map(({ id, author, content: { said } }) => ({ id, author: author.id, said }));
+    const mailed = [...mailedOf(log)].flatMap(([message, states]) =>
+      [...states].map(([bridge, { state, reason }]) => ({ message, bridge, state, reason })),
+    );
+    const bridges = new Set(log.filter(({ said }) => isOfBridge(said)).map(({ author }) => author));
+    return { mailed, bridges: [...bridges].sort() };
   },
   replaced: (v) => ({ replaced: [...replacements(messagesOf(v))].map(([old, now]) => ({ old, new: now })) }),
   withheld: (v) => {

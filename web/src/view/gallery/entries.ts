@@ -92,9 +92,11 @@ export function stateStory(me: Person, other: Person): Entry[] {
     ["En attente", { name: "waiting" }],
     ["En cours", { name: "sending", progress: 0.4 }],
     ["Chez le serveur", { name: "accepted" }],
+    ["Parti par courriel", { name: "handed" }],
     ["Sur l’appareil", { name: "delivered" }],
     ["Lu", { name: "read", by: by(32) }],
     ["Répondu", { name: "answered", by: by(46) }],
+    ["Revenu", { name: "failed", reason: "box_full" }],
     ["Refusé", { name: "refused", problem: { code: "patient_left", alarm: false, retry: true, retryAfter: null } }],
   ];
   return states.map(([text, state], i) => message({ id: `state-${state.name}`, me, author: me, text, state, ...at(i) }));

@@ -45,9 +45,13 @@ export type MessageState =
   | { readonly name: "waiting" }
   | { readonly name: "sending"; readonly progress: number | null }
   | { readonly name: "accepted" }
+  /** To the mail system, by a bridge: nobody knows yet whether it arrived. */
+  | { readonly name: "handed" }
   | { readonly name: "delivered" }
   | { readonly name: "read"; readonly by: readonly ReadMark[] }
   | { readonly name: "answered"; readonly by: readonly ReadMark[] }
+  /** As mail. `reason`: a stable code (docs/spec/mail.md 17), catalogue key `failed.<reason>`. */
+  | { readonly name: "failed"; readonly reason: string }
   | { readonly name: "retracted" }
   | { readonly name: "refused"; readonly problem: Problem };
 
