@@ -76,11 +76,21 @@ def _url(text: str) -> str:
 
 def _scheme(*names: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if urlsplit(text).scheme not in names:
+        if text.partition("://")[0] not in names:
             raise ValueError(f"say {names[0]}://…")
+        if not _is_plain(text):  # each library would cut it elsewhere, and tell a part of the password
+            raise ValueError("this address cannot be read: write special characters of a user or password as %XX")
         return text
 
     return read
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.netloc.count("@") <= 1 and not url.fragment and (url.port is None or url.port > 0)
+    except ValueError:
+        return False
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -52,6 +52,18 @@ def test_a_mistake_is_told_in_words_and_with_what_was_meant():
         settings.read({}, {"PLI_MESSAGE_DAYS": "12 months"})
 
 
+@pytest.mark.parametrize("name", ["PLI_DATABASE_URL", "PLI_REDIS_URL"])
+@pytest.mark.parametrize(
+    "authority", ["u:s#cret@h/x", "u:s@cret@h/x", "u:s[cret@h/x", "u:s/cret@h:no/x", "u:secret@h:no/x"]
+)
+def test_an_address_that_libraries_read_differently_is_refused_without_telling_its_password(name, authority):
+    scheme = "postgresql" if name == "PLI_DATABASE_URL" else "redis"
+    with pytest.raises(SettingsError) as refused:
+        settings.read({}, {name: f"{scheme}://{authority}"})
+    assert "%XX" in str(refused.value)
+    assert "cret" not in str(refused.value)
+
+
 def test_the_variables_of_pli_bridge_are_not_ours_to_judge():
     assert settings.read({}, {"PLI_PASSPHRASE": "x", "PLI_HOME": "/home"}) == Settings()
 
