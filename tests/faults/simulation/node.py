@@ -21,6 +21,7 @@ from server.domain.ids import unb64
 from server.jobs.work import JOBS, Worker
 from server.services.container import Services
 from server.settings import Settings
+from server.storage.blobs import Blobs
 from server.storage.identity import load_identity, stamp_key
 from server.transport.live.doors import Doors
 from server.transport.live.frames import Framing
@@ -152,7 +153,8 @@ class Node:
     async def start(self) -> None:
         self.store = Store(self.settings.database, self._announce, self.disk, self.turns)
         self.bus = MemoryBus() if self.shared is None else redis.bus(self.shared, self._ask)
-        self.services: Services = app._services(self.settings, self.clock, self.store, self.bus)
+        blobs = Blobs.open(self.settings.data)
+        self.services: Services = app._services(self.settings, self.clock, self.store, self.bus, blobs)
         self.gateway = Gateway(self.services.feed, Doors(1_000, 1_000))
         self.bus.listen(self.gateway)
         self._endpoints: dict[str, Endpoint] = {}
