@@ -74,7 +74,7 @@ async def test_a_poll_goes_on_waiting_when_a_hint_is_of_something_old(pair, serv
 async def test_a_poll_without_news_ends_empty(pair):
     _, jean, _ = pair
     last = (await jean.feed())["last"]
-    assert await jean.feed(last, wait=1) == {"events": [], "position": last, "last": last}
+    assert await jean.feed(last, wait=1) == {"events": [], "position": last, "first": 1, "last": last}
 
 
 async def test_what_is_acknowledged_is_delivered(pair):
@@ -120,6 +120,6 @@ async def test_a_server_that_stops_lets_nobody_wait(tmp_path):
         waiting = asyncio.create_task(claire.feed(0, wait=25))
         await begun(local)
         began = time.monotonic()
-    assert await waiting == {"events": [], "position": 0, "last": 0}
+    assert await waiting == {"events": [], "position": 0, "first": 1, "last": 0}
     assert time.monotonic() - began < 15
     await claire.close()

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridges.agenda.outgoing import ForbiddenError, Origin, Outgoing, _Guarded
+from bridges.agenda.outgoing import ForbiddenError, Origin, Outgoing
 from bridges.agenda.provider import CredentialsRevokedError, UnknownOutcomeError, UnreachableError
+from bridges.kit.outside import GuardedResolver
 from tests.fakes.certificates import authority
 
 
@@ -165,7 +166,7 @@ async def test_a_name_that_turns_inward_after_a_while_is_not_followed(monkeypatc
         return [(socket.AF_INET6 if ":" in each else socket.AF_INET, 1, 6, "", (each, port)) for each in next(answers)]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
-    guarded = _Guarded(inside=False)
+    guarded = GuardedResolver(inside=False, refuse=ForbiddenError)
     assert [each["host"] for each in await guarded.resolve("agenda.example", 443)] == ["93.184.216.34"]
     for _ in range(2):
         with pytest.raises(ForbiddenError, match="private address"):
