@@ -1,6 +1,7 @@
 """Messages whose term is over, at the terminals of people: said plainly, verified as far as there is something."""
 
 import json
+import os
 import zipfile
 
 import pytest
@@ -179,18 +180,25 @@ def test_a_new_message_is_not_hidden_by_calling_it_old(server, unread, days, ahe
 def test_a_message_that_others_name_is_not_hidden_by_leaving_its_place_out(server, aged, claire, tmp_path):
     """The message of today names what its author had seen: one of those stands nowhere any more."""
     conversation, jean = aged
-    where = (unb64(conversation),)
+    where = unb64(conversation)
     named = "SELECT envelope_id FROM event WHERE conversation = ? AND kind = 'receipt' AND body IS NULL"
-    old = server.query(named, *where)[-1][0]
-    server.tamper(
-        "UPDATE event SET envelope_id = randomblob(32) WHERE conversation = ? AND envelope_id = ?", *where, old
-    )
-    fresh = other_device(jean, tmp_path / "second", server)
-    assert alarm(fresh, conversation) == "withheld"
+    old, other = server.query(named, where)[-1][0], os.urandom(32)
+    rename = "UPDATE event SET envelope_id = ? WHERE conversation = ? AND envelope_id = ?"
+    server.tamper(rename, other, where, old)
+    try:
+        fresh = other_device(jean, tmp_path / "second", server)
+        assert alarm(fresh, conversation) == "withheld"
+    finally:
+        server.tamper(rename, old, where, other)
 
 
 def test_what_was_told_is_not_taken_back(server, aged):
     conversation, jean = aged
+    where = unb64(conversation)
     assert jean.run("read", conversation)["trimmed"]
-    server.tamper("DELETE FROM log_beginning WHERE conversation = ?", unb64(conversation))
-    assert alarm(jean, conversation) == "withheld"
+    [row] = server.query("SELECT * FROM log_beginning WHERE conversation = ?", where)
+    server.tamper("DELETE FROM log_beginning WHERE conversation = ?", where)
+    try:
+        assert alarm(jean, conversation) == "withheld"
+    finally:
+        server.tamper("INSERT INTO log_beginning VALUES (?, ?, ?, ?)", *row)
