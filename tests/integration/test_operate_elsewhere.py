@@ -119,18 +119,11 @@ def test_a_sound_installation_elsewhere_needs_nothing(doctor, data, redis, share
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [
-        (f"postgresql://pli:{SECRET}@127.0.0.1:1/pli", "does not answer"),
-        (f"postgresql://pli:a#{SECRET}@127.0.0.1/pli", "cannot be read"),
-        (f"postgresql://pli:{SECRET}@127.0.0.1:port/pli", "cannot be read"),
-    ],
-)
-def test_a_postgresql_that_cannot_be_reached(doctor, address, words):
-    ended, lines = doctor(database_url=address)
+def test_a_postgresql_that_cannot_be_reached(doctor):
+    ended, lines = doctor(database_url=f"postgresql://pli:{SECRET}@127.0.0.1:1/pli")
     assert ended == 3
-    assert (lines["PostgreSQL"]["verdict"], words in lines["PostgreSQL"]["told"]) == ("fix", True), lines["PostgreSQL"]
+    told = lines["PostgreSQL"]
+    assert (told["verdict"], "does not answer" in told["told"]) == ("fix", True), told
     assert said(lines["clock"]) == ("look", "not examined: see PostgreSQL and schema")
 
 
@@ -216,7 +209,6 @@ def test_a_redis_that_refuses_or_is_gone(doctor, redis):
     assert "password" in line(locked.format(""))
     assert "password" in line(locked.format(":wrong@"))
     assert "ACL SETUSER" in line(locked.format(f"mute:{SECRET}@"))
-    assert "cannot be read" in line(f"redis://:a#{SECRET}@127.0.0.1/0")
     redis.kill()
     assert "does not answer" in line(locked.format(f":{SECRET}@"))
 
