@@ -1,12 +1,12 @@
 /**
  * HPKE base mode, single shot: X-Wing, HKDF-SHA256, AES-256-GCM. Source: docs/spec/protocol.md 2.
  *
- * Two engines with the same bytes: WebCrypto's own X-Wing where the browser has it, else `@panva/hpke-noble`, which is
- * loaded only then. Secret keys are always imported from their 32-byte seed, never through `DeriveKeyPair`.
+ * Two engines with the same bytes: WebCrypto's own X-Wing where the browser has it, else `@panva/hpke-noble`. Both are loaded
+ * when the first box is sealed or opened, not with the first screen. Secret keys are always imported from their 32-byte seed, never through `DeriveKeyPair`.
  */
 
 import { shake256 } from "@noble/hashes/sha3.js";
-import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_MLKEM768_X25519 } from "hpke";
+import type { CipherSuite, KEMFactory } from "hpke";
 
 import { concat, equal, unb64 } from "./codec.ts";
 import { demand, ProtocolError, refuseAs } from "./errors.ts";
@@ -103,13 +103,17 @@ function coordinate(bytes: Bytes): bigint {
 }
 
 async function engine(): Promise<Engine> {
-  chosen ??= chooseEngine();
+  chosen ??= chooseEngine().catch((error: unknown) => {
+    chosen = undefined; // a part that could not be fetched may come the next time
+    throw error;
+  });
   return chosen;
 }
 
 async function chooseEngine(): Promise<Engine> {
+  const { KEM_MLKEM768_X25519: kem } = await import("hpke");
   try {
-    const native: Engine = { name: "native", suite: suiteWith(KEM_MLKEM768_X25519), publicOf: nativePublicOf };
+    const native: Engine = { name: "native", suite: await suiteWith(kem), publicOf: nativePublicOf };
     await demandWorks(native);
     return native;
   } catch {
@@ -122,10 +126,11 @@ async function nobleEngine(): Promise<Engine> {
     import("@panva/hpke-noble"),
     import("@noble/post-quantum/hybrid.js"),
   ]);
-  return { name: "noble", suite: suiteWith(kem), publicOf: (seed) => Promise.resolve(concat(xwing.keygen(seed).publicKey)) };
+  return { name: "noble", suite: await suiteWith(kem), publicOf: (seed) => Promise.resolve(concat(xwing.keygen(seed).publicKey)) };
 }
 
-function suiteWith(kem: typeof KEM_MLKEM768_X25519): CipherSuite {
+async function suiteWith(kem: KEMFactory): Promise<CipherSuite> {
+  const { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256 } = await import("hpke");
   return new CipherSuite(kem, KDF_HKDF_SHA256, AEAD_AES_256_GCM);
 }
 
