@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from crypto.codec import unb64
 from tests.fakes.peer import Letter, Peer
@@ -20,6 +21,7 @@ MIB = 1_048_576
 LARGEST = 100 * MIB
 LONGEST = 65_536  # bytes of text
 UNREAD = re.compile(r"^\d+ non lus?$")
+UNSENT = re.compile("En attente d’envoi|Envoi en cours")
 SEND = "Envoyer à Dr Claire Martin"
 
 
@@ -161,6 +163,7 @@ def test_two_tabs_are_both_live_double_nothing_and_read_as_one(
     for page in (one, two):
         for words in ("Vous me lisez ?", "Oui, ici", "Et là aussi"):
             page.get_by_role("log").get_by_text(words).first.wait_for()
+        expect(page.get_by_role("log").get_by_text(UNSENT)).to_have_count(0)  # else the next message may overtake it
     one.goto(shared_server.url)
     two.goto(shared_server.url)
     script.say(doctor, letter.conversation, "Dernière question")
