@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -248,22 +250,23 @@ async def test_a_client_certificate_opens_the_box_until_it_is_taken_back(tmp_pat
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    """The mail host of docs/operate/mail.md whose submission port asks for a certificate instead of a password."""
-    folder = tmp_path_factory.mktemp("mail")
-    folder.parent.chmod(0o755)
-    folder.parent.parent.chmod(0o755)
-    made = MailHost(folder)
-    master = made.folder / "etc" / "postfix" / "master.cf"
-    asks = f"  -o smtpd_tls_req_ccert=yes\n  -o smtpd_tls_CAfile={made.folder}/etc/authority.pem\n"
-    text = master.read_text().replace("  -o smtpd_sasl_auth_enable=yes\n", asks)
-    text = text.replace("reject_sender_login_mismatch, permit_sasl_authenticated", "permit_tls_all_clientcerts")
-    master.write_text(text.replace("permit_sasl_authenticated", "permit_tls_all_clientcerts"))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
+def host():
+    """The mail host of docs/operate/mail.md whose submission port asks for a certificate instead of a password.
+
+    Not below pytest's own folder: each pytest that starts closes that one to everybody but root.
+    """
+    with tempfile.TemporaryDirectory(prefix="certificates") as folder:
+        made = MailHost(Path(folder))
+        master = made.folder / "etc" / "postfix" / "master.cf"
+        asks = f"  -o smtpd_tls_req_ccert=yes\n  -o smtpd_tls_CAfile={made.folder}/etc/authority.pem\n"
+        text = master.read_text().replace("  -o smtpd_sasl_auth_enable=yes\n", asks)
+        text = text.replace("reject_sender_login_mismatch, permit_sasl_authenticated", "permit_tls_all_clientcerts")
+        master.write_text(text.replace("permit_sasl_authenticated", "permit_tls_all_clientcerts"))
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
 
 
 @needs_mailhost
