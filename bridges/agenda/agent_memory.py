@@ -4,13 +4,13 @@ It lies in the file of the holds: opaque names and times, no person and no motiv
 returns. Source: docs/spec/appointments.md 6.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 from bridges.agenda.provider import Appointment
+from bridges.kit.local_file import open_file
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS visits (
@@ -50,10 +50,7 @@ class Memory:
     """The visits of one agenda."""
 
     def __init__(self, path: Path, agenda: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = open_file(path, SCHEMA)
         self._agenda = agenda
 
     def close(self) -> None:

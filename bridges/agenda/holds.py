@@ -5,7 +5,6 @@ inside the transaction that would do it, and SQLite lets one writer in at a time
 """
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bridges.agenda.provider import (
     SlotGoneError,
     TooManyHoldsError,
 )
+from bridges.kit.local_file import ConstraintError, open_file, together
 
 State = Literal["held", "pending", "booked", "outside", "released", "expired", "cancelled"]
 STANDS: Final[tuple[State, ...]] = ("booked", "outside")  # in the agenda
@@ -43,10 +43,7 @@ class Holds:
     """The holds of one agenda, in a file that several agendas of a practice may share."""
 
     def __init__(self, path: Path, agenda: str, now: Callable[[], datetime], *, most: int = MOST) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = open_file(path, SCHEMA)
         self._agenda, self._now, self._most = agenda, now, most
 
     def close(self) -> None:
@@ -106,7 +103,7 @@ class Holds:
         query = "UPDATE holds SET state = ?, starts = ?, ends = ?, version = ? WHERE reference = ?"
         try:
             self._db.execute(query, ("booked", _seconds(start), _seconds(end), version, reference))
-        except sqlite3.IntegrityError:
+        except ConstraintError:
             self._db.execute(query, ("outside", _seconds(start), _seconds(end), version, reference))
 
     def release(self, hold: Hold) -> None:
@@ -151,20 +148,15 @@ class Holds:
         done = self._db.execute(
             "DELETE FROM holds WHERE agenda = ? AND ends < ? AND state <> 'pending'", (self._agenda, _seconds(before))
         )
-        return done.rowcount
+        return int(done.rowcount)
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except sqlite3.IntegrityError as error:
-            self._db.execute("ROLLBACK")
+            with together(self._db):
+                yield
+        except ConstraintError as error:
             raise SlotGoneError(str(error)) from None
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def _expire(self) -> None:
         self._db.execute(

@@ -4,15 +4,14 @@ The pins live here: a chain or a log that the server once showed may only grow. 
 in our Python has a race of write-ahead logs that corrupts (docs/adr/0005).
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pysqlite3 import dbapi2 as sqlite3
-
 from bridges.kit import wire
+from bridges.kit.local_file import open_file, together
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -49,26 +48,15 @@ class Store:
     """The local memory of one home. Every write is durable when it returns (``synchronous=FULL``)."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")  # a commit is one wait for the disk instead of several
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = open_file(path, SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> AbstractContextManager[None]:
         """Make several writes all or none."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return together(self._db)
 
     # --- single facts ---------------------------------------------------------------------------------------------
 

@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bridges.kit.local_file import ConstraintError
 from bridges.mail.imap import Look
 from bridges.mail.recognising import Recognising
-from bridges.mail.state import IntegrityError, Row, State
+from bridges.mail.state import Row, State
 
 Fate = Literal["taken", "accepted", "quarantined", "repeat", "refused", "left", "report", "own"]
 """``taken``: nobody has judged it. ``refused``: its sender is told. ``left``: not for us, it stays in the mailbox."""
@@ -201,7 +202,7 @@ class Inbox:
         update = "UPDATE mails SET state = ?, reason = ?, likeness = ? WHERE id = ?"
         try:
             self._state.run(update, (chosen, reason, likeness, mail))
-        except IntegrityError:
+        except ConstraintError:
             chosen = "repeat"
             self._state.run(update, (chosen, None, likeness, mail))
         return chosen

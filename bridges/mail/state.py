@@ -1,17 +1,13 @@
-"""What a running mail bridge remembers: one SQLite file, contents sealed. Source: docs/spec/mail.md 12.
-
-The SQLite of a wheel, since the one in our Python has a race that corrupts (docs/adr/0005). One connection writes.
-"""
+"""What a running mail bridge remembers: one SQLite file, contents sealed. Source: docs/spec/mail.md 12."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from pysqlite3 import dbapi2 as sqlite3
+from bridges.kit.local_file import open_file
 
 FILE: Final = "mail.sqlite"
-IntegrityError: Final = sqlite3.IntegrityError
 Row: TypeAlias = tuple[Any, ...]
 
 
@@ -19,11 +15,7 @@ class State:
     """Every write is durable when it returns. ``seal`` and ``unseal`` keep contents unreadable to others."""
 
     def __init__(self, path: Path, *, seal: Callable[[bytes], bytes], unseal: Callable[[bytes], bytes]) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA busy_timeout=10000")
+        self._db = open_file(path)
         self.seal, self.unseal = seal, unseal
         self._depth = 0
 

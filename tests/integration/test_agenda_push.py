@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import json
-import sqlite3
 from datetime import UTC, datetime
 
 import aiohttp
@@ -13,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from bridges.agenda.push.inbox import Inbox
 from bridges.agenda.push.signature import Keys
 from bridges.agenda.push.webhook import BODY, Partner, Webhook
+from bridges.kit.local_file import FileError
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -58,7 +58,8 @@ async def test_a_signed_message_is_kept_before_it_is_acknowledged(site, tmp_path
     (change,) = site.inbox.changes("lgc").changes
     assert change.reference == answer["appointment"]
     assert change.appointment.start == datetime(2026, 12, 1, 8, tzinfo=UTC)
-    stored = (tmp_path / "inbox.sqlite3").read_bytes()
+    stored = b"".join(one.read_bytes() for one in tmp_path.glob("inbox.sqlite3*"))
+    assert b"lgc" in stored
     assert b"DUPONT" not in stored
     assert b"suivi" not in stored
 
@@ -123,7 +124,7 @@ async def test_a_body_that_is_too_large_is_not_read(site):
 
 async def test_a_full_disk_is_no_acknowledgement(site, monkeypatch):
     def full(*_, **__):
-        raise sqlite3.OperationalError("database or disk is full")
+        raise FileError("database or disk is full")
 
     monkeypatch.setattr(site.inbox, "take", full)
     assert await site.post(TOLD) == (503, {"code": "unavailable"})

@@ -4,7 +4,6 @@ It lies in the file of the holds: times, opaque names and digests, no person and
 it returns.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import msgspec
 
 from bridges.agenda.links.matching import Awaited
 from bridges.agenda.push.arrival import EARLIEST, LATEST
+from bridges.kit.local_file import open_file
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS standings (agenda TEXT, source TEXT, reference TEXT, value BLOB NOT NULL,
@@ -95,10 +95,7 @@ class Table:
     """The partners' appointments of one agenda."""
 
     def __init__(self, path: Path, agenda: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = open_file(path, SCHEMA)
         self._agenda = agenda
 
     def close(self) -> None:

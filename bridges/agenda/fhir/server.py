@@ -1,7 +1,6 @@
 """The practice's FHIR endpoint: free slots, and a door for appointments. Source: docs/spec/agenda-partners.md 5.2."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from bridges.agenda.fhir.reading import APPOINTMENT, FhirError, Resource
 from bridges.agenda.fhir.terms import JSON, JSON_OF_SAS, SAS
 from bridges.agenda.provider import AgendaError, Window
 from bridges.agenda.push.inbox import Inbox
+from bridges.kit.local_file import FileError
 
 PARTNER: Final = web.RequestKey("partner", str)
 PATIENCE: Final = 20.0  # seconds one agenda may take to say what is free
@@ -89,7 +89,7 @@ class Endpoint:
             return self._refused(request, error.code, error.where)
         except web.HTTPException as error:
             return self._refused(request, HTTP_CODES.get(error.status, "bad_request"))
-        except (AgendaError, TimeoutError, sqlite3.Error):
+        except (AgendaError, TimeoutError, FileError):
             return _outcome(request, "unavailable")
 
     def _refused(self, request: web.Request, code: str, where: str = "") -> web.Response:

@@ -1,11 +1,12 @@
 """What we invited people to by mail, and what they wish instead. Source: docs/spec/agenda-partners.md 11."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+from bridges.kit.local_file import open_file
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS invitations (uid TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, attendee TEXT NOT NULL,
@@ -44,12 +45,8 @@ class Wish:
 class Ledger:
     """One SQLite file of the practice; each write is durable when it returns."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        if path != ":memory:":
-            Path(path).chmod(0o600)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+    def __init__(self, path: Path) -> None:
+        self._db = open_file(path, SCHEMA)
 
     def close(self) -> None:
         """Close the file."""

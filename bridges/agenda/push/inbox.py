@@ -7,9 +7,7 @@ under a key of this file, so that two messages about one person can be matched a
 import hashlib
 import hmac
 import secrets
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +17,7 @@ import msgspec
 
 from bridges.agenda.provider import Appointment, Change, Changes, Mode, State
 from bridges.agenda.push.arrival import EARLIEST, Arrival, Kind, concerns
+from bridges.kit.local_file import ConstraintError, open_file, together
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -80,12 +79,8 @@ class Trouble:
 class Inbox:
     """The arrivals of all partners of one practice. Each write is durable when it returns (``synchronous=FULL``)."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        if path != ":memory:":
-            Path(path).chmod(0o600)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+    def __init__(self, path: Path) -> None:
+        self._db = open_file(path, SCHEMA)
         self._key = self._fact("key", 32)
         self._name = self._fact("name", 6).hex()
 
@@ -110,13 +105,13 @@ class Inbox:
             expected: the version that the partner has last seen, where its protocol says it.
 
         Raises:
-            EventReusedError, StaleVersionError: nothing was taken. sqlite3.Error: nothing is known to be kept.
+            EventReusedError, StaleVersionError: nothing was taken. FileError: nothing is known to be kept.
 
         """
         told = msgspec.structs.replace(arrival, person=self.person(arrival.source, arrival.person))
         digest = hashlib.sha256(msgspec.json.encode(told)).digest()
         token = self.token(arrival.source, arrival.reference)
-        with self._together():
+        with together(self._db):
             known = self.get(token)
             if expected is not None and expected != (known.version if known else 0):
                 raise StaleVersionError
@@ -192,7 +187,7 @@ class Inbox:
 
         The ids of messages are kept until they are as old, so that none is taken again.
         """
-        with self._together():
+        with together(self._db):
             gone = [(known.token,) for known in self._all() if _last_day(known.arrival) < before]
             self._db.executemany("DELETE FROM appointments WHERE token = ?", gone)
             self._db.executemany("UPDATE arrivals SET news = NULL WHERE token = ?", gone)
@@ -225,7 +220,7 @@ class Inbox:
                     _seconds(now),
                 ),
             )
-        except sqlite3.IntegrityError:
+        except ConstraintError:
             raise EventReusedError from None
         return row.lastrowid or 0
 
@@ -263,16 +258,6 @@ class Inbox:
         """Give 64 hexadecimal digits: also an id of FHIR, which base64url is not."""
         text = b"\0".join([purpose, *(part.encode() for part in parts)])
         return hmac.digest(self._key, text, "sha256").hex()
-
-    @contextmanager
-    def _together(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def appointment_of(known: Known) -> Appointment | None:

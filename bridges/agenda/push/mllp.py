@@ -1,7 +1,6 @@
 """HL7 v2 over TCP: frames, acknowledgements and their limits. Source: docs/spec/agenda-partners.md 4."""
 
 import asyncio
-import sqlite3
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from bridges.agenda.push import siu
 from bridges.agenda.push.arrival import MalformedError
 from bridges.agenda.push.er7 import MESSAGE, Message, Separators, escape, parse
 from bridges.agenda.push.inbox import EventReusedError, Inbox
+from bridges.kit.local_file import FileError
 
 START: Final = b"\x0b"
 END: Final = b"\x1c\r"
@@ -110,7 +110,7 @@ class Listener:
         except EventReusedError:
             self.inbox.trouble(self.feed.source, "event_reused", self.clock())
             return self._answer(message, "AE", "event_reused", "MSH-10")
-        except sqlite3.Error:
+        except FileError:
             return self._answer(message, "AE", "unavailable")
         return self._answer(message, "AA")
 

@@ -1,7 +1,6 @@
 """Signed HTTPS messages of partners in generic JSON. Source: docs/spec/agenda-partners.md 3."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from bridges.agenda.provider import Mode
 from bridges.agenda.push.arrival import Arrival, Kind, MalformedError, known_zone, to_utc
 from bridges.agenda.push.inbox import EventReusedError, Inbox
 from bridges.agenda.push.signature import Keys, SignatureError, verify
+from bridges.kit.local_file import FileError
 
 BODY: Final = 64 * 1024  # bytes of one message
 READING: Final = 10.0  # seconds a partner may take to send one
@@ -97,7 +97,7 @@ class Webhook:
             return self._refuse(name, error.code, error.where)
         except EventReusedError:
             return self._refuse(name, "event_reused")
-        except sqlite3.Error:
+        except FileError:
             return self._refuse(None, "unavailable")  # the file that would hold the trouble is the trouble
         return web.json_response({"outcome": taken.outcome, "appointment": taken.known.token})
 

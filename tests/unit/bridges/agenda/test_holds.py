@@ -2,7 +2,6 @@
 
 import contextlib
 import multiprocessing
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from pysqlite3 import dbapi2 as sqlite3
 
 from bridges.agenda.holds import Holds
 from bridges.agenda.provider import HoldExpiredError, Slot, SlotGoneError, TooManyHoldsError

@@ -65,8 +65,8 @@ async def test_a_link_may_carry_a_token_of_its_own():
     assert not provider.names("https://rdv.example/another")
 
 
-def test_what_can_be_done_is_what_was_configured():
-    inbox = Inbox(":memory:")
+def test_what_can_be_done_is_what_was_configured(tmp_path):
+    inbox = Inbox(tmp_path / "inbox.db")
     assert LinkProvider("https://rdv.example/").capabilities().abilities == {Ability.LINK}
     assert LinkProvider("https://rdv.example/", inbox=inbox).capabilities().abilities == {Ability.LINK, Ability.CHANGES}
     inbox.close()
@@ -105,8 +105,8 @@ def test_whose_an_appointment_is(event, people, certainty, whose):
     assert (found.certainty, found.references) == (certainty, whose)
 
 
-async def test_what_a_platform_tells_comes_back_to_the_conversation():
-    inbox = Inbox(":memory:")
+async def test_what_a_platform_tells_comes_back_to_the_conversation(tmp_path):
+    inbox = Inbox(tmp_path / "inbox.db")
     provider = LinkProvider("https://rdv.example/", inbox=inbox, source="doctolib", parameter="origin")
     cursor = (await provider.changes()).cursor
     token = provider.correlation((await provider.link()).url)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridges.agenda.push import siu
@@ -12,6 +12,7 @@ from bridges.agenda.push.er7 import parse
 from bridges.agenda.push.inbox import Inbox
 from bridges.agenda.push.mllp import Feed, Listener
 
+ONE_LISTENER = [HealthCheck.function_scoped_fixture]  # it takes message after message, as it would
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 BOOKED = (
     "MSH|^~\\&|LGC|CABINET|PLI|AGENDA|20261122100000||SIU^S12^SIU_S12|M1|P|2.5.1\r"
@@ -120,8 +121,8 @@ def test_what_cannot_be_read_has_a_reason(text, code):
 
 
 @pytest.fixture
-def listener():
-    inbox = Inbox(":memory:")
+def listener(tmp_path):
+    inbox = Inbox(tmp_path / "inbox.db")
     yield Listener(inbox=inbox, feed=Feed(source="lgc", zone="Europe/Paris"), clock=lambda: NOW)
     inbox.close()
 
@@ -159,18 +160,14 @@ def test_what_is_not_taken_is_refused_and_counted(listener, text, verdict):
     assert listener.inbox.troubles()
 
 
-@given(st.binary(max_size=400))
-def test_no_bytes_end_the_listener(raw):
-    inbox = Inbox(":memory:")
-    listener = Listener(inbox=inbox, feed=Feed(source="lgc", zone="Europe/Paris"), clock=lambda: NOW)
+@settings(suppress_health_check=ONE_LISTENER)
+@given(raw=st.binary(max_size=400))
+def test_no_bytes_end_the_listener(listener, raw):
     for each in (raw, b"MSH|^~\\&" + raw, BOOKED.encode() + raw):
         assert listener.receive(each).startswith(b"MSH")
-    inbox.close()
 
 
-@given(st.integers(0, len(BOOKED)), st.sampled_from(["", "^", "|", "\\", "~", "&", "\r", "9", "\x00", "é"]))
-def test_no_small_damage_ends_the_listener(at, sign):
-    inbox = Inbox(":memory:")
-    listener = Listener(inbox=inbox, feed=Feed(source="lgc", zone="Europe/Paris"), clock=lambda: NOW)
+@settings(suppress_health_check=ONE_LISTENER)
+@given(at=st.integers(0, len(BOOKED)), sign=st.sampled_from(["", "^", "|", "\\", "~", "&", "\r", "9", "\x00", "é"]))
+def test_no_small_damage_ends_the_listener(listener, at, sign):
     assert b"\rMSA" in listener.receive((BOOKED[:at] + sign + BOOKED[at + 1 :]).encode())
-    inbox.close()
