@@ -136,10 +136,10 @@ class ConversationService:
 
         def check(view: Transaction) -> CheckedEpoch | int:
             _member(view, conversation, principal.account)
-            seq = view.conversations.epoch_seq(conversation, record.epoch, record.hash)
+            before = self.chains.conversation(view, conversation)
+            seq = epochs.repeated(view, conversation, record)
             if seq is not None:
                 return seq
-            before = self.chains.conversation(view, conversation)
             epochs.require_next(before, record)
             checked = epochs.check(view, self.chains, before, new, now=now)
             if checked.author != principal.account or record.draft.reason == "claim":
@@ -154,8 +154,9 @@ class ConversationService:
         def intent(tx: Transaction) -> tuple[int, int]:
             head = _head(tx, conversation)
             head.member(principal.account)
-            if head.head == record.hash:
-                return record.epoch, tx.conversations.epoch_seq(conversation, record.epoch, record.hash) or 0
+            seq = epochs.repeated(tx, conversation, record)
+            if seq is not None:
+                return record.epoch, seq
             epochs.require_current(tx, head, checked)
             return record.epoch, epochs.extend(tx, head, checked, now).seq
 

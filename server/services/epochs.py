@@ -100,6 +100,14 @@ def read_record(wire: bytes) -> EpochRecord:
         return epoch_record.read(wire)
 
 
+def repeated(view: Transaction, conversation: ConversationId, record: EpochRecord) -> int | None:
+    """Return the seq of a record that was taken before; a repeat is answered as the first time.
+
+    Ask when the chain has been read: what was committed between two reads shows in the later one.
+    """
+    return view.conversations.epoch_seq(conversation, record.epoch, record.hash)
+
+
 def require_next(before: ConversationChain, record: EpochRecord) -> None:
     """Refuse a record that was built on an older head: the client rebuilds it.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crypto.account_chain import AccountChain
+from crypto.epoch_record import EpochRecord
 from server.clock import Clock
 from server.domain.errors import (
     BadRequestError,
@@ -17,7 +18,7 @@ from server.domain.errors import (
 )
 from server.domain.events import Event
 from server.domain.ids import AccountId, ConversationId, HolderId, InvitationId, MemberId
-from server.domain.invitation import Invitation, InvitationState
+from server.domain.invitation import Invitation
 from server.domain.session import Principal
 from server.services import epochs
 from server.services.chains import ALL, Chains
@@ -141,16 +142,12 @@ class InvitationService:
             raise NotPermittedError("signed by another account")
 
         def check(view: Transaction) -> CheckedEpoch | Claimed:
-            found = view.invitations.get(invitation)
-            if found is None:
-                raise InvitationUnknownError
-            if found.state is InvitationState.CLAIMED and found.claimed_by == author:
-                seq = view.conversations.epoch_seq(found.conversation, record.epoch, record.hash)
-                if seq is not None:
-                    return Claimed(author, found.conversation, record.epoch, seq)
+            found = _known(view, invitation)
+            before = self.chains.conversation(view, found.conversation)
+            if (again := _repeated(view, found, record)) is not None:
+                return again
             found.require_open(now)
             _require_keys(found, claim, record.draft.claim.invite if record.draft.claim else None)
-            before = self.chains.conversation(view, found.conversation)
             epochs.require_next(before, record)
             known = {chain.id: chain} if chain else {}
             return epochs.check(view, self.chains, before, claim.epoch, now=now, arriving=known)
@@ -164,7 +161,10 @@ class InvitationService:
         self, tx: Transaction, invitation: InvitationId, checked: CheckedEpoch, claim: Claim, chain: AccountChain | None
     ) -> Claimed:
         now = self.clock.now()
-        found = _open(tx, invitation, now)
+        found = _known(tx, invitation)
+        if (again := _repeated(tx, found, checked.record)) is not None:
+            return again
+        found.require_open(now)
         head = tx.conversations.head(found.conversation)
         if head is None:
             raise NotFoundError
@@ -179,11 +179,24 @@ class InvitationService:
 
 
 def _open(view: Transaction, invitation: InvitationId, now: int) -> Invitation:
+    found = _known(view, invitation)
+    found.require_open(now)
+    return found
+
+
+def _known(view: Transaction, invitation: InvitationId) -> Invitation:
     found = view.invitations.get(invitation)
     if found is None:
         raise InvitationUnknownError
-    found.require_open(now)
     return found
+
+
+def _repeated(view: Transaction, found: Invitation, record: EpochRecord) -> Claimed | None:
+    """Return the answer of the first time, to the account that signed this very claim."""
+    seq = epochs.repeated(view, found.conversation, record)
+    if seq is None or record.draft.claim is None or record.draft.claim.invite != found.member:
+        return None
+    return Claimed(AccountId(record.draft.author), found.conversation, record.epoch, seq)
 
 
 def _author(principal: Principal | None, chain: AccountChain | None) -> AccountId:

@@ -9,6 +9,8 @@ import pytest
 from crypto import conversation, permission
 from crypto.codec import b64, unb64
 from crypto.epoch import Roster
+from server.services.chains import Chains
+from server.storage.conversations import SqlConversations
 from tests.fakes.peer import Refused, member_boxes, now
 
 
@@ -198,6 +200,30 @@ async def test_the_loser_of_a_race_rebuilds(pair, people):
     await claire.refresh(conv)
     await claire.add(conv, (nora if winner is news[0] else karim).id)
     assert len(await nora.events(conv)) == len(await karim.events(conv))
+
+
+async def test_a_repeat_that_arrives_while_the_first_is_stored_gives_the_same_answer(pair, people, monkeypatch):
+    """Between two statements of one check the first copy may be committed: what is asked later sees more."""
+    claire, _, conv = pair
+    karim, nora = [await people(name) for name in ("Karim Haddad", "Nora Petit")]
+    await claire.refresh(conv)
+    seat = conversation.seat(await claire.chain_of(karim.id), "professional")
+    new = conversation.add(claire.own, claire.opened[conv], [seat], at=now())
+    first = await claire.change(conv, new)
+    committed = []
+    read, ask = Chains.conversation, SqlConversations.epoch_seq
+
+    def chain(*args):
+        committed.append(True)
+        return read(*args)
+
+    monkeypatch.setattr(Chains, "conversation", chain)
+    monkeypatch.setattr(SqlConversations, "epoch_seq", lambda *args: ask(*args) if committed else None)
+    assert await claire.change(conv, new) == first
+    monkeypatch.undo()
+    await claire.refresh(conv)
+    await claire.add(conv, nora.id)
+    assert await claire.change(conv, new) == first  # also when others have come since
 
 
 async def test_a_record_that_the_protocol_refuses_changes_nothing(pair, people):

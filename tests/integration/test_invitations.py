@@ -10,6 +10,8 @@ import pytest
 from crypto import account, conversation, holder, invitation
 from crypto.codec import b64, unb64
 from server.clock import SetClock
+from server.services.epochs import CheckedEpoch
+from server.storage.store import SqliteStore
 from tests.fakes.peer import DAY, Letter, Peer, Refused, boxes_json, invitation_json, now
 from tests.fakes.server import running
 
@@ -81,6 +83,25 @@ async def test_a_claim_is_one_transaction_and_may_be_repeated(people):
     shown = await claire.ask("GET", f"/v1/conversations/{b64(letter.conversation)}")
     assert [each["state"] for each in shown["invitations"]] == ["claimed"]
     assert (await claire.feed())["events"][-1]["event"]["type"] == "epoch"
+
+
+async def test_the_same_claim_several_times_at_once_gives_each_the_same_answer(people, monkeypatch):
+    claire = await people("Claire Martin")
+    letter = await claire.invite()
+    jean, body = await new_claim(claire, letter)
+    all_have_asked, read = asyncio.Barrier(8), SqliteStore.read
+
+    async def together(store, query):
+        result = await read(store, query)
+        if isinstance(result, CheckedEpoch):
+            await all_have_asked.wait()
+        return result
+
+    monkeypatch.setattr(SqliteStore, "read", together)
+    answers = await asyncio.gather(*(jean.ask("POST", path(letter, "/claim"), body) for _ in range(8)))
+    assert answers == [answers[0]] * 8
+    await jean.login()
+    assert await jean.read(letter.conversation) == ["Bonjour"]
 
 
 async def test_of_two_who_claim_one_gets_the_place(people):
