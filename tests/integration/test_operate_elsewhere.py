@@ -127,6 +127,43 @@ def test_a_postgresql_that_cannot_be_reached(doctor):
     assert said(lines["clock"]) == ("look", "not examined: see PostgreSQL and schema")
 
 
+def test_addresses_whose_options_cannot_be_read(doctor, data, capsys):
+    """The settings look at the address alone; each library knows its own options."""
+    database, redis = f"{fresh_postgres()}?sslmode=sometimes", f"redis://:{SECRET}@127.0.0.1:1/0?socket_timeout=soon"
+    ended, lines = doctor(database_url=database, redis_url=redis)
+    assert ended == 3
+    for name in ("PostgreSQL", "Redis"):
+        assert (lines[name]["verdict"], "cannot be read" in lines[name]["told"]) == ("fix", True), lines[name]
+    words = ["--data", str(data), "--no-web", "--port", "0", "--database-url"]
+    assert main(["serve", *words, database, "--redis-url", redis]) == 5
+    assert "does not let us in" in capsys.readouterr().err
+    assert main(["serve", *words, fresh_postgres(), "--redis-url", redis]) == 2
+    told = capsys.readouterr().err
+    assert ("PLI_REDIS_URL cannot be read" in told, SECRET in told) == (True, False)
+
+
+def test_the_way_to_postgresql_may_ask_for_a_cipher(data, monkeypatch, capsys):
+    """`?sslmode=` is PostgreSQL's own way to say so; the server of this test has no certificate."""
+    database = fresh_postgres()
+    for mode, ends in (("prefer", 0), ("require", 5)):
+        monkeypatch.setenv("PLI_DATABASE_URL", f"{database}?sslmode={mode}")
+        for command in ("init", "migrate"):
+            assert main([command, "--data", str(data), "--json"]) == ends, (mode, command)
+            assert ("database_refused" in capsys.readouterr().out) == (ends == 5)
+
+
+@pytest.mark.parametrize("command", ["init", "migrate"])
+def test_a_command_that_postgresql_refuses_says_so(data, monkeypatch, capsys, command):
+    """In our own words: its may hold an address, and "nothing was left half-done" is about disks."""
+    for address in (f"postgresql://pli:{SECRET}@127.0.0.1:1/pli", of(Postgres).url("nowhere")):
+        monkeypatch.setenv("PLI_DATABASE_URL", address)
+        assert main([command, "--data", str(data), "--json"]) == 5
+        told = capsys.readouterr()
+        assert json.loads(told.out)["error"]["code"] == "database_refused"
+        assert "does not answer, or does not let us in" in told.err
+        assert SECRET not in told.out + told.err
+
+
 def test_a_database_that_is_not_there_or_empty(doctor):
     postgres = of(Postgres)
     _, lines = doctor(database_url=postgres.url("nowhere"))
