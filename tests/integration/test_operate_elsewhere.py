@@ -8,22 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 import time
 
 import asyncpg
-import obstore
 import pytest
 import redis as redis_client
-from obstore.store import S3Store
 
-from server import telemetry
 from server.__main__ import main
-from server.storage import bucket as buckets
-from server.storage.bucket import RefusedBucketError
-from tests.fakes.peer import Peer
-from tests.fakes.server import laid_out, running
-from tests.fakes.services import LockedS3, Postgres, Redis, fresh_postgres, of, own
+from tests.fakes.server import laid_out
+from tests.fakes.services import LockedS3, Postgres, Redis, at, fresh_postgres, of, own
 
 pytestmark = pytest.mark.postgres
 SECRET = "hunter2-of-a-test"  # what must never be printed
@@ -51,37 +44,6 @@ def broken():
     service = own(Postgres)
     yield service
     service.remove()
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """An S3 that asks for keys, with the bucket `documents`."""
-    service = own(LockedS3)
-    _make_bucket(service)
-    yield service
-    service.remove()
-
-
-def _make_bucket(service):
-    """SeaweedFS makes a bucket for who may do everything and puts something into it."""
-    config = {"endpoint": service.url, "access_key_id": "whole", "secret_access_key": service.SECRET}
-    made = S3Store("documents", config=config | {"region": "here"}, client_options={"allow_http": True})
-    obstore.put(made, "first", b"x")
-
-
-def at(service, name="documents"):
-    return f"s3://{name}?endpoint={service.url}&region=here"
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """Choose the key of the bucket."""
-
-    def choose(name, secret=LockedS3.SECRET):
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
-
-    return choose
 
 
 @pytest.fixture
@@ -291,84 +253,3 @@ def test_an_address_without_a_bucket(doctor, data, capsys, monkeypatch, key):
     monkeypatch.setenv("PLI_DATABASE_URL", fresh_postgres())
     assert main(["serve", "--data", str(data), "--no-web", "--port", "0"]) == 5
     assert "names no bucket" in capsys.readouterr().err
-
-
-async def readiness(peer):
-    answer = await peer.http.get("/readyz")
-    return answer.status, await answer.json()
-
-
-DEGRADED = (200, {"status": "degraded", "degraded": ["documents"]})
-
-
-async def becomes(peer, wanted):
-    deadline = time.monotonic() + PATIENCE
-    while (found := await readiness(peer)) != wanted:
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.05)
-
-
-async def test_a_bucket_that_goes_away_and_comes_back_leaves_the_node_in(tmp_path, key, monkeypatch):
-    """`/readyz` names it within seconds, messages go on, and nobody has to restart the node."""
-    monkeypatch.setattr(buckets, "EVERY", 0.1)
-    key("whole")
-    lines = []
-    telemetry.configure(strict=True, write=lines.append, foreign=False)
-    service = await asyncio.to_thread(own, LockedS3)
-    try:
-        await asyncio.to_thread(_make_bucket, service)
-        async with running(tmp_path / "data", blobs_url=at(service)) as node:
-            claire = await Peer.professional(node, "Claire Martin")
-            assert await readiness(claire) == (200, {"status": "ok"})
-            await asyncio.to_thread(service.kill)
-            await becomes(claire, DEGRADED)
-            letter = await claire.invite()
-            assert (await claire.say(letter.conversation, "sans document"))["seq"]
-            begun = time.monotonic()
-            for _ in range(20):
-                assert await readiness(claire) == DEGRADED
-            assert time.monotonic() - begun < buckets.PATIENCE, "an answer that is kept, not one question each"
-            await asyncio.to_thread(service.start)
-            await becomes(claire, (200, {"status": "ok"}))
-            await claire.close()
-    finally:
-        service.remove()
-    said = [json.loads(line) for line in lines if "documents_" in line]
-    assert [(each["event"], each.get("code")) for each in said] == [
-        ("documents_away", "away"),
-        ("documents_back", None),
-    ]
-
-
-async def test_a_node_starts_while_its_bucket_is_away(tmp_path, key):
-    key("whole")
-    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
-    async with running(tmp_path / "data", blobs_url="s3://documents?endpoint=http://127.0.0.1:1") as node:
-        claire = await Peer.professional(node, "Claire Martin")
-        assert await readiness(claire) == DEGRADED
-        await claire.close()
-
-
-async def test_a_bucket_that_hangs_holds_nothing_up(tmp_path, key, monkeypatch):
-    """A socket that takes the question and never answers: the start goes on after the time an answer may take."""
-    monkeypatch.setattr(buckets, "PATIENCE", 0.5)
-    key("whole")
-    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        begun = time.monotonic()
-        async with running(tmp_path / "data", blobs_url=f"s3://documents?endpoint={endpoint}") as node:
-            assert time.monotonic() - begun < 30, "the client's own patience is a minute"
-            claire = await Peer.professional(node, "Claire Martin")
-            assert await readiness(claire) == DEGRADED
-            await claire.close()
-
-
-async def test_a_refused_bucket_leaves_nothing_begun(tmp_path, shared, key):
-    key("whole", SECRET)
-    before = {task.get_name() for task in asyncio.all_tasks()}
-    with pytest.raises(RefusedBucketError):
-        async with running(tmp_path / "data", blobs_url=at(shared)):
-            pytest.fail("it serves")
-    assert {task.get_name() for task in asyncio.all_tasks()} == before
