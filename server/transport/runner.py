@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from typing_extensions import override
 
+from server import telemetry
 from server.transport.prepared import Prepared
 from server.transport.rest.problems import MEANINGS, SAFE_HEADERS, problem
 
@@ -88,7 +89,12 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be read, and end the connection."""
-        super().handle_error(request, status, exc, message)  # tells the log; raises when an answer has begun
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            super().handle_error(request, status, exc, message)  # tells the log; raises when an answer has begun
+        else:  # whoever knocks at a public port sends such things: nothing that needs a hand
+            telemetry.info("unreadable", status=int(status))
+            if request.writer.output_size > 0:
+                raise ConnectionError("an answer has begun")
         response = _refusal(status)
         response.force_close()
         return response
