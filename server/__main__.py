@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         error = CommandError("settings", str(exc), hint="docs/operate/settings.md", status=terminal.USAGE)
     except DomainError as exc:
         error = CommandError.of(exc)
+    except KeyboardInterrupt:
+        error = CommandError("interrupted", "stopped before the end", hint="run it again", status=terminal.INTERRUPTED)
     except DemoError as exc:
         hint = exc.hint or "`pli demo --fresh` starts again"
         error = CommandError("demo_failed", str(exc), hint=hint, status=terminal.UNREACHABLE)
@@ -150,7 +152,8 @@ def _professional(arguments: argparse.Namespace) -> int:
 def _keep(arguments: argparse.Namespace) -> int:
     from server.admin import commands  # noqa: PLC0415
 
-    return commands.run(arguments)
+    with terminal.tidy():
+        return commands.run(arguments)
 
 
 def _describe(_: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -11,9 +11,9 @@ from aiohttp import web
 from server.bus.memory import MemoryBus
 from server.bus.redis import RedisBus
 from server.clock import Clock, SystemClock
-from server.domain.errors import DomainError
+from server.domain.errors import DomainError, UnavailableError
 from server.domain.ids import AccountId, SessionId
-from server.jobs.work import Worker
+from server.jobs.work import DOCUMENTS, Worker
 from server.services import ports
 from server.services.accounts import AccountService, ActivationService
 from server.services.attachments import AttachmentService
@@ -73,7 +73,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
     if tracer is not None:
         app.cleanup_ctx.append(_sending(tracer))
-    documents = BucketWatch(blobs.bucket) if isinstance(blobs, RemoteBlobs) else None
+    documents = BucketWatch(blobs.bucket, _written(store)) if isinstance(blobs, RemoteBlobs) else None
     if documents is not None:
         app.cleanup_ctx.append(_watching(documents))  # before the store: a refused bucket leaves nothing begun
     app.cleanup_ctx.append(_storage)
@@ -166,6 +166,18 @@ def _watching(documents: BucketWatch) -> Callable[[web.Application], AsyncIterat
         await asyncio.wait([watching])
 
     return watch
+
+
+def _written(store: Store) -> Callable[[], Awaitable[bool]]:
+    async def written() -> bool:
+        """Tell whether the bucket took what was last written to it, by whatever node."""
+        try:
+            states = await store.read(lambda view: view.jobs.states())
+        except UnavailableError:
+            return True  # nobody knows, and `/readyz` says that nothing works
+        return not any(state.name == DOCUMENTS and state.failed for state in states)
+
+    return written
 
 
 async def _storage(app: web.Application) -> AsyncIterator[None]:

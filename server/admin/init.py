@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from server.admin import terminal
 from server.admin.folder import require_keys
 from server.admin.lock import FolderLock
+from server.admin.migrate import reached
 from server.domain.ids import b64
 from server.settings import Settings
 from server.storage.identity import DATABASE, init_data
@@ -24,7 +27,8 @@ def make(settings: Settings) -> dict[str, str]:
         lock = FolderLock(settings.data)
         lock.require()
         try:
-            identity = init_data(settings.data, settings.database_url)
+            with reached() if settings.database_url else nullcontext():
+                identity = init_data(settings.data, settings.database_url)
         finally:
             lock.release()
     return {"data": str(settings.data), "server": b64(identity.id), "registry_key": b64(identity.registry.public)}

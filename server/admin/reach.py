@@ -44,7 +44,7 @@ def database(url: str) -> Told:
     except RefusedDatabaseError as exc:
         return "fix", f"{exc}; `pli serve` refuses to start on it"
     except ValueError:
-        return "fix", "PLI_DATABASE_URL cannot be read; put the password into the file that PGPASSFILE names"
+        return "fix", "PLI_DATABASE_URL cannot be read: look at what follows its `?` (sslmode, for example)"
     except (asyncpg.PostgresError, *LOST) as exc:
         return "fix", _refusal(exc)
     return OK
@@ -116,7 +116,7 @@ _REDIS_SAYS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (AuthenticationError, "refuses the password in PLI_REDIS_URL, or wants one (redis://:password@host/0)"),
     (NoPermissionError, "does not let this user publish: ACL SETUSER … &pli:* +spublish +ssubscribe +sunsubscribe"),
     (ResponseError, "refuses to publish; Redis 7 or newer is needed, and its log says why"),
-    (ValueError, "PLI_REDIS_URL cannot be read: escape (%40 for @) what is special in the password"),
+    (ValueError, "PLI_REDIS_URL cannot be read: look at what follows its `?`"),
     (Exception, "does not answer: does it run, is PLI_REDIS_URL right? Other nodes' messages come a second late"),
 )
 """In this order: a refusal of the password is one of the connection too."""

@@ -22,6 +22,7 @@ from server.admin.migrate import upgrade
 from server.admin.terminal import CommandError
 from server.admin.workers import Worker
 from server.app import SERVICES, build_app
+from server.bus.redis import RefusedBusError
 from server.settings import Settings
 from server.storage.bucket import RefusedBucketError
 from server.storage.postgres import LOST, RefusedDatabaseError
@@ -56,6 +57,8 @@ def _work(settings: Settings, worker: Worker) -> int:
     except RefusedBucketError as exc:
         hint = "PLI_BLOBS_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `pli doctor` says more"
         raise CommandError("documents_refused", str(exc), hint=hint, status=terminal.UNREACHABLE) from None
+    except RefusedBusError as exc:
+        raise CommandError("settings", str(exc), hint="docs/operate/settings.md", status=terminal.USAGE) from None
     except (RefusedDatabaseError, *LOST) as exc:
         if settings.database_url is None:
             raise

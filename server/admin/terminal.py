@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,6 +20,7 @@ REFUSED: Final = 3
 NOT_FOUND: Final = 4
 UNREACHABLE: Final = 5
 PROTOCOL: Final = 6
+INTERRUPTED: Final = 130  # as of a shell's own: 128 and SIGINT
 
 _EXITS: Final = {
     "bad_request": USAGE,
@@ -47,6 +50,19 @@ class CommandError(Exception):
     def of_code(cls, code: str, detail: str) -> CommandError:
         """Translate a refusal that another process of ours tells."""
         return cls(code, detail or code, status=_EXITS.get(code, REFUSED))
+
+
+@contextmanager
+def tidy() -> Iterator[None]:
+    """End by SIGTERM as by Ctrl-C: what was half-done is removed on the way out (a service manager sends no SIGINT)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -40,6 +40,10 @@ Ask = Callable[[list[AccountId], list[SessionId]], Awaitable[tuple[dict[AccountI
 """Asks the store for the newest positions of feeds, and which sessions are still open."""
 
 
+class RefusedBusError(RuntimeError):
+    """An address of Redis that cannot be read. The text is for the operator; the address may hold a password."""
+
+
 class RedisBus(MemoryBus):
     """Implements ``services.ports.Bus`` over Redis 7."""
 
@@ -48,7 +52,10 @@ class RedisBus(MemoryBus):
         self._node = secrets.token_bytes(hints.NODE)
         self._ask = ask
         # No socket timeout: it would end an idle subscription (reliability.md 2.18). The heartbeat tells what is alive.
-        self._redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=2, socket_keepalive=True)
+        try:
+            self._redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=2, socket_keepalive=True)
+        except ValueError:
+            raise RefusedBusError("PLI_REDIS_URL cannot be read: look at what follows its `?`") from None
         self._waiting: list[tuple[bytes, bytes]] = []
         self._sending = asyncio.Event()
         self._owes = True

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from server.domain.ids import AccountId, ConversationId, EnvelopeId
 
 EventType = Literal["epoch", "envelope", "policy", "left", "refused", "blocked", "retracted", "trimmed"]
+
+PAGE: Final = 1024 * 1024
+"""Bytes of events after which a page of them ends, however many were asked for: an answer costs no more than that."""
+EPOCH: Final = 32 * 1024
+"""Bytes that an epoch counts for in a page: its record and the reader's box, which lie elsewhere."""
 
 
 @dataclass(slots=True)
@@ -30,6 +35,11 @@ class Event:
     body: bytes | None = None
     detail: dict[str, Any] | None = None
     boxes: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    @property
+    def carries(self) -> int:
+        """Bytes that it counts for in a page."""
+        return EPOCH if self.type == "epoch" else len(self.body or b"")
 
 
 @dataclass(slots=True)

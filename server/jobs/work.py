@@ -1,4 +1,7 @@
-"""What is done now and then: uploads that no message names, ended sessions, and what the operator keeps no longer."""
+"""What is done now and then: uploads that no message names, ended sessions, what the operator keeps no longer.
+
+And one question that only writing answers: does the bucket still take documents?
+"""
 
 from __future__ import annotations
 
@@ -57,11 +60,21 @@ async def _messages(services: Services, held: Lease) -> int:
     return 0 if days is None else await services.retention.sweep(days, held)
 
 
+async def _documents(services: Services, _: Lease) -> int:
+    """Write a few bytes to the bucket: a key that may read and no longer write is found out before a document is."""
+    await services.attachments.files.prove()
+    return 0
+
+
+DOCUMENTS: Final = "documents"
+"""The job whose failure says that the bucket takes nothing (``app``)."""
+
 JOBS: Final = (
     Job("uploads", 15 * MINUTE, _uploads),
     Job("sessions", 15 * MINUTE, _sessions),
     Job("invitations", 60 * MINUTE, _invitations, lambda settings: settings.invitation_days is not None),
     Job("journal", 60 * MINUTE, _journal, lambda settings: settings.journal_days is not None),
+    Job(DOCUMENTS, 5 * MINUTE, _documents, lambda settings: settings.blobs_url is not None),
     Job("messages", 60 * MINUTE, _messages, lambda settings: settings.message_days is not None),
 )
 

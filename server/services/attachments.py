@@ -62,6 +62,9 @@ class Files(Protocol):
     async def room(self, size: int) -> None:
         """Raise OSError (ENOSPC) when ``size`` bytes would not fit."""
 
+    async def prove(self) -> None:
+        """Write something small, as a document would be; raises ``UnavailableError`` when it is not taken."""
+
     async def open_part(self, attachment: AttachmentId, received: int) -> Part:
         """Open a part to go on at ``received``. FileNotFoundError when it is shorter than that."""
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from server.domain.events import Announcement, FeedEntry, Mark
+from server.domain.events import PAGE, Announcement, FeedEntry, Mark
 from server.domain.ids import AccountId, SessionId
 from server.domain.session import Principal
 from server.services.ports import Bus, Store, Transaction
@@ -67,7 +67,7 @@ class FeedService:
     async def _read(self, account: AccountId, after: int, limit: int) -> Missed:
         def query(view: Transaction) -> Missed:
             found = view.log.feed(account, after, limit)
-            to_the_end = 0 < len(found) < limit
+            to_the_end = 0 < len(found) < limit and sum(entry.event.carries for entry in found) < PAGE
             last = found[-1].position if to_the_end else view.log.last_position(account)
             return Missed(found, view.retention.first_position(account), last)  # after the entries: never too low
 

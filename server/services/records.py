@@ -82,6 +82,11 @@ class JobState:
     done: int | None
     removed: int
 
+    @property
+    def failed(self) -> bool:
+        """Whether the last run came to no end."""
+        return self.until == 0 and (self.done is None or self.done < self.began)
+
 
 class Jobs(Protocol):
     """Who may run which background job."""

@@ -25,7 +25,7 @@ from typing_extensions import override
 from server import telemetry
 from server.domain.errors import UnavailableError
 from server.domain.ids import AttachmentId
-from server.storage.bucket import connect
+from server.storage.bucket import Condition, ask, connect
 
 T = TypeVar("T")
 
@@ -59,6 +59,9 @@ class Blobs:
         """
         if (await asyncio.to_thread(shutil.disk_usage, self.root)).free < size + RESERVE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def prove(self) -> None:
+        """Local files need no proof: ``room`` looks at them for each document."""
 
     async def open_part(self, attachment: AttachmentId, received: int) -> Part:
         """Open a part to go on at ``received``: what a crash left beyond it was never counted and is cut off.
@@ -121,6 +124,18 @@ class RemoteBlobs(Blobs):
     def document(self, attachment: AttachmentId) -> RemoteDocument:
         """Return how to read the whole document."""
         return RemoteDocument(self.bucket, _blob(attachment))
+
+    @override
+    async def prove(self) -> None:
+        """Write the probe, as a document would be.
+
+        Raises:
+            UnavailableError: the bucket does not take it.
+
+        """
+        written = await ask(self.bucket, write=True)
+        if written.condition is not Condition.READY:
+            raise UnavailableError(written.sentence())
 
     @override
     async def finish(self, attachment: AttachmentId) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -129,10 +129,15 @@ def _code(exc: Exception) -> str:
 
 
 class BucketWatch:
-    """Knows whether documents can be stored now, without asking at each question."""
+    """Knows whether documents can be stored now, without asking at each question.
 
-    def __init__(self, bucket: S3Store) -> None:
+    It reads. Whether the bucket takes something too is tried now and then by one node for all (``jobs.work``); after
+    a failure (``written``) every node tries for itself, until it is mended.
+    """
+
+    def __init__(self, bucket: S3Store, written: Callable[[], Awaitable[bool]]) -> None:
         self._bucket = bucket
+        self._written = written
         self._condition = Condition.READY
 
     async def require(self) -> None:
@@ -151,7 +156,7 @@ class BucketWatch:
         """Ask every ``EVERY`` seconds."""
         while True:
             await asyncio.sleep(EVERY)
-            self._learn((await ask(self._bucket)).condition)
+            self._learn((await ask(self._bucket, write=not await self._written())).condition)
 
     async def ready(self) -> bool:
         """Tell what the last answer was."""

@@ -6,12 +6,13 @@ import json
 from typing import Any, Final
 
 from server.domain.conversation import Conversation
-from server.domain.events import Announcement, Event, FeedEntry
+from server.domain.events import EPOCH, Announcement, Event, FeedEntry
 from server.domain.ids import AccountId, ConversationId, EnvelopeId
 from server.storage.engine import Row
 from server.storage.rows import Rows
 
 EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
+_CARRIES: Final = f"CASE WHEN e.type = 'epoch' THEN {EPOCH} ELSE COALESCE(LENGTH(e.body), 0) END AS carries"
 ADD_EVENT: Final = (
     "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -152,20 +153,21 @@ class SqlLog:
         return {row[0]: row[1] for row in self._rows.all(sql, *values)}
 
     def after(self, conversation: ConversationId, seq: int, limit: int) -> list[Event]:
-        """Return up to ``limit`` events with a higher seq, ascending."""
-        return self._events_where("e.conversation = ? AND e.seq > ? ORDER BY e.seq LIMIT ?", conversation, seq, limit)
+        """Return up to ``limit`` events with a higher seq, ascending; fewer when they carry more than a page."""
+        return self._page("e.conversation = ? AND e.seq > ?", "e.seq", conversation, seq, limit)
 
     def before(self, conversation: ConversationId, seq: int, floor: int, limit: int) -> list[Event]:
-        """Return the ``limit`` newest events with ``floor`` ≤ seq < ``seq``, ascending."""
-        where = "e.conversation = ? AND e.seq < ? AND e.seq >= ? ORDER BY e.seq DESC LIMIT ?"
-        return self._events_where(where, conversation, seq, floor, limit)[::-1]
+        """Return the ``limit`` newest events with ``floor`` ≤ seq < ``seq``, ascending; fewer as in ``after``."""
+        where = "e.conversation = ? AND e.seq < ? AND e.seq >= ?"
+        return self._page(where, "e.seq DESC", conversation, seq, floor, limit)[::-1]
 
     def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
-        """Return up to ``limit`` entries of an account's feed after a position, ascending."""
-        rows = self._rows.all(
-            f"SELECT {EVENT}, f.position FROM feed f"  # noqa: S608
+        """Return up to ``limit`` entries of an account's feed after a position, ascending; fewer as in ``after``."""
+        rows = self._rows.page(
+            f"SELECT {EVENT}, f.position, {_CARRIES} FROM feed f"  # noqa: S608
             " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
-            " WHERE f.account = ? AND f.position > ? ORDER BY f.position LIMIT ?",
+            " WHERE f.account = ? AND f.position > ?",
+            "f.position",
             account, after, limit,
         )  # fmt: skip
         events = self.with_boxes([event_of(row) for row in rows], account)
@@ -189,8 +191,9 @@ class SqlLog:
                 event.boxes = {reader: box} if box else {}
         return events
 
-    def _events_where(self, where: str, *values: Any) -> list[Event]:
-        return [event_of(row) for row in self._rows.all(f"SELECT {EVENT} FROM event e WHERE {where}", *values)]  # noqa: S608
+    def _page(self, where: str, order: str, *values: Any) -> list[Event]:
+        sql = f"SELECT {EVENT}, {_CARRIES} FROM event e WHERE {where}"  # noqa: S608
+        return [event_of(row) for row in self._rows.page(sql, order, *values)]
 
 
 def head_values(head: Conversation) -> tuple[Any, ...]:

@@ -14,11 +14,12 @@ from typing import Any, Final
 from typing_extensions import override
 
 from server.domain.conversation import Conversation
-from server.domain.events import Mark
+from server.domain.events import PAGE, Mark
 from server.domain.ids import AccountId, ConversationId
 from server.services.ports import Ahead
 from server.storage import postgres
 from server.storage.conversations import HEAD, SqlConversations, head_of, member_of
+from server.storage.engine import Row
 from server.storage.faults import Fault
 from server.storage.log import ADD_EVENT, ADD_FEED, EVENT, SAVE_HEAD, SqlLog, event_of, head_values
 from server.storage.postgres import PostgresConnection, bulk
@@ -106,6 +107,11 @@ class PostgresUnit(UnitOfWork):
         return "= ANY(?)", [list(values)]
 
     @override
+    def page(self, sql: str, order: str, *values: Any) -> list[Row]:
+        """Return a page of rows (``rows.page``), buffered rows included."""
+        return self.all(_cut(sql, order), *values)
+
+    @override
     def close(self) -> None:
         """Close the connection."""
         self._postgres.close()
@@ -188,3 +194,15 @@ class PostgresRows(ReaderRows):
     def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition "is one of" and the parameters it takes."""
         return "= ANY(?)", [list(values)]
+
+    @override
+    def page(self, sql: str, order: str, *values: Any) -> list[Row]:
+        """Return a page of rows: see ``rows.page``."""
+        return self.all(_cut(sql, order), *values)
+
+
+def _cut(sql: str, order: str) -> str:
+    """Let the server leave out what a page does not hold: it would send all rows of a query at once."""
+    outer = order.partition(".")[2]
+    carried = f"SELECT q.*, SUM(q.carries) OVER (ORDER BY q.{outer}) AS carried FROM ({sql} ORDER BY {order} LIMIT ?) q"  # noqa: S608
+    return f"SELECT * FROM ({carried}) p WHERE p.carried - p.carries < {PAGE} ORDER BY p.{outer}"  # noqa: S608

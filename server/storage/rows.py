@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from server.domain.events import PAGE
 from server.storage.engine import Connection, Row
 
 
@@ -13,6 +14,7 @@ class Rows(Protocol):
 
     def one(self, sql: str, *values: Any) -> Row | None: ...
     def all(self, sql: str, *values: Any) -> list[Row]: ...
+    def page(self, sql: str, order: str, *values: Any) -> list[Row]: ...
     def run(self, sql: str, *values: Any) -> int: ...
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
     def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]: ...
@@ -32,6 +34,10 @@ class ReaderRows:
         """Return every row."""
         return self._connection.execute(sql, values).fetchall()
 
+    def page(self, sql: str, order: str, *values: Any) -> list[Row]:
+        """Return a page of rows: see ``page``."""
+        return page(self._connection, sql, order, values)
+
     def run(self, sql: str, *values: Any) -> int:
         """Change something; the connection of a reader refuses."""
         return self._connection.execute(sql, values).rowcount
@@ -43,6 +49,19 @@ class ReaderRows:
     def among(self, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition "is one of" and the parameters it takes."""
         return among(values)
+
+
+def page(connection: Connection, sql: str, order: str, values: Sequence[Any]) -> list[Row]:
+    """Return rows of a query in this order, one at least, until what they carry (the last column) makes ``PAGE``.
+
+    The last of the values is a limit. They are fetched one by one: what is not returned is not read.
+    """
+    rows, room = [], PAGE
+    found = connection.execute(f"{sql} ORDER BY {order} LIMIT ?", values)
+    while room > 0 and (row := found.fetchone()) is not None:
+        rows.append(row)
+        room -= row[-1]
+    return rows
 
 
 def among(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:

@@ -7,9 +7,10 @@ import logging
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, NullPool, make_url, text
+from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from server.storage.engine import schema_engine
@@ -37,7 +38,10 @@ def migrate(database: Path | str) -> None:
 
 
 async def _migrate_postgres(url: str) -> None:
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url)  # the address as `PostgresConnection` reads it: `?sslmode=verify-full` too
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as holder, engine.connect() as connection:
             await holder.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})

@@ -22,7 +22,7 @@ from server.storage.jobs import SqlJobs
 from server.storage.journal import SqlJournals
 from server.storage.log import SqlLog
 from server.storage.retention import SqlRetention
-from server.storage.rows import ReaderRows, Rows, among
+from server.storage.rows import ReaderRows, Rows, among, page
 from server.storage.sessions import SqlSessions
 
 
@@ -103,6 +103,11 @@ class UnitOfWork:
         """Return every row, buffered rows included."""
         self._flush()
         return self._connection.execute(sql, values).fetchall()
+
+    def page(self, sql: str, order: str, *values: Any) -> list[Row]:
+        """Return a page of rows (``rows.page``), buffered rows included."""
+        self._flush()
+        return page(self._connection, sql, order, values)
 
     def run(self, sql: str, *values: Any) -> int:
         """Execute a change; return how many rows it touched."""

@@ -1,20 +1,27 @@
 """The edge below the application: what no handler ever sees is refused in our own form, and names no library.
 
+And who does not fetch an answer is let go: aiohttp would keep it, and what it has to say, for ever.
+
 aiohttp answers what it cannot read as HTTP, and an ``Expect`` that it does not know, by itself: plain text that says
 its name and quotes the request. Here the same becomes a problem document (docs/spec/api.md 9) that does neither.
 """
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from typing_extensions import override
 
+from server import telemetry
 from server.transport.prepared import Prepared
 from server.transport.rest.problems import MEANINGS, SAFE_HEADERS, problem
+
+FETCH: Final = 20  # seconds in which a peer, for whom more waits than its transport holds, fetches some of it
+SLOWEST: Final = 1024  # bytes a second of that
 
 
 class Runner(web.AppRunner):
@@ -36,7 +43,42 @@ class _Server(web.Server):
 
 
 class _Connection(RequestHandler):
-    __slots__ = ()
+    __slots__ = ("_fetching",)
+
+    # --- a peer that fetches nothing ----------------------------------------------------------------------------------
+    # The transport calls these when more waits than it likes, and when that has gone. In between a timer looks.
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._fetching.cancel()
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._paused:
+            self._fetching.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Look again after ``FETCH`` seconds whether anything was fetched."""
+        if self.transport is not None:
+            waiting = self.transport.get_write_buffer_size()
+            self._fetching = asyncio.get_running_loop().call_later(FETCH, self._let_go, waiting)
+
+    def _let_go(self, waiting: int) -> None:
+        """End the connection of a peer that has fetched less than ``SLOWEST`` allows; ``waiting``: bytes then."""
+        if self.transport is not None:
+            if waiting - self.transport.get_write_buffer_size() < FETCH * SLOWEST:
+                self.transport.abort()
+            else:
+                self._watch()
+
+    # --- what the library would say -----------------------------------------------------------------------------------
 
     @override
     def handle_error(
@@ -47,7 +89,12 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be read, and end the connection."""
-        super().handle_error(request, status, exc, message)  # tells the log; raises when an answer has begun
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            super().handle_error(request, status, exc, message)  # tells the log; raises when an answer has begun
+        else:  # whoever knocks at a public port sends such things: nothing that needs a hand
+            telemetry.info("unreadable", status=int(status))
+            if request.writer.output_size > 0:
+                raise ConnectionError("an answer has begun")
         response = _refusal(status)
         response.force_close()
         return response
@@ -59,6 +106,8 @@ class _Connection(RequestHandler):
         """Send an answer; one of the library's own is said in our words."""
         if isinstance(resp, web.HTTPException) and resp.status >= HTTPStatus.BAD_REQUEST and not resp.prepared:
             resp = _refusal(resp.status)
+        if request.version < HttpVersion11 and hdrs.TRANSFER_ENCODING in request.headers:
+            resp.force_close()  # RFC 9112 6.1: whoever passed this on may have meant another end of the body
         return await super().finish_response(request, resp, start_time)
 
 

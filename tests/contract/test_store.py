@@ -8,10 +8,12 @@ import asyncpg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
+from server.bus.memory import MemoryBus
 from server.domain.account import Account
 from server.domain.conversation import Conversation, History, Member, Policy, Reply, Role
 from server.domain.errors import NotFoundError, StorageFullError, UnavailableError
 from server.domain.events import Event
+from server.services.feed import FeedService
 from server.services.ports import Ahead
 from server.storage import committer, engine
 from server.storage.store import SqliteStore
@@ -92,6 +94,32 @@ async def test_the_same_envelope_twice_in_one_batch_is_one_event(store, care):
     seqs = await asyncio.gather(*(store.write(message(7), ahead=ahead) for _ in range(50)))
     assert set(seqs) == {1}
     assert len(await log_of(store)) == 1
+
+
+async def test_a_page_has_a_size_however_many_are_asked_for(store, care):
+    """Twelve envelopes of a quarter of a megabyte, one that was taken back: five fit (the one that fills it included)."""
+
+    def large(tx):
+        head = tx.conversations.head(CARE)
+        for number in range(12):
+            body = None if number == 4 else bytes(250_000)
+            tx.log.append(head, Event(CARE, 0, "envelope", NOW, ALICE, 1, "message", bytes([number]) * 32, body))
+
+    await store.write(large)
+
+    async def page(asked):
+        return [each.seq for each in await store.read(asked)]
+
+    assert await page(lambda view: view.log.after(CARE, 0, 200)) == [1, 2, 3, 4, 5, 6]
+    assert await page(lambda view: view.log.after(CARE, 6, 3)) == [7, 8, 9]
+    assert await page(lambda view: view.log.after(CARE, 6, 200)) == [7, 8, 9, 10, 11]
+    assert await page(lambda view: view.log.after(CARE, 11, 200)) == [12]
+    assert await page(lambda view: view.log.before(CARE, 13, 1, 200)) == [8, 9, 10, 11, 12]
+    assert await page(lambda view: view.log.before(CARE, 8, 2, 2)) == [6, 7]
+    entries = await store.read(lambda view: view.log.feed(BOB, 2, 500))
+    assert [(each.position, each.event.seq) for each in entries] == [(n, n) for n in range(3, 9)]
+    missed = await FeedService(store, MemoryBus()).since(BOB, 2, limit=500)
+    assert (missed.entries[-1].position, missed.last) == (8, 12), "a page that is cut is not the end"
 
 
 async def test_a_refused_intent_fails_alone(store, care):

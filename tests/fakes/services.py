@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import functools
 
+import obstore
 import pytest
+from obstore.store import S3Store
 
 from server.storage.schema import migrate
 from tools.services import S3, LockedS3, MissingError, Postgres, Redis, Service
@@ -56,4 +58,16 @@ def fresh_postgres() -> str:
     return postgres.url(postgres.database(_template()))
 
 
-__all__ = ["S3", "LockedS3", "Postgres", "Redis", "fresh_postgres", "of", "own"]
+def make_bucket(service: LockedS3) -> None:
+    """Make the bucket `documents`: SeaweedFS does for who may do everything and puts something into it."""
+    config = {"endpoint": service.url, "access_key_id": "whole", "secret_access_key": service.SECRET}
+    made = S3Store("documents", config=config | {"region": "here"}, client_options={"allow_http": True})
+    obstore.put(made, "first", b"x")
+
+
+def at(service: S3, name: str = "documents") -> str:
+    """The address of a bucket, as `PLI_BLOBS_URL` has it."""
+    return f"s3://{name}?endpoint={service.url}&region=here"
+
+
+__all__ = ["S3", "LockedS3", "Postgres", "Redis", "at", "fresh_postgres", "make_bucket", "of", "own"]

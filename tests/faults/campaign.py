@@ -27,8 +27,8 @@ from typing import Literal
 import pysqlite3.dbapi2 as sqlite
 
 from tests.faults import cast as casts
-from tests.faults import devices
-from tests.faults.checker import LEVEL_WITHIN, Breach, check
+from tests.faults import devices, starving
+from tests.faults.checker import Breach, check
 from tests.faults.devices import Device, Stage
 from tests.faults.history import History
 from tests.faults.proxy import Proxy
@@ -36,7 +36,9 @@ from tests.faults.proxy import Proxy
 ROOT = Path(__file__).parents[2]
 How = Literal["kill", "cut", "run", "nodes", "partitions", "sim"]
 Hurt = Callable[[random.Random, Stage], Awaitable[None]]
-STUCK = 15.0  # seconds after the faults in which everybody ends
+STUCK = 15.0  # seconds after the faults in which everybody ends, beside those that the machine keeps them waiting
+GONE = 30.0  # seconds in which nothing is left of a killed process
+HELPED = 120.0  # seconds in which a helper answers, on a machine with much else to do
 CLOCKS = (0, 0, -2 * 3_600_000, 24 * 3_600_000)  # milliseconds by which the wall clock of a start jumps
 
 
@@ -67,7 +69,10 @@ class Program:
             loop = asyncio.get_running_loop()
             protocol = asyncio.StreamReaderProtocol(self._reader)
             self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, self.process.stdout)
-        line = await asyncio.wait_for(self._reader.readline(), 30)
+        try:
+            line = await asyncio.wait_for(self._reader.readline(), HELPED)
+        except TimeoutError:
+            raise RuntimeError(f"a helper says nothing for {HELPED:.0f} s: {self.process.args}") from None
         if not line:
             raise RuntimeError(f"a helper ended: {self.process.args}")
         return line.decode().strip()
@@ -115,14 +120,21 @@ class Server:
         self.starts.append(json.loads(await self.forks.line())["ready"])
 
     async def kill(self) -> None:
-        """SIGKILL, and wait until nothing is left of it."""
+        """SIGKILL, and wait until nothing is left of it (its fork server may be gone too, and count it no more).
+
+        Raises:
+            RuntimeError: it is still there after ``GONE`` seconds.
+
+        """
         if not self.pid:
             return
+        deadline = time.monotonic() + GONE
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-            while True:
-                os.kill(self.pid, 0)
-                await asyncio.sleep(0.002)
+        while starving.lives(self.pid):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"process {self.pid} is still there {GONE:.0f} s after SIGKILL")
+            await asyncio.sleep(0.002)
         self.pid = 0
 
     def resident(self) -> int:
@@ -205,7 +217,10 @@ class Campaign:
         proxy = Proxy(servers[0].reach or servers[0].port)
         await proxy.start()
         ports = [proxy.port, *(server.reach or server.port for server in servers)]
-        stage = Stage(cast, History(), random.Random(chance.random()), ports, clock_jumps=self.how == "kill")
+        stage = Stage(
+            cast, History(), random.Random(chance.random()), ports, clock_jumps=self.how == "kill",
+            starved=lambda: starving.waited([os.getpid(), *(server.pid for server in servers)]),
+        )  # fmt: skip
         calm = asyncio.Event()
         for conv, members in cast.conversations.items():
             for each in members:
@@ -215,23 +230,27 @@ class Campaign:
         stage.up.set()
         writing = self._writers(stage)
         following = [asyncio.ensure_future(devices.follow(Device(stage, person), calm)) for person in cast.people]
+        probes: list[asyncio.Future[None]] = []
         weather = asyncio.ensure_future(self._weather(proxy, random.Random(chance.random()), stage))
         try:
             await hurt(chance, stage)
             weather.cancel()
             proxy.swallows = False
-            stage.history.add("calm")
+            stage.history.add("calm", starved=stage.starved())
             calm.set()
             stage.ending = True
             stage.up.set()
-            await _finish(writing, stage.history, "writers and readers")
-            await self._probe(stage)
-            await _finish(following, stage.history, "followers")
+            await _finish(writing, stage, "writers and readers")
+            await _finish(stage.removing, stage, "removals of a member")
+            probes = [asyncio.ensure_future(_probe(stage, conv)) for conv in cast.conversations]
+            await _finish(probes, stage, "conversations")
+            await _finish(following, stage, "followers")
             await _read_to_the_end(stage)
         finally:
-            for task in (weather, *writing, *following):
+            tasks = (weather, *writing, *stage.removing, *probes, *following)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(weather, *writing, *following, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await proxy.close()
         return stage
 
@@ -259,7 +278,6 @@ class Campaign:
             stage.history.add("fault", kind="partition")
 
     async def _fault(self, server: Server, disk: Program | None, chance: random.Random, stage: Stage) -> None:
-        removing: asyncio.Future[None] | None = None
         if self.how == "run":
             await asyncio.sleep(self.faults / 20)
             await devices.remove(stage)
@@ -267,7 +285,7 @@ class Campaign:
             return
         for number in range(self.faults):
             if number == self.faults // 2:
-                removing = asyncio.ensure_future(devices.remove(stage))
+                stage.removing.append(asyncio.ensure_future(devices.remove(stage, patience=None)))
             await asyncio.sleep(chance.uniform(0.05, 0.3))
             stage.up.clear()
             if disk is not None:
@@ -278,8 +296,6 @@ class Campaign:
             stage.counts["clock_jumps"] = stage.counts.get("clock_jumps", 0) + (clock != 0)
             await server.start(clock)
             stage.up.set()
-        if removing is not None:
-            await removing
 
     async def _lose_power(self, chance: random.Random, disk: Program, stage: Stage) -> None:
         """Now and then the disk fails before it dies: nothing may be acknowledged then."""
@@ -290,29 +306,29 @@ class Campaign:
         await disk.tell(f"cut {chance.choice(('forget', 'torn'))} {chance.random()}")
         await disk.tell("fail none")
 
-    async def _probe(self, stage: Stage) -> None:
-        """Every conversation takes a message again, within the bound of P10: until then "later" is an answer."""
-        begun = time.monotonic()
-        for conv, members in stage.cast.conversations.items():
-            writer = next(person for person in stage.cast.people if person.id == members[0])
-            device, sent = Device(stage, writer), casts.envelope(conv, stage.epochs.get(conv, 1))
-            try:
-                while (seq := await devices.hand_in(device, sent)) is None and time.monotonic() < begun + LEVEL_WITHIN:
-                    await asyncio.sleep(0.05)
-            finally:
-                device.close()
-            if not seq:
-                took = round(time.monotonic() - begun, 1)
-                stage.history.add("stuck", who=f"the conversation {conv}", seconds=took)
+
+async def _probe(stage: Stage, conv: str) -> None:
+    """A conversation takes a message again: liveness."""
+    first = stage.cast.conversations[conv][0]
+    device = Device(stage, next(person for person in stage.cast.people if person.id == first))
+    try:
+        while (seq := await devices.hand_in(device, casts.envelope(conv, stage.epochs.get(conv, 1)))) is None:
+            pass
+    finally:
+        device.close()
+    if not seq:
+        stage.history.add("stuck", who=f"the conversation {conv}", seconds=0)
 
 
-async def _finish(working: list[asyncio.Future[None]], history: History, who: str) -> None:
-    """Wait for those who are about to end; who does not is a breach of its own."""
-    done, late = await asyncio.wait(working, timeout=STUCK)
-    for task in done:
-        task.result()
+async def _finish(working: list[asyncio.Future[None]], stage: Stage, who: str) -> None:
+    """Wait for those who are about to end; who does not, though the machine lets everybody run, is a breach."""
+    late, until, owed = set(working), time.monotonic() + STUCK, stage.starved()
+    while late and (left := until + stage.starved() - owed - time.monotonic()) > 0:
+        done, late = await asyncio.wait(late, timeout=left)
+        for task in done:
+            task.result()
     if late:
-        history.add("stuck", who=f"{len(late)} {who}", seconds=STUCK)
+        stage.history.add("stuck", who=f"{len(late)} {who}", seconds=STUCK)
 
 
 async def _read_to_the_end(stage: Stage) -> None:

@@ -362,14 +362,19 @@ def bounded_staleness(judged: Judged, within: float) -> Iterator[Breach]:
     calm = judged.history.of("calm")
     if not calm:
         return
-    since = calm[-1]["t"]
-    level = {record["who"]: record["t"] for record in judged.history.of("level")}
+    since = _ran(calm[-1])
+    level = {record["who"]: _ran(record) for record in judged.history.of("level")}
     for record in judged.history.of("follower"):
         took = level.get(record["who"], float("inf")) - since
         if took > within:
             yield Breach(
                 "P10", "stale", f"{record['who']} had not everything {within:.0f} s after the last fault ({took:.1f})"
             )
+
+
+def _ran(record: Record) -> float:
+    """Return when something happened, without the time in which the machine let nobody concerned run."""
+    return float(record["t"] - record.get("starved", 0.0))
 
 
 CHECKS: tuple[Callable[[Judged], Iterator[Breach]], ...] = (

@@ -18,7 +18,7 @@ from tests.faults.cast import Cast, Envelope, Person, digest, envelope
 from tests.faults.history import History
 
 PATIENCE = 3.0  # seconds for an answer; then nobody knows
-PERSISTENCE = 60.0  # seconds in which a removal is taken, faults included
+PERSISTENCE = 60.0  # seconds in which a removal is taken where no fault, or only a simulated one, is in its way
 BROKEN = (OSError, TimeoutError)
 
 
@@ -41,6 +41,10 @@ class Stage:
     documents: list[tuple[str, str]] = field(default_factory=list)
     """(conversation, attachment) of every acknowledged upload."""
     clock_jumps: bool = False
+    removing: list[asyncio.Future[None]] = field(default_factory=list)
+    """Removals under way: faults may delay them, what comes after the faults may not."""
+    starved: Callable[[], float] = lambda: 0.0
+    """Seconds that the servers and we have waited for a processor so far."""
 
     def count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -180,16 +184,16 @@ async def _mischief(device: Device, sent: Envelope, *, accepted: bool) -> None:
         await hand_in(device, envelope(sent.conv, 77))
 
 
-async def remove(stage: Stage, remover: Device | None = None) -> None:
-    """Take the leaver out of a conversation, and note when that is acknowledged."""
+async def remove(stage: Stage, remover: Device | None = None, *, patience: float | None = PERSISTENCE) -> None:
+    """Take the leaver out of a conversation, and note when that is acknowledged; no patience: whoever waits judges."""
     cast = stage.cast
     device = remover or Device(stage, next(person for person in cast.people if person.id == cast.remover))
     body = msgspec.json.encode(cast.removal)
     try:
-        async with asyncio.timeout(PERSISTENCE):
+        async with asyncio.timeout(patience):
             status, answer = await device.persist("POST", f"/v1/conversations/{cast.left}/epochs", body)
     except TimeoutError:
-        stage.history.add("stuck", who="the removal of a member", seconds=PERSISTENCE)
+        stage.history.add("stuck", who="the removal of a member", seconds=patience)
         return
     if status != 201:
         raise RuntimeError(f"the removal was refused: {answer}")
@@ -312,7 +316,7 @@ async def follow(device: Device, calm: asyncio.Event) -> None:
             at = await follow_line(device, f"{device.person.id[:6]}/{lines}", at, lambda _: stage.ending)
             at, last = await feed(device, at)
             if calm.is_set() and at >= last:
-                history.add("level", who=device.person.id)
+                history.add("level", who=device.person.id, starved=stage.starved())
                 break
         await asyncio.sleep(0.02)
         await stage.up.wait()

@@ -12,7 +12,7 @@
 | `mark` | `by`, `began`, `conv`, `account`, `delivered` or null, `read` or null (a reader sees only their own) |
 | `removed` | `conv`, `account`, `seq`: acknowledged |
 | `blob` | `id`, `hash`: acknowledged as uploaded · `blob_read`: `id`, `hash` (null when it is gone) |
-| `fault` | `kind` · `calm`: no more faults from here on · `level`: `who`, a follower has all there is · `follower`: `who` follows · `stuck`: `who` did not go on |
+| `fault` | `kind` · `calm`: no more faults from here on · `level`: `who`, a follower has all there is (both with `starved`, the seconds that servers and devices have waited for a processor so far) · `follower`: `who` follows · `stuck`: `who` did not go on |
 | `integrity` | `said`: what `PRAGMA integrity_check` answered |
 """
 

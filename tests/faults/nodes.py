@@ -116,14 +116,11 @@ class Nodes(Campaign):
 
     async def _hurt(self, nodes: list[Server], chance: random.Random, stage: Stage) -> None:
         kinds = self._kinds(nodes)
-        removing: asyncio.Future[None] | None = None
         for number in range(self.faults):
             if number == self.faults // 2:
-                removing = asyncio.ensure_future(devices.remove(stage))
+                stage.removing.append(asyncio.ensure_future(devices.remove(stage, patience=None)))
             await asyncio.sleep(chance.uniform(0.2, 0.6))
             await kinds[number % len(kinds)](chance, stage)
-        if removing is not None:
-            await asyncio.wait_for(removing, SETTLED)
 
     def _node(self, nodes: list[Server]) -> Fault:
         async def kill(chance: random.Random, stage: Stage) -> None:

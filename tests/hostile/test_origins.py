@@ -9,7 +9,7 @@ import pytest
 
 from server.transport.rest.operations import Role
 from server.transport.rest.routes import OPERATIONS
-from tests.hostile.scene import BY_NAME, Scene, check_refusal
+from tests.hostile.scene import BY_NAME, Scene, check_refusal, scene
 from tests.hostile.wire import connected, statuses, upgraded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +26,12 @@ FOREIGN = (
     "http://user@127.0.0.1:{port}",
     "file://",
     "",
+    "http://[",
+    "http://[::1",
+    "https://a]b",
+    "ftp://127.0.0.1:{port}",
 )
+"""Not all can be read as an address; that is no reason to fail."""
 
 
 def foreign(practice: Scene) -> list[str]:
@@ -62,6 +67,16 @@ async def test_the_cookie_changes_nothing_for_another_origin(practice: Scene, na
         answer = await practice.call(name, who="", headers=headers, json=body)
         assert (answer.status, answer.problem["code"]) == (403, "csrf"), origin
     assert practice.fingerprint() == before
+
+
+async def test_a_page_of_our_own_name_without_tls_is_not_ours(tmp_path):
+    """Whoever holds the line writes such a page; the proxy passes the same Host for both."""
+    async with scene(tmp_path, public_url="https://care.example") as practice:
+        for origin, status in (("http://care.example", 403), ("https://care.example", 204)):
+            headers = {"Cookie": f"pli_session={practice.tokens['claire']}", "X-Pli": "1"}
+            headers |= {"Origin": origin, "Host": "care.example"}
+            answer = await practice.call("acknowledgeFeed", who="", headers=headers, json={"position": 1})
+            assert answer.status == status, origin
 
 
 async def test_the_cookie_counts_for_our_own_pages_and_a_bearer_for_programs(practice: Scene):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import zlib
 
 import pytest
 
+from server import telemetry
 from server.transport.rest import json as json_bodies
 from tests.hostile.scene import Scene
 from tests.hostile.wire import connected, statuses
@@ -94,6 +96,28 @@ async def test_what_is_no_http_is_refused_in_our_own_words(practice: Scene, sent
     assert told["status"] == statuses(head + b"\r\n\r\n")[0]
     for word in (b"aiohttp", b"python", b"secret", b"script", b"hello", b"content-length:  "):
         assert word not in (head + body).lower()
+
+
+async def test_what_strangers_send_needs_nobodys_hand(practice: Scene, monkeypatch: pytest.MonkeyPatch, caplog):
+    """A scan of the port must not look like a failure of the server to whoever watches the log."""
+    lines: list[str] = []
+    monkeypatch.setattr(telemetry._sink, "write", lines.append)
+    for sent in UNREADABLE:
+        async with connected(practice) as wire:
+            await wire.send(sent)
+            await wire.rest(4)
+    said = [json.loads(line) for line in lines]
+    assert {(each["level"], each["event"]) for each in said} == {("info", "unreadable")}
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_the_old_protocol_with_chunks_is_answered_and_ended(practice: Scene):
+    """RFC 9112, 6.1: whoever speaks HTTP/1.0 in front of us may have passed on another end of the body."""
+    async with connected(practice) as wire:
+        old = POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await wire.send(old + b"2\r\n{}\r\n0\r\n\r\n" + HIDDEN)
+        assert statuses(await wire.rest(4)) == [400]
+        assert wire.reader.at_eof()
 
 
 UPGRADES = {

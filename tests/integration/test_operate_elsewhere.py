@@ -8,22 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 import time
 
 import asyncpg
-import obstore
 import pytest
 import redis as redis_client
-from obstore.store import S3Store
 
-from server import telemetry
 from server.__main__ import main
-from server.storage import bucket as buckets
-from server.storage.bucket import RefusedBucketError
-from tests.fakes.peer import Peer
-from tests.fakes.server import laid_out, running
-from tests.fakes.services import LockedS3, Postgres, Redis, fresh_postgres, of, own
+from tests.fakes.server import laid_out
+from tests.fakes.services import LockedS3, Postgres, Redis, at, fresh_postgres, of, own
 
 pytestmark = pytest.mark.postgres
 SECRET = "hunter2-of-a-test"  # what must never be printed
@@ -51,37 +44,6 @@ def broken():
     service = own(Postgres)
     yield service
     service.remove()
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """An S3 that asks for keys, with the bucket `documents`."""
-    service = own(LockedS3)
-    _make_bucket(service)
-    yield service
-    service.remove()
-
-
-def _make_bucket(service):
-    """SeaweedFS makes a bucket for who may do everything and puts something into it."""
-    config = {"endpoint": service.url, "access_key_id": "whole", "secret_access_key": service.SECRET}
-    made = S3Store("documents", config=config | {"region": "here"}, client_options={"allow_http": True})
-    obstore.put(made, "first", b"x")
-
-
-def at(service, name="documents"):
-    return f"s3://{name}?endpoint={service.url}&region=here"
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """Choose the key of the bucket."""
-
-    def choose(name, secret=LockedS3.SECRET):
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
-
-    return choose
 
 
 @pytest.fixture
@@ -125,6 +87,43 @@ def test_a_postgresql_that_cannot_be_reached(doctor):
     told = lines["PostgreSQL"]
     assert (told["verdict"], "does not answer" in told["told"]) == ("fix", True), told
     assert said(lines["clock"]) == ("look", "not examined: see PostgreSQL and schema")
+
+
+def test_addresses_whose_options_cannot_be_read(doctor, data, capsys):
+    """The settings look at the address alone; each library knows its own options."""
+    database, redis = f"{fresh_postgres()}?sslmode=sometimes", f"redis://:{SECRET}@127.0.0.1:1/0?socket_timeout=soon"
+    ended, lines = doctor(database_url=database, redis_url=redis)
+    assert ended == 3
+    for name in ("PostgreSQL", "Redis"):
+        assert (lines[name]["verdict"], "cannot be read" in lines[name]["told"]) == ("fix", True), lines[name]
+    words = ["--data", str(data), "--no-web", "--port", "0", "--database-url"]
+    assert main(["serve", *words, database, "--redis-url", redis]) == 5
+    assert "does not let us in" in capsys.readouterr().err
+    assert main(["serve", *words, fresh_postgres(), "--redis-url", redis]) == 2
+    told = capsys.readouterr().err
+    assert ("PLI_REDIS_URL cannot be read" in told, SECRET in told) == (True, False)
+
+
+def test_the_way_to_postgresql_may_ask_for_a_cipher(data, monkeypatch, capsys):
+    """`?sslmode=` is PostgreSQL's own way to say so; the server of this test has no certificate."""
+    database = fresh_postgres()
+    for mode, ends in (("prefer", 0), ("require", 5)):
+        monkeypatch.setenv("PLI_DATABASE_URL", f"{database}?sslmode={mode}")
+        for command in ("init", "migrate"):
+            assert main([command, "--data", str(data), "--json"]) == ends, (mode, command)
+            assert ("database_refused" in capsys.readouterr().out) == (ends == 5)
+
+
+@pytest.mark.parametrize("command", ["init", "migrate"])
+def test_a_command_that_postgresql_refuses_says_so(data, monkeypatch, capsys, command):
+    """In our own words: its may hold an address, and "nothing was left half-done" is about disks."""
+    for address in (f"postgresql://pli:{SECRET}@127.0.0.1:1/pli", of(Postgres).url("nowhere")):
+        monkeypatch.setenv("PLI_DATABASE_URL", address)
+        assert main([command, "--data", str(data), "--json"]) == 5
+        told = capsys.readouterr()
+        assert json.loads(told.out)["error"]["code"] == "database_refused"
+        assert "does not answer, or does not let us in" in told.err
+        assert SECRET not in told.out + told.err
 
 
 def test_a_database_that_is_not_there_or_empty(doctor):
@@ -254,84 +253,3 @@ def test_an_address_without_a_bucket(doctor, data, capsys, monkeypatch, key):
     monkeypatch.setenv("PLI_DATABASE_URL", fresh_postgres())
     assert main(["serve", "--data", str(data), "--no-web", "--port", "0"]) == 5
     assert "names no bucket" in capsys.readouterr().err
-
-
-async def readiness(peer):
-    answer = await peer.http.get("/readyz")
-    return answer.status, await answer.json()
-
-
-DEGRADED = (200, {"status": "degraded", "degraded": ["documents"]})
-
-
-async def becomes(peer, wanted):
-    deadline = time.monotonic() + PATIENCE
-    while (found := await readiness(peer)) != wanted:
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.05)
-
-
-async def test_a_bucket_that_goes_away_and_comes_back_leaves_the_node_in(tmp_path, key, monkeypatch):
-    """`/readyz` names it within seconds, messages go on, and nobody has to restart the node."""
-    monkeypatch.setattr(buckets, "EVERY", 0.1)
-    key("whole")
-    lines = []
-    telemetry.configure(strict=True, write=lines.append, foreign=False)
-    service = await asyncio.to_thread(own, LockedS3)
-    try:
-        await asyncio.to_thread(_make_bucket, service)
-        async with running(tmp_path / "data", blobs_url=at(service)) as node:
-            claire = await Peer.professional(node, "Claire Martin")
-            assert await readiness(claire) == (200, {"status": "ok"})
-            await asyncio.to_thread(service.kill)
-            await becomes(claire, DEGRADED)
-            letter = await claire.invite()
-            assert (await claire.say(letter.conversation, "sans document"))["seq"]
-            begun = time.monotonic()
-            for _ in range(20):
-                assert await readiness(claire) == DEGRADED
-            assert time.monotonic() - begun < buckets.PATIENCE, "an answer that is kept, not one question each"
-            await asyncio.to_thread(service.start)
-            await becomes(claire, (200, {"status": "ok"}))
-            await claire.close()
-    finally:
-        service.remove()
-    said = [json.loads(line) for line in lines if "documents_" in line]
-    assert [(each["event"], each.get("code")) for each in said] == [
-        ("documents_away", "away"),
-        ("documents_back", None),
-    ]
-
-
-async def test_a_node_starts_while_its_bucket_is_away(tmp_path, key):
-    key("whole")
-    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
-    async with running(tmp_path / "data", blobs_url="s3://documents?endpoint=http://127.0.0.1:1") as node:
-        claire = await Peer.professional(node, "Claire Martin")
-        assert await readiness(claire) == DEGRADED
-        await claire.close()
-
-
-async def test_a_bucket_that_hangs_holds_nothing_up(tmp_path, key, monkeypatch):
-    """A socket that takes the question and never answers: the start goes on after the time an answer may take."""
-    monkeypatch.setattr(buckets, "PATIENCE", 0.5)
-    key("whole")
-    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        begun = time.monotonic()
-        async with running(tmp_path / "data", blobs_url=f"s3://documents?endpoint={endpoint}") as node:
-            assert time.monotonic() - begun < 30, "the client's own patience is a minute"
-            claire = await Peer.professional(node, "Claire Martin")
-            assert await readiness(claire) == DEGRADED
-            await claire.close()
-
-
-async def test_a_refused_bucket_leaves_nothing_begun(tmp_path, shared, key):
-    key("whole", SECRET)
-    before = {task.get_name() for task in asyncio.all_tasks()}
-    with pytest.raises(RefusedBucketError):
-        async with running(tmp_path / "data", blobs_url=at(shared)):
-            pytest.fail("it serves")
-    assert {task.get_name() for task in asyncio.all_tasks()} == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import closing
 
@@ -70,6 +71,19 @@ def test_an_init_that_was_cut_off_is_brought_to_its_end(data, pli):
     assert pli("init", "--data", data)[0] == 0
     assert (data / "pli.db").is_file()
     assert (data / "server.key").read_bytes() == keys
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_backup_that_is_stopped_says_so_and_leaves_nothing(data, pli, tmp_path, monkeypatch, number):
+    before = sorted(data.iterdir())
+    monkeypatch.setattr("server.admin.backup.progress", lambda _: os.kill(os.getpid(), number))
+    handler = signal.getsignal(signal.SIGTERM)
+    assert pli("backup", "--data", data, "--to", tmp_path / "all.tar")[:2] == (130, "interrupted")
+    assert [path for path in sorted(data.iterdir()) if path.name != "backup.lock"] == before
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert signal.getsignal(signal.SIGTERM) is handler
+    monkeypatch.undo()
+    assert pli("backup", "--data", data, "--to", tmp_path / "all.tar")[0] == 0
 
 
 def test_what_is_no_database_is_told_by_every_command(data, pli, tmp_path):

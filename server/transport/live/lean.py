@@ -31,6 +31,7 @@ from server.transport.wire import SubmissionWire, Wire
 LARGEST: Final = 512 * 1024  # bytes of a frame: an envelope in base64url and what stands around it
 SILENCE: Final = 25  # seconds before a ping
 CROWDED: Final = 0.05  # seconds between looks at a reader who does not fetch its answers
+STORING: Final = 0.005  # seconds between looks at what is being stored
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -120,19 +121,21 @@ class LeanSocket:
 
     def _send(self, line: Line, said: Send) -> None:
         """Submit without a task: the answer is written when the commit is done."""
-        ref = said.ref
+        ref, size = said.ref, len(said.submission.envelope)
 
         def done(accepted: Accepted | None, refusal: BaseException | None) -> None:
+            line.owed -= size
             if accepted is not None:
                 line.say("sent", b'"ref":%d,' % ref + members(wire.accepted(accepted)))
             elif refusal is not None:
                 self._refuse(line, ref, refusal)
 
+        line.owed += size
         try:
             conversation = _conversation(said.conversation)
             self.services.envelopes.submit_soon(line.principal, conversation, wire.submission(said.submission), done)
         except DomainError as exc:
-            self._refuse(line, ref, exc)
+            done(None, exc)
 
     def _refuse(self, line: Line, ref: int, refusal: BaseException) -> None:
         line.say("refused", b'"ref":%d,"problem":' % ref + self.describe(refusal))
@@ -144,7 +147,7 @@ _closing: Final[set[asyncio.Future[bool]]] = set()
 
 async def _uncrowded(line: Line) -> None:
     while line.is_crowded:  # noqa: ASYNC110  # the transport tells only aiohttp when it has emptied
-        await asyncio.sleep(CROWDED)
+        await asyncio.sleep(STORING if line.owed else CROWDED)
 
 
 def _position(text: str) -> int:

@@ -17,6 +17,7 @@ from server.transport.live.frames import Framing, Told, frame
 
 WINDOW: Final = 32  # events
 FULL: Final = 256 * 1024  # bytes that may wait in a transport before its reader counts as behind
+OWED: Final = 1024 * 1024  # bytes that a peer may hand in before any of it is answered
 PATIENCE: Final = 30  # seconds that a full transport may stand still
 
 
@@ -48,6 +49,8 @@ class Line:
         self._behind = False
         self._catching_up = True  # until ``begin`` has read what is there
         self._full_since: float | None = None
+        self.owed = 0
+        """Bytes of what the peer has handed in and was not answered yet."""
 
     # --- what the account is told -----------------------------------------------------------------------------------
 
@@ -88,8 +91,9 @@ class Line:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so much waits to be read by the peer that nothing more may be asked for."""
-        return self._transport.get_write_buffer_size() > FULL and not self._transport.is_closing()
+        """Whether so much waits to be stored, or to be read by the peer, that nothing more may be asked for."""
+        waits = self.owed > OWED or self._transport.get_write_buffer_size() > FULL
+        return waits and not self._transport.is_closing()
 
     @property
     def is_behind(self) -> bool:

@@ -137,7 +137,7 @@ export class Log implements Sink {
       const conversation = await this.#parts.openings.of(id, facts.records);
       const { facts: known, entries } = await this.#intake.history(facts, conversation, events);
       const from = entries[0]?.seq ?? facts.from;
-      const next: Facts = { ...known, from, complete: from <= floorOf(facts) || events.length < count };
+      const next: Facts = { ...known, from, complete: from <= floorOf(facts) || events.length === 0 };
       await this.#commit(await this.#changes(next, entries), [id]);
       // What is gone was let go meanwhile, and the log says so, or it is withheld.
       if ((next.bare ?? []).length > 0) await this.#commit(await this.#take(id, []), [id]);
@@ -260,7 +260,7 @@ export class Log implements Sink {
     const counted: Facts = { ...facts, unread: detail.unread, readSeq: detail.read_seq };
     const told = await this.#caged({ facts: counted, entries }, () => this.#begun(counted, detail));
     const known = "facts" in told ? told.facts : { ...counted, ...told };
-    return this.#changes({ ...known, complete: facts.from <= floorOf(known) || events.length < PAGE }, entries);
+    return this.#changes({ ...known, complete: facts.from <= floorOf(known) || events.length === 0 }, entries);
   }
 
   /** Where the log begins, as its events say it or, for a page that begins later, as the server says beside it. */
