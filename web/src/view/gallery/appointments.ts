@@ -81,7 +81,7 @@ export function appointmentScene(who: Person, ...names: readonly (keyof typeof c
   const first = message({ id: "m1", me: who, author: martin, text: "Bonjour Monsieur Dupont, il est temps de nous revoir.", at: NINE - 60 * MINUTE });
   const entries = [first, ...rows.map(([id], at): Entry => ({ kind: "appointment", id, seq: at + 2, at: NINE - 50 * MINUTE + at * MINUTE }))];
   const practice = who.id === martin.id;
-  const free = practice ? ({ name: "ready", at: NINE, zone: "Europe/Paris", slots: Array.from({ length: 12 }, (_, at) => slot(2 + Math.floor(at / 4), (at % 4) * 20)) } as const) : ({ name: "none" } as const);
+  const free = practice ? ({ name: "ready", at: NINE, zone: "Europe/Paris", slots: Array.from({ length: 12 }, (_, at) => ({ ...slot(2 + Math.floor(at / 4), (at % 4) * 20), ref: `f${at}` })) } as const) : ({ name: "none" } as const);
   return { state: { side: practice ? "practice" : "patient", rows: new Map(rows), mayBegin: true, last: card.about, free, problem: null }, entries };
 }
 
