@@ -10,7 +10,7 @@ import pytest
 
 from bridges.kit.messages import Draft
 from tests.fakes.agendas import Radicale, needs_peers, running
-from tests.fakes.appointments import ABOUT
+from tests.fakes.appointments import ABOUT, patient_of
 from tests.fakes.partners import PAGE, day
 from tests.fakes.partners_room import Room, at, practice_room
 
@@ -86,7 +86,7 @@ async def test_an_event_that_a_link_led_to_finds_its_conversation_by_its_token(r
     assert (await room.own()).count("Aucune conversation") == 1
 
 
-async def test_a_likely_owner_is_confirmed_by_a_person_and_a_wrong_one_says_so(room: Room) -> None:
+async def test_a_likely_owner_is_confirmed_by_a_person_and_a_wrong_one_says_so(room: Room, tmp_path: Path) -> None:
     await room.doctor.client.messages.send(room.doctor.conversation, Draft(f"Ici : {PAGE}"))
     await room.step()
     await room.partners.push("booked", day(), person="P-9")
@@ -105,15 +105,21 @@ async def test_a_likely_owner_is_confirmed_by_a_person_and_a_wrong_one_says_so(r
     number = re.search(r"autre personne, écrivez ici : (\d+)", told)[1]
     await room.answers(f"{number} = non")
     assert len(await room.patient.said("booked")) == 1
-    await room.answers(f"{number} = Jean")  # of this practice's patients the only one: it was hers after all
-    assert len(await room.patient.said("booked")) == 2
-    assert await room.patient.standing() == "booked"
-    assert room.entries() == [at(day())]
-    await room.step()
-    await room.patient.say("cancel", (await room.patient.said("booked"))[1].said.id, note="", source="person")
-    await room.step()
-    await room.step()
-    assert room.entries() == []
+    async with patient_of(room.doctor, tmp_path, "Paul Durand") as paul:
+        await room.step()
+        await room.answers(f"{number} = durand")
+        assert await paul.standing() == "booked"
+        assert await room.patient.standing() == "cancelled"
+        await room.step()
+        assert room.entries() == [at(day())]
+        await room.partners.push("booked", day(15), reference="B", person="P-9")
+        await room.step()
+        assert len(await paul.said("booked")) == 2  # the number is his from now on
+        assert len(await room.patient.said("booked")) == 1
+        await paul.say("cancel", (await paul.said("booked"))[0].said.id, note="", source="person")
+        await room.step()
+        await room.step()
+        assert room.entries() == [at(day(15))]
 
 
 async def test_what_was_noted_by_hand_and_is_pushed_later_is_one_card(room: Room) -> None:
