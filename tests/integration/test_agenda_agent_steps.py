@@ -182,7 +182,7 @@ async def test_a_move_to_a_time_that_has_gone_is_refused_and_the_old_one_stands(
     room.agenda.slots = [each for each in room.agenda.slots if each != slot(4)]  # somebody booked it at the counter
     await moved(room, plain(slot(4)))
     for _ in range(2):
-        await room.step()
+        await room.step(FIRST - timedelta(days=8))
     agreed = await room.doctor.agreed()
     assert (agreed.state(0), agreed.booked, agreed.failure) == ("booked", plain(slot()), "gone")
     assert [entry.start for entry in room.agenda.entries.values()] == [slot().start]
@@ -250,7 +250,7 @@ async def test_what_the_doctor_notes_and_the_agenda_does_not_take_is_no_appointm
     room.agenda.slots = [each for each in room.agenda.slots if each != slot()]  # somebody booked it at the counter
     appointment = await noted(room, plain(slot()))
     for _ in range(2):
-        await room.step()
+        await room.step(FIRST - timedelta(days=8))  # so near that the agenda has others to offer
         room.again()
     agreed = await room.patient.agreed()
     assert (agreed.state(0), agreed.booked, agreed.failure) == ("failed", None, "gone")

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bridges.kit.messages import Draft
@@ -120,6 +121,28 @@ async def test_a_likely_owner_is_confirmed_by_a_person_and_a_wrong_one_says_so(r
         await room.step()
         await room.step()
         assert room.entries() == [at(day(15))]
+
+
+async def test_a_look_that_was_cut_after_the_card_says_no_second_one(room: Room) -> None:
+    await room.doctor.client.messages.send(room.doctor.conversation, Draft(f"Ici : {PAGE}?pli=K7xyz"))
+    await room.step()
+    await room.partners.push("booked", day(), correlation="K7xyz")
+    await room.step()
+    [card] = await room.patient.said("booked")
+    assert room.following is not None
+    assert room.agent is not None
+    table, memory = room.following.table, room.agent.memory
+    standing = table.of_appointment(card.said.id)
+    assert standing is not None
+    # As if the power had gone between the card and its being written down.
+    table.put(msgspec.structs.replace(standing, appointment=""))
+    memory.learn("cursor of Logiciel", "")
+    await room.start()
+    await room.step()
+    assert [each.said.id for each in await room.patient.said("booked")] == [card.said.id]
+    await room.partners.push("cancelled", day(), correlation="K7xyz")
+    await room.step()
+    assert await room.patient.standing() == "cancelled"
 
 
 async def test_what_was_noted_by_hand_and_is_pushed_later_is_one_card(room: Room) -> None:

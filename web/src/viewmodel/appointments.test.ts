@@ -166,7 +166,6 @@ describe("between a doctor and a patient", () => {
   it("is noted by the practice without asking, at once by hand and after the agenda's answer otherwise", async () => {
     const { hers, his, doctor, conversation } = await both();
     await until(() => hers.state.value.side === "practice");
-    await ended(doctor, conversation, his);
     const start = minute(now()) + 2 * DAY;
     const slot = { start, end: start + 1_200_000, ref: "" };
     const about = { what: "Suivi", place: "Cabinet", zone: "Europe/Paris", mode: "practice", link: "", bring: [], cancel_before: 60, concerned: null, note: "" } as const;
@@ -177,8 +176,14 @@ describe("between a doctor and a patient", () => {
     expect([...hers.state.value.rows.values()]).toMatchObject([{ kind: "pending", booked: true, slots: [slot], undoable: true }]);
     await send();
     const noted = await card(his, "booked");
-    // The exchange has ended: he can say that he cannot come, and keep it, and nothing else.
-    expect(noted).toMatchObject({ noted: true, booked: slot, deadline: slot.start - 3_600_000, can: { cancel: true, keep: true, wish: false, choose: false } });
+    expect(noted).toMatchObject({ noted: true, booked: slot, deadline: slot.start - 3_600_000, can: { cancel: true, keep: true, wish: true, choose: false, refuse: false } });
+    await ended(doctor, conversation, his);
+    // He can say that he cannot come, and keep it, and nothing else.
+    expect((await card(his, "booked")).can).toMatchObject({ cancel: true, keep: true, wish: false });
+    await hers.book({ ...about, what: "Contrôle" }, slot, noted.id);
+    await send();
+    await until(() => cards(his)[0]?.about.what === "Contrôle", 20_000, "the second word");
+    expect(cards(his)).toHaveLength(1);
     expect((await opened[1]?.home.log.facts(conversation))?.right?.reply).toBe("ended");
     await hers.move(noted.id, { ...slot, end: slot.end + 600_000 }, "");
     await until(() => cards(his)[0]?.noted === false, 20_000, "the move");
