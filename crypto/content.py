@@ -31,7 +31,7 @@ from crypto.suite import ACCOUNT_ID, ATTACHMENT_ID, HASH, HOLDER_ID, KEY, VERSIO
 Kind = Literal["message", "receipt", "end"]
 """What stands in the clear beside an envelope."""
 Reply = Literal["open", "none", "keep"] | Mapping[Literal["until"], int] | None
-"""``keep`` says nothing about it, and stands in acts about appointments only."""
+"""``keep`` says nothing about it: no word on the reply right (7.5)."""
 
 MailState = Literal["handed", "delivered", "failed"]
 """What became of a message as mail: the next server has it, it lies in the mailbox, it will not arrive."""
@@ -238,12 +238,8 @@ def _payload(value: Any) -> dict[str, Any]:
 
 def _reply(value: Any) -> Reply:
     if value is None or type(value) is str:
-        return nullable(one_of("open", "none"))(value)  # type: ignore[no-any-return]  # a field reads Any
+        return nullable(one_of("open", "none", "keep"))(value)  # type: ignore[no-any-return]  # a field reads Any
     return {"until": exact(value, {"until": time})["until"]}
-
-
-def _reply_of_act(value: Any) -> Reply:
-    return "keep" if value == "keep" else _reply(value)
 
 
 def _file_name(value: Any) -> str:
@@ -291,7 +287,7 @@ _MAIL_STATE: Final[Mapping[str, Field]] = {
     "state": one_of("handed", "delivered", "failed"),
 }
 _PAYLOADS: Final[Mapping[str, Mapping[str, Field]]] = {
-    "appointment": {"act": _type, "reply": _reply_of_act, "version": integer(1)},
+    "appointment": {"act": _type, "reply": _reply, "version": integer(1)},
     "text": {
         "attachments": listed(_attachment, high=20),
         "replaces": nullable(binary(HASH)),

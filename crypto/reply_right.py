@@ -46,9 +46,9 @@ def compute(messages: Iterable[Message]) -> ReplyRight:
 
 
 def _speaks(message: Message) -> bool:
-    payload = message.content.payload
-    asks = message.content.type == "appointment" and payload["act"] in ASKING and payload["reply"] != "keep"
-    return asks or message.content.type == "text"
+    said, payload = message.content.type, message.content.payload
+    may = said == "text" or (said == "appointment" and payload["act"] in ASKING)
+    return may and payload["reply"] != "keep"
 
 
 def _granted(message: Message) -> ReplyRight:

@@ -1,7 +1,7 @@
-"""What the automate makes of a move that a person of the practice asks for. Source: docs/spec/appointments.md 4 and 6.
+"""What the automate makes of a move or booking that a person of the practice asks for.
 
-It is written like a choice of the patient (held, moved, read back), but the practice asked: when it cannot be,
-nothing is proposed to the patient, and the practice is told why.
+Source: docs/spec/appointments.md 4 and 6. It is written like a choice of the patient (held, made or moved, read back),
+but the practice asked: when it cannot be, nothing is proposed to the patient, and the practice is told why.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,11 @@ from bridges.kit.appointments_log import Placed
 from bridges.kit.appointments_state import Choice
 
 _LONGEST = 200  # bytes of a slot's name
+_ASKING = frozenset({"booked", "move"})
 
 
 def asked(choice: Choice) -> bool:
-    """Whether what waits for the agenda is a move by the practice."""
+    """Whether what waits for the agenda is what the practice asks of it, not a choice of the patient."""
     return choice.index is None
 
 
@@ -26,11 +27,11 @@ def reason(acts: Sequence[Placed], choice: Choice, failed: Failure) -> Failure:
 
 
 def failed(acts: Sequence[Placed], appointment: str) -> bool:
-    """Whether the newest failure of an appointment answers a move."""
+    """Whether the newest failure of an appointment answers the practice."""
     told = [each.said.payload for each in acts if each.said.practice and each.said.payload.get("act") == "failed"]
     answered = [each.get("answers") for each in told if each.get("appointment") == appointment]
-    moves = {each.said.id for each in acts if each.said.payload.get("act") == "move"}
-    return bool(answered) and answered[-1] in moves
+    own = {each.said.id for each in acts if each.said.payload.get("act") in _ASKING}
+    return bool(answered) and answered[-1] in own
 
 
 def named(entry: Appointment) -> str:

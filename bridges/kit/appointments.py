@@ -21,7 +21,7 @@ LONGEST: Final = 86_400_000  # milliseconds that a slot may take
 MAX_SLOTS: Final = 6
 MAX_AVAILABLE: Final = 60
 MAX_CANCEL_BEFORE: Final = 43_200  # minutes
-BEGINNING: Final = frozenset({"ask", "propose", "offer"})
+BEGINNING: Final = frozenset({"ask", "propose", "offer", "booked"})
 """Acts that may begin an appointment."""
 APART: Final = frozenset({"find", "availability"})
 """Acts about no appointment: a practice and its own agenda."""
@@ -76,7 +76,7 @@ def write(name: str, appointment: str | None, fields: Mapping[str, Any], *, repl
 
 
 def _require_place(name: str, appointment: str | None) -> None:
-    """``ask`` always begins; ``propose`` and ``offer`` may; ``find`` and ``availability`` are about none."""
+    """``ask`` always begins, three others may; ``find`` and ``availability`` are about none."""
     if name in APART or name == "ask":
         require(appointment is None, "bad_format", "appointment")
     elif name not in BEGINNING:
@@ -135,7 +135,7 @@ _ABOUT: Final[Mapping[str, Field]] = {
     "zone": _matching(_ZONE),
 }
 ABOUT: Final = tuple(_ABOUT)
-"""Keys that say what a proposal is about."""
+"""Keys that say what an appointment is about."""
 _COMMON: Final[Mapping[str, Field]] = {
     "version": integer(VERSION, VERSION),
     "act": text(64),
@@ -146,6 +146,7 @@ _ACTS: Final[Mapping[str, Mapping[str, Field]]] = {
     "ask": {"wish": text(1_000, 1), "concerned": _CONCERNED},
     "propose": {"slots": _slots(1, MAX_SLOTS), "expires": time, **_ABOUT},
     "offer": {"slots": _slots(1, 1), "expires": time, **_ABOUT},
+    "booked": {"slot": _slot, "source": _SOURCE, **_ABOUT},
     "accept": {"proposal": _identifier, "slot": integer(0, MAX_SLOTS - 1)},
     "refuse": {"proposal": _identifier, "note": _NOTE},
     "other_wish": {"wish": text(1_000, 1)},

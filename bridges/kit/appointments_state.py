@@ -14,7 +14,7 @@ from crypto.errors import ProtocolError
 PRACTICE: Final = frozenset({"owner", "professional", "service"})
 PATIENT: Final = frozenset({"patient", "delegate"})
 _OF_PATIENT: Final = frozenset({"ask", "accept", "refuse", "other_wish", "cannot_come"})
-_AFTER_REFUSAL: Final = frozenset({"propose", "offer", "other_wish", "cancel"})
+_AFTER_REFUSAL: Final = frozenset({"propose", "offer", "booked", "other_wish", "cancel"})
 Verdict = str
 OK: Final[Verdict] = "ok"
 
@@ -55,11 +55,11 @@ class Proposal:
 
 @dataclass(slots=True)
 class Choice:
-    """An acceptance, or a move by the practice, that waits for its answer."""
+    """An acceptance, or a move or booking by the practice, that waits for its answer."""
 
     id: str
     index: int | None
-    """In the proposal; ``None`` for a move."""
+    """In the proposal; ``None`` for what the practice itself asks its agenda."""
     slot: Slot
     by: str
 
@@ -83,14 +83,14 @@ class Appointment:
 
     id: str
     about: dict[str, Any] | None = None
-    """What the newest proposal says; ``None`` while it is only asked for."""
+    """What the newest proposal or booking says; ``None`` while it is only asked for."""
     concerned: str | None = None
     wish: str | None = None
     proposal: Proposal | None = None
     chosen: Choice | None = None
     booked: Slot | None = None
     booked_by: str | None = None
-    """Id of the message that the booking answers: the acceptance, or the move."""
+    """Id of the message that the booking answers, or that booked or moved it: when it came to stand there."""
     failure: str | None = None
     end: End | None = None
 
@@ -104,7 +104,7 @@ class Appointment:
             return "accepted"
         if self.proposal:
             return "proposed" if self.proposal.left(now) else "expired"
-        return "asked"
+        return "failed" if self.failure else "asked"
 
 
 @dataclass(slots=True)
@@ -175,11 +175,23 @@ def _ask(of: Appointment, act: Act, said: Said) -> Verdict:
 
 def _propose(of: Appointment, act: Act, said: Said) -> Verdict:
     fields = act.fields
-    of.about = {key: fields[key] for key in ABOUT}
-    of.concerned = fields["concerned"]
+    _begin_anew(of, act)
     of.proposal = Proposal(said.id, fields["slots"], fields["expires"], act.name == "offer")
-    of.wish = of.failure = of.end = None
     return OK
+
+
+def _begin_anew(of: Appointment, act: Act) -> None:
+    """Take what the practice says about it from now on."""
+    of.about = {key: act.fields[key] for key in ABOUT}
+    of.concerned = act.fields["concerned"]
+    of.proposal = of.wish = of.failure = of.end = None
+
+
+def _booked(of: Appointment, act: Act, said: Said) -> Verdict:
+    verdict = _place(of, act, said)
+    if verdict == OK:
+        _begin_anew(of, act)
+    return verdict
 
 
 def _accept(of: Appointment, act: Act, said: Said) -> Verdict:
@@ -239,18 +251,22 @@ def _failed(of: Appointment, act: Act, said: Said) -> Verdict:
 
 
 def _move(of: Appointment, act: Act, said: Said) -> Verdict:
-    stands = of.booked or (of.chosen and of.chosen.slot)
-    if not stands:
-        return "nothing"
+    return _place(of, act, said) if of.booked or of.chosen else "nothing"
+
+
+def _place(of: Appointment, act: Act, said: Said) -> Verdict:
+    """Let it stand at the time that the practice says: at once, or when the agenda that it stands in has answered."""
     slot = act.fields["slot"]
-    if act.fields["source"] == "person" and (slot["ref"] or stands["ref"]):
-        return _ask_agenda(of, {**slot, "ref": slot["ref"] or stands["ref"]}, said)
-    of.booked, of.booked_by, of.chosen, of.failure = act.fields["slot"], said.id, None, None
+    stands = of.booked or (of.chosen and of.chosen.slot)
+    ref = slot["ref"] or (stands["ref"] if stands else "")
+    if act.fields["source"] == "person" and ref:
+        return _ask_agenda(of, {**slot, "ref": ref}, said)
+    of.booked, of.booked_by, of.chosen, of.failure = slot, said.id, None, None
     return OK
 
 
 def _ask_agenda(of: Appointment, slot: Slot, said: Said) -> Verdict:
-    """Let a move of what stands in an agenda wait for the agenda."""
+    """Let what the practice asks of its agenda wait for it."""
     if of.booked and _same_time(of.booked, slot):
         return "same"
     of.chosen, of.failure = Choice(said.id, None, slot, said.author), None
@@ -291,6 +307,7 @@ _EFFECTS: Final[Mapping[str, Callable[[Appointment, Act, Said], Verdict]]] = {
     "ask": _ask,
     "propose": _propose,
     "offer": _propose,
+    "booked": _booked,
     "accept": _accept,
     "refuse": _refuse,
     "other_wish": _other_wish,

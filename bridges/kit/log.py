@@ -72,9 +72,10 @@ class Log:
                 found[member] = first
         return found
 
-    def reply_right(self) -> ReplyRight:
-        """The reply right after all of it."""
-        return reply_right.compute(self.messages)
+    def reply_right(self, upto: int | None = None) -> ReplyRight:
+        """The reply right after all of it, or after the line with a seq."""
+        said = (line.message for line in self.lines if upto is None or line.seq <= upto)
+        return reply_right.compute(message for message in said if message is not None)
 
 
 async def open_log(conversations: Conversations, conversation: Conversation) -> Log:

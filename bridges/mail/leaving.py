@@ -149,7 +149,7 @@ class Leaving:
             in_reply_to=references[-1] if references else "",
             references=references,
             asks_receipt=box.receipts,
-            no_reply=payload.get("reply") == "none",
+            no_reply=_no_reply(line, reading),
             codes=made.codes,
             qualified=made.qualified,
             attached=made.attached,
@@ -213,6 +213,13 @@ def _recipients(thread: Thread, box: Box) -> list[Address]:
     if box.deliver == "append":
         return [box.mailbox]
     return [read_address(each) for each in dict.fromkeys(writer.answers for writer in thread.writers)]
+
+
+def _no_reply(line: Line, reading: Reading) -> bool:
+    """Whether nobody is to answer: what the message says of it, or what stands where it says nothing."""
+    assert line.message is not None, "_is_for_mail"
+    word = line.message.content.payload.get("reply")
+    return word == "none" or (word == "keep" and reading.log.reply_right(line.seq).state in {"none", "ended"})
 
 
 def _without_files(letter: Written) -> Written:

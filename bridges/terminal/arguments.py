@@ -134,6 +134,7 @@ def _talk(add: Any) -> None:
     read.add_argument("--no-receipt", action="store_true", help=say("sans accusé de lecture", "without a receipt"))
     watch = add("watch", "suivre ce qui arrive", "follow what arrives")
     watch.add_argument("--seconds", type=_positive, help=say("s'arrêter après N secondes", "stop after N seconds"))
+    _book(add("book", "noter un rendez-vous déjà convenu", "note an appointment that is agreed already"))
     _members(add("members", "lister, ajouter, retirer des membres", "list, add, remove members"))
     end = add("end", "terminer la conversation", "end the conversation")
     end.add_argument("conversation", metavar="CONV")
@@ -142,6 +143,18 @@ def _talk(add: Any) -> None:
     retract.add_argument("conversation", metavar="CONV")
     retract.add_argument("message", metavar="MESSAGE")
     _refuse(add)
+
+
+def _book(book: argparse.ArgumentParser) -> None:
+    book.add_argument("conversation", metavar="CONV")
+    at = say("AAAA-MM-JJTHH:MM, heure du lieu", "YYYY-MM-DDTHH:MM, the time of the place")
+    book.add_argument("--at", required=True, metavar="TIME", help=at)
+    book.add_argument("--zone", required=True, help=say("Europe/Paris, Indian/Reunion…", "Europe/Paris, UTC…"))
+    book.add_argument("--minutes", type=int, default=30, help=say("durée (30)", "how long (30)"))
+    book.add_argument("--what", default="", help=say("objet", "purpose"))
+    book.add_argument("--place", default="", help=say("lieu", "place"))
+    before = say("minutes avant, pour annuler librement (0)", "minutes before, to cancel freely (0)")
+    book.add_argument("--cancel-before", type=int, default=0, metavar="N", help=before)
 
 
 def _refuse(add: Any) -> None:

@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "account": ("bridges.terminal.accounts", "account"),
     "agenda": ("bridges.agenda.commands", "agenda"),
     "block": ("bridges.terminal.refusing", "block"),
+    "book": ("bridges.terminal.booking", "book"),
     "contacts": ("bridges.terminal.accounts", "contacts"),
     "conversations": ("bridges.terminal.talk", "conversations"),
     "end": ("bridges.terminal.talk", "end"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.agendas import Radicale, needs_peers, running, settings
-from tests.fakes.appointments import Actor, Automate, automate_home, doctor, patient_of, soon
+from tests.fakes.appointments import ABOUT, Actor, Automate, automate_home, doctor, patient_of, soon
 from tests.fakes.server import running as running_server
 
 pytestmark = needs_peers
@@ -139,8 +139,12 @@ async def test_what_the_practice_does_in_its_calendar_is_told(practice: Practice
 
 async def test_killed_again_and_again_it_books_once_and_says_it_once(practice: Practice) -> None:
     for round_ in range(4):
-        appointment = await practice.doctor.propose(*await practice.slots())
-        await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+        slots = await practice.slots()
+        if round_ % 2:  # agreed on the telephone: the same writing, without a choice
+            appointment = await practice.doctor.say("booked", slot=slots[0], source="person", **ABOUT)
+        else:
+            appointment = await practice.doctor.propose(*slots)
+            await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
         for pause in (0.3, 0.8, 1.3):
             await asyncio.sleep(pause + round_ / 8)
             practice.automate.stop(signal.SIGKILL)

@@ -182,7 +182,7 @@ async def test_a_move_to_a_time_that_has_gone_is_refused_and_the_old_one_stands(
     room.agenda.slots = [each for each in room.agenda.slots if each != slot(4)]  # somebody booked it at the counter
     await moved(room, plain(slot(4)))
     for _ in range(2):
-        await room.step()
+        await room.step(FIRST - timedelta(days=8))
     agreed = await room.doctor.agreed()
     assert (agreed.state(0), agreed.booked, agreed.failure) == ("booked", plain(slot()), "gone")
     assert [entry.start for entry in room.agenda.entries.values()] == [slot().start]
@@ -218,6 +218,70 @@ async def test_of_two_moves_the_later_one_stands_and_an_agenda_that_is_away_move
     await room.step(datetime.now(UTC) + timedelta(minutes=11))
     agreed = await room.patient.agreed()
     assert (agreed.state(0), agreed.booked, agreed.failure) == ("booked", plain(slot(4)), "unreachable")
+
+
+async def noted(room: Room, at: dict, appointment: str | None = None, **about: object) -> str:
+    """The doctor says that it is agreed already; gives the id of her message."""
+    return await room.doctor.say("booked", appointment, slot=at, source="person", **{**ABOUT, **about})
+
+
+async def test_what_the_doctor_notes_at_a_free_time_is_written_once_and_reminded_of(room: Room) -> None:
+    appointment = await noted(room, plain(slot()))
+    agreed = await room.patient.agreed()
+    assert (agreed.state(0), agreed.booked) == ("accepted", None)  # nothing is promised before the agenda has it
+    for _ in range(2):
+        await room.step()
+        room.again()
+    agreed = await room.patient.agreed()
+    assert (agreed.state(0), agreed.booked, agreed.booked_by) == ("booked", plain(slot()), appointment)
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot().start]
+    assert len(await room.patient.said("confirmed")) == 1
+    await room.step(FIRST.replace(hour=18) - timedelta(days=1, minutes=-25))
+    assert [each.said.payload["lead"] for each in await room.patient.said("reminder")] == ["d1"]
+    await noted(room, plain(slot(4)), appointment, what="Contrôle")  # agreed anew, on the telephone
+    await room.step()
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot(4).start]
+    await room.patient.say("cannot_come", appointment, note="")
+    await room.step()
+    assert room.agenda.entries == {}
+
+
+async def test_what_the_doctor_notes_and_the_agenda_does_not_take_is_no_appointment(room: Room) -> None:
+    room.agenda.slots = [each for each in room.agenda.slots if each != slot()]  # somebody booked it at the counter
+    appointment = await noted(room, plain(slot()))
+    for _ in range(2):
+        await room.step(FIRST - timedelta(days=8))  # so near that the agenda has others to offer
+        room.again()
+    agreed = await room.patient.agreed()
+    assert (agreed.state(0), agreed.booked, agreed.failure) == ("failed", None, "gone")
+    assert await room.patient.said("propose") == []  # the patient, who chose nothing, is offered nothing else
+    await noted(room, plain(slot(2)), appointment)
+    room.agenda.broken = True
+    await room.step()
+    assert await room.patient.standing() == "accepted"
+    await room.step(datetime.now(UTC) + timedelta(minutes=11))
+    assert (await room.patient.agreed()).failure == "unreachable"
+    room.agenda.broken = False
+    await noted(room, plain(slot(2)), appointment)
+    await room.step()
+    assert await room.patient.standing() == "booked"
+    assert [entry.start for entry in room.agenda.entries.values()] == [slot(2).start]
+
+
+async def test_what_the_doctor_notes_by_hand_stands_by_her_word_and_is_reminded_of(room: Room) -> None:
+    await noted(room, {**plain(slot(5)), "ref": ""})
+    assert await room.patient.standing() == "booked"
+    await room.step(FIRST.replace(hour=18) - timedelta(days=1, minutes=-25))
+    assert room.agenda.entries == {}
+    assert [each.said.payload["lead"] for each in await room.patient.said("reminder")] == ["d1"]
+
+
+async def test_a_patient_cannot_pass_for_a_practice_that_notes(room: Room) -> None:
+    await room.patient.say("booked", slot=plain(slot()), source="person", **ABOUT)
+    await room.patient.say("booked", slot=plain(slot(2)), source="agenda", **ABOUT)
+    await room.step()
+    assert room.agenda.entries == {}
+    assert await room.patient.said("confirmed") == []
 
 
 async def test_a_patient_cannot_pass_for_a_practice_that_moves(room: Room) -> None:

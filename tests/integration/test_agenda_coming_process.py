@@ -57,13 +57,13 @@ async def test_killed_while_partners_push_it_copies_and_says_each_once(tmp_path:
                     automate.start()
 
                 async def all_there() -> bool:
-                    return len(await jean.said("propose")) >= COUNT
+                    return len(await jean.said("booked")) >= COUNT
 
                 await soon(all_there, "the cards")
                 assert automate.alive()
             finally:
                 automate.stop()
-        offered = [each.said.payload["slots"][0]["start"] for each in await jean.said("propose")]
-        assert sorted(offered) == [int((day(8) + timedelta(hours=n)).timestamp()) * 1000 for n in range(COUNT)]
+        told = [each.said.payload["slot"]["start"] for each in await jean.said("booked")]
+        assert sorted(told) == [int((day(8) + timedelta(hours=n)).timestamp()) * 1000 for n in range(COUNT)]
         _, body = radicale.ask("GET", radicale.calendar)
         assert len(re.findall(r"BEGIN:VEVENT", body.decode())) == COUNT

@@ -118,6 +118,17 @@ async def test_who_expects_no_answer_says_so_in_the_mail(practice, tmp_path):
     assert letter["From"].addresses[0].display_name == "DR Paul LEROY CHU du Nord"
 
 
+async def test_a_text_that_says_nothing_of_answers_leaves_in_the_mail_what_stands(practice, tmp_path):
+    desk, claire, conversation = practice
+    for number, reply in enumerate(["open", "keep", "none", "keep"]):
+        path = tmp_path / f"lettre{number}.pdf"
+        path.write_bytes(PDF + str(number).encode())
+        await say(claire, conversation, path, reply=reply)
+    await desk.pass_once()
+    marks = [letter["X-MSS-MES"] for letter in sent(desk)]
+    assert marks == [None, None, "FIN", "FIN"]
+
+
 def pdfs(letter):
     """The PDF beside the archive of a letter, and the one inside."""
     files = {part.get_filename(): part.get_content() for part in letter.iter_attachments()}

@@ -77,6 +77,54 @@ def automate(
         one.stop()
 
 
+def test_what_was_agreed_on_the_telephone_is_noted_written_and_called_off(
+    server: Server, person: Callable[..., Person], calendar: Calendar, automate: Callable[[str], Automate]
+) -> None:
+    doctor, jean = person(DESK), person(PHONE)
+    code = activate(doctor, server.add_professional("Dr Claire Martin", "10", luhn("9990000071")))
+    automate(code)
+    doctor.page.get_by_role("link", name=re.compile("Agenda du cabinet")).wait_for()
+    take_letter(jean, letter(doctor))
+    doctor.sees(re.compile("a ouvert sa lettre"))
+
+    # One free time, agreed on already: the choice is there as soon as there is one time, and no more with two.
+    doctor.press("Proposer un rendez-vous")
+    form = doctor.page.get_by_role("dialog", name="Proposer un rendez-vous")
+    free = form.get_by_role("region", name="Horaires libres de votre agenda").get_by_role(
+        "button", name=re.compile(" à ")
+    )
+    free.nth(3).wait_for()
+    agreed = form.get_by_role("checkbox", name=re.compile("déjà convenu"))
+    assert agreed.count() == 0
+    free.nth(2).click()
+    free.nth(3).click()
+    assert agreed.count() == 0
+    free.nth(3).click()
+    agreed.check()
+    form.get_by_text("Votre agenda vérifie d’abord que l’horaire est libre").wait_for()
+    free.last.click()  # rather this one, of another day
+    form.get_by_text("Lieu, documents, délais").click()
+    form.get_by_label("Objet").fill("Contrôle de la tension")
+    form.get_by_role("button", name="Noter ce rendez-vous").click()
+    doctor.press("Envoyer maintenant")
+
+    # He is asked nothing; the calendar has it, and his card says who noted it.
+    card = jean.page.get_by_role("region", name=re.compile("Contrôle de la tension"))
+    card.get_by_text("Rendez-vous noté par le cabinet").wait_for()
+    card.get_by_text("Vous n’avez rien à confirmer.").wait_for()
+    assert card.get_by_role("button", name=re.compile("Choisir|Confirmer")).count() == 0
+    calendar.until(1)
+    with jean.page.expect_download() as downloading:
+        card.get_by_role("button", name="Ajouter à mon agenda").click()
+    assert "SUMMARY:Rendez-vous\r\n" in Path(downloading.value.path()).read_bytes().decode()
+    card.get_by_role("button", name="Demander un autre horaire").wait_for()
+
+    card.get_by_role("button", name="Je ne peux pas venir").click()
+    jean.page.get_by_role("dialog").get_by_role("button", name="Annuler le rendez-vous").click()
+    doctor.page.get_by_role("region", name=re.compile("Rendez-vous annulé")).wait_for()
+    calendar.until(0)
+
+
 def test_a_patient_chooses_moves_and_is_told_when_the_practice_cancels_in_its_own_calendar(
     server: Server, person: Callable[..., Person], calendar: Calendar, automate: Callable[[str], Automate]
 ) -> None:

@@ -75,6 +75,10 @@ class Log:
     def cancel(self, role: str, at: int = 30, source: str = "person", name: str = "x") -> "Log":
         return self.say(name, role, "cancel", "p", at, note="", source=source)
 
+    def book(self, at: int = 5, name: str = "k", of: str | None = "p", **changed: Any) -> "Log":
+        fields = {"slot": slot(8), "source": "person", **ABOUT, **changed}
+        return self.say(name, DOCTOR, "booked", of, at, **fields)
+
     def move(self, at: int = 30, role: str = DOCTOR, source: str = "person") -> "Log":
         return self.say("m", role, "move", "p", at, slot=slot(8), note="", source=source)
 
@@ -92,7 +96,7 @@ def appointments_group() -> Group:
     group = Group("appointments", "acts about appointments, and the state that follows (appointments.md)")
     _read(group)
     _refused(group)
-    for now, name, log in [*_choosing(), *_moving(), *_closing(), *_others()]:
+    for now, name, log in [*_choosing(), *_moving(), *_booking(), *_closing(), *_others()]:
         group.ok(name, "derive", now=NOW + now * MINUTE, log=log.entries)
     reminders.add(group)
     return group
@@ -103,7 +107,7 @@ def _payloads() -> dict[str, Entry]:
     log.say("ask", PATIENT, "ask", wish="Le matin si possible", concerned="Léa Dupont")
     log.propose("offer", [slot(1)], 0, None, act="offer", link="https://visio.example/x1", mode="remote")
     log.accept(slot=1).refuse().confirm().fail().move(source="agenda").cancel(DOCTOR)
-    log.say("other_wish", PATIENT, "other_wish", "p", wish="Plutôt le soir")
+    log.say("other_wish", PATIENT, "other_wish", "p", wish="Plutôt le soir").book(of=None)
     log.say("cannot_come", PATIENT, "cannot_come", "p", note="Grippe")
     log.say("no_show", DOCTOR, "no_show", "p").say("reminder", AUTOMATE, "reminder", "p", start=START, lead="d1")
     log.say("find", DOCTOR, "find", **{"from": NOW, "to": NOW + DAY})
@@ -150,6 +154,10 @@ def _refused(group: Group) -> None:
     refused("a zone that is a path", "propose", zone="../../etc/passwd")
     refused("a zone that is empty", "propose", zone="")
     refused("another mode", "propose", mode="moon")
+    refused("booked in two places", "booked", slot=[good, slot(4)])
+    refused("booked nowhere", "booked", slot=None)
+    refused("booked by nobody", "booked", source="patient")
+    refused("booked until an answer", "booked", expires=NOW + DAY)
     refused("a deadline in the past of time", "propose", cancel_before=-1)
     refused("a deadline of more than thirty days", "propose", cancel_before=43_201)
     refused("true for a number", "propose", cancel_before=True)
@@ -185,7 +193,7 @@ def _choosing() -> Cases:
         (120, "proposed, one slot has begun", proposed("begun", [slot(0, -1), slot(4)])),
         (late, "proposed, every slot has begun", proposed("all begun", began, expires=NOW + 9 * DAY)),
         (9, "accepted", proposed("accepted").accept()),
-        (9, "booked", booked("booked")),
+        (9, "accepted and confirmed", booked("booked")),
         (9, "two acceptances: the first counts", two),
         (late, "accepted too late", proposed("too late").accept(at=late)),
         (9, "accepted after it began", proposed("after it began", [slot(0, -9), slot(4)]).accept()),
@@ -244,6 +252,61 @@ def _moving_in_an_agenda() -> Cases:
         (40, "the patient chooses meanwhile", moved("meanwhile").accept("b", 31, slot=1)),
         (40, "the patient calls off meanwhile", moved("called off").cancel(PATIENT, 31).confirm("m", at=32)),
         (40, "a patient moves nothing", listed("not a patient").confirm().move(8, PATIENT)),
+    ]
+
+
+def _booking() -> Cases:
+    """What the practice has agreed on elsewhere."""
+
+    def noted(name: str, **changed: Any) -> Log:
+        return Log(name).book(0, "p", None, **changed)
+
+    def cannot(log: Log, at: int = 30) -> Log:
+        return log.say("x", PATIENT, "cannot_come", "p", at, note="Grippe")
+
+    asked = Log("asked, then booked").say("p", PATIENT, "ask", wish="Un matin", concerned=None)
+    mine = Log("patient").say("p", PATIENT, "booked", slot=slot(8), source="person", **ABOUT)
+    reminded = noted("reminded of").say("r", AUTOMATE, "reminder", "p", 60, start=slot(8)["start"], lead="d7")
+    late = WEEK + 24 * 60  # a day before it begins, less the nine hours of the morning
+    return [
+        (9, "booked by the practice", noted("by hand")),
+        (9, "booked in the practice's program", noted("agenda", source="agenda", slot=slot(8, ref="told:1"))),
+        (9, "booked, then chosen from what was never proposed", noted("never proposed").accept()),
+        (9, "booked after a wish", asked.book()),
+        (9, "booked over a proposal", proposed("over a proposal").book().accept("a", 6).refuse(7)),
+        (9, "booked elsewhere while a choice waits", proposed("choice waits").accept().book(6).confirm(at=7)),
+        (9, "booked anew after it was declined", proposed("declined").refuse().book(6)),
+        (40, "booked again at another time", booked("another time").book(31, what="Contrôle", cancel_before=0)),
+        (40, "booked again in the program at its own time", booked("its own").book(31, source="agenda", slot=slot(3))),
+        (40, "not after it was called off", noted("called off").cancel(PATIENT).book(31)),
+        (40, "reminded, moved and missed", reminded.move(70, source="agenda")),
+        (31, "a patient cannot come to it", cannot(noted("cannot"))),
+        (late, "a patient calls it off late", noted("late").cancel(PATIENT, late)),
+        (WEEK, "and another wish", noted("wish").say("w", PATIENT, "other_wish", "p", 5, wish="Le soir")),
+        (late + WEEK, "did not come to what was noted", noted("missed").say("z", DOCTOR, "no_show", "p", late + WEEK)),
+        (9, "a patient books nothing", mine),
+        *_booking_in_an_agenda(),
+    ]
+
+
+def _booking_in_an_agenda() -> Cases:
+    """A person's choice of a free slot is written there first."""
+
+    def waits(name: str, of: str | None = None) -> Log:
+        return Log(name).book(0, "p", of, slot=slot(3, ref="s3"))
+
+    listed = proposed("listed", [slot(3, ref="s3"), slot(4, ref="s4")]).accept().confirm()
+    again = proposed("again", [slot(3, ref="s3")]).accept().confirm().book(30, slot=slot(3, ref="s3"), what="Autre")
+    return [
+        (9, "a booking waits for the agenda", waits("agenda waits")),
+        (9, "and stands when it has answered", waits("answered").confirm("p", 6, AUTOMATE)),
+        (9, "or does not stand", waits("gone").fail("p")),
+        (9, "does not stand, and another time is proposed", waits("gone, other").fail("p").propose("n", [slot(6)], 7)),
+        (9, "does not stand, then typed by hand", waits("then by hand").fail("p", "unreachable").book(7)),
+        (9, "called off before the agenda answers", waits("called off").cancel(PATIENT, 5).confirm("p", 6)),
+        (9, "the program is faster", waits("faster").book(5, source="agenda").confirm("p", 6)),
+        (40, "typed by hand, over what stands in the agenda", listed.book(31).fail("k", "refused", 32)),
+        (40, "where it stands already", again),
     ]
 
 

@@ -269,6 +269,7 @@ def _contents(group: Group, world: World) -> None:
 
     group.ok("content", "content", content=written())
     group.ok("content of an unknown type", "content", content=written(type="poll", payload={}))
+    group.ok("a text that keeps the reply right", "content", content=payload(reply="keep"))
     group.ok("largest text", "content", content=payload(attachments=[], text="x" * 2000))
     mail_words.add_contents(group, written)
     one, other = sorted([b64(bytes(32)), b64(b"\xff" * 32)])
@@ -284,7 +285,6 @@ def _contents(group: Group, world: World) -> None:
         "nine parents": written(parents=sorted(b64(bytes([i]) * 32) for i in range(9))),
         "device id too long": written(device=b64(bytes(17))),
         "unknown reply": payload(reply="maybe"),
-        "a text that keeps the reply right": payload(reply="keep"),
         "reply as boolean": payload(reply=True),
         "reply with a key too many": payload(reply={"until": 1, "more": 1}),
         "reply until text": payload(reply={"until": "tomorrow"}),

@@ -8,7 +8,10 @@ from vectors.kit import NOW, Group
 from crypto import content
 
 Entry = Callable[..., dict[str, Any]]
-PROGRAM = ("confirmed", "failed", "move", "cancel", "no_show", "reminder", "find", "availability", "bring_a_friend")
+PROGRAM = (
+    *("confirmed", "failed", "move", "cancel", "no_show", "reminder", "find", "availability", "bring_a_friend"),
+    "booked",
+)
 
 
 def add(group: Group, doctor: Entry, patient: Entry, before: Mapping[str, dict[str, Any]]) -> None:
@@ -50,3 +53,9 @@ def add(group: Group, doctor: Entry, patient: Entry, before: Mapping[str, dict[s
         **at,
         mirror={**lie, "reply": "none"},
     )
+    said = content.words("Décliné par courriel.", reply="keep")
+    for state, earlier in before.items():
+        group.ok(f"a program's text leaves {state}", "reply_right", log=[earlier, doctor(said)], **at)
+    group.ok("a patient's text with that word", "reply_right", log=[before["ended"], patient(said)], **at)
+    opened = [before["ended"], doctor(said)]
+    group.refused("mirror: opened by a text", "mirror_mismatch", "reply_right", log=opened, **at, mirror=lie)

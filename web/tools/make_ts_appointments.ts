@@ -43,6 +43,7 @@ function fieldsOf(dice: Dice, earlier: () => string): { readonly [A in ActName]?
   return {
     propose: () => ({ slots: [slot(1), slot(2 + dice.below(3))].sort((one, other) => one.start - other.start), expires: NOW + dice.below(4) * DAY, ...about }),
     offer: () => ({ slots: [slot(1 + dice.below(4))], expires: NOW + 2 * DAY, ...about }),
+    booked: () => ({ slot: dice.of([slot(1 + dice.below(4)), { ...slot(2 + dice.below(4)), ref: "" }]), source: dice.of(["person", "agenda"]), ...about }),
     accept: () => ({ proposal: earlier(), slot: dice.below(3) }),
     refuse: () => ({ proposal: earlier(), note: "Absent" }),
     other_wish: () => ({ wish: "Le soir" }),
@@ -56,7 +57,7 @@ function fieldsOf(dice: Dice, earlier: () => string): { readonly [A in ActName]?
   };
 }
 
-const LIKELY = ["accept", "accept", "accept", "confirmed", "confirmed", "confirmed", "failed", "propose", "offer", "refuse", "other_wish", "move", "reminder", "no_show", "cannot_come", "cancel", "confirmed", "accept"] as const;
+const LIKELY = ["accept", "accept", "accept", "confirmed", "confirmed", "confirmed", "failed", "propose", "offer", "refuse", "other_wish", "move", "booked", "booked", "reminder", "no_show", "cannot_come", "cancel", "confirmed", "accept"] as const;
 
 function walk(number: number): Json {
   const dice = new Dice(number * 7_919 + 17);

@@ -1,7 +1,7 @@
 """Partners' appointments as cards in conversations. Source: docs/spec/agenda-partners.md 12.3.
 
-A card is a proposal of the one time that stands already; accepting it is confirmed at once, since nothing has to be
-written. Whatever was cut is found in the log, so that nothing is said twice.
+A card says that it is booked: nobody is asked what stands already, and its reminders leave. Whatever was cut is found
+in the log, so that nothing is said twice.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from bridges.agenda.coming.table import Standing, Table
 from bridges.agenda.provider import Appointment
 from bridges.agenda.push.arrival import Arrival
 from bridges.kit import appointments_log
+from bridges.kit.appointments_state import OK
 from bridges.kit.appointments_state import Appointment as Agreed
 from bridges.kit.wire import from_text, to_text
 
@@ -51,22 +52,36 @@ class Cards:
         return standing
 
     async def _begin(self, looked: Looked, standing: Standing, told: Arrival) -> Standing:
-        fields = _fields(standing, told)
-        card = _earlier(looked, standing) or await self._say(looked, "propose", None, fields, standing)
+        card = _earlier(looked, standing)
+        if card is None:
+            typed = self._typed(looked, standing)
+            about = typed.about if typed and typed.about else {}
+            said = await self._say(
+                looked, "booked", typed.id if typed else None, {**_fields(standing, told), **about}, standing
+            )
+            card = typed.id if typed else said
         standing = self.table.put(msgspec.structs.replace(standing, appointment=card))
         self._remember(standing)
         return standing
 
     async def _at_its_time(self, looked: Looked, standing: Standing, agreed: Agreed, told: Arrival) -> None:
         start, end = _milliseconds(standing.start), _milliseconds(standing.end)
-        booked = agreed.booked or (agreed.chosen.slot if agreed.chosen else None)
-        if booked is not None:
-            if (booked["start"], booked["end"]) != (start, end):
-                slot = {"start": start, "end": end, "ref": reference_of(standing)}
-                await self._say(looked, "move", agreed.id, {"slot": slot, "note": "", "source": "agenda"}, standing)
-        elif agreed.proposal is None or [each["start"] for each in agreed.proposal.slots] != [start]:
-            await self._say(looked, "propose", agreed.id, _fields(standing, told), standing)
+        if agreed.booked is None:
+            await self._say(looked, "booked", agreed.id, _fields(standing, told), standing)
+        elif (agreed.booked["start"], agreed.booked["end"]) != (start, end):
+            slot = {"start": start, "end": end, "ref": reference_of(standing)}
+            await self._say(looked, "move", agreed.id, {"slot": slot, "note": "", "source": "agenda"}, standing)
         self._remember(standing)
+
+    def _typed(self, looked: Looked, standing: Standing) -> Agreed | None:
+        """Find what a person noted at that very time: agreed on by telephone, typed here and in that program."""
+        times = (_milliseconds(standing.start), _milliseconds(standing.end))
+        for agreed in looked.book.appointments.values():
+            booked = agreed.booked
+            there = booked is not None and (booked["start"], booked["end"]) == times
+            if there and agreed.end is None and self.table.of_appointment(agreed.id) is None:
+                return agreed
+        return None
 
     async def _end(self, looked: Looked, standing: Standing, agreed: Agreed | None, told: Arrival) -> None:
         if agreed is None or agreed.end is not None:
@@ -109,12 +124,12 @@ def unwritten(standing: Standing) -> Appointment:
 def _earlier(looked: Looked, standing: Standing) -> str | None:
     """Find the card that was said before a crash, and not kept."""
     found = [
-        each.said.id
+        str(each.said.payload["appointment"] or each.said.id)
         for each in looked.acts
         if each.said.practice
-        and each.said.payload.get("act") == "propose"
-        and each.said.payload.get("appointment") is None
-        and [slot["ref"] for slot in each.said.payload.get("slots", ())] == [reference_of(standing)]
+        and looked.book.verdicts[each.said.id] == OK
+        and each.said.payload["act"] == "booked"
+        and each.said.payload["slot"]["ref"] == reference_of(standing)
     ]
     ended = {each.id for each in looked.book.appointments.values() if each.end is not None}
     return next((each for each in reversed(found) if each not in ended), None)
@@ -129,8 +144,8 @@ def _fields(standing: Standing, told: Arrival) -> dict[str, Any]:
     start, end = _milliseconds(standing.start), _milliseconds(standing.end)
     link = told.link if len(told.link) <= LINK and told.link.isascii() and told.link.isprintable() else ""
     return {
-        "slots": [{"start": start, "end": end, "ref": reference_of(standing)}],
-        "expires": start,
+        "slot": {"start": start, "end": end, "ref": reference_of(standing)},
+        "source": "agenda",
         "bring": [],
         "cancel_before": 0,
         "concerned": None,

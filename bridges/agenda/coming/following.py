@@ -248,12 +248,16 @@ class Following:
         if visit is None:
             return "", ""
         if visit.state == "over":
-            return "off", words.called_off(standing)
+            return "off", words.called_off(standing, 0 if standing.is_ours else self._whose_else(standing))
         now = (visit.entry.start, visit.entry.end)
         if now != (standing.start.astimezone(UTC), standing.end.astimezone(UTC)):
             at = words.when(*now, standing.zone)
             return f"at {at}", words.elsewhere(standing, at)
         return "", ""
+
+    def _whose_else(self, standing: Standing) -> int:
+        """Give a number to a card that its patient called off: perhaps it is another one's."""
+        return self.table.ask(Question(kind="whose", source=standing.source, reference=standing.reference))
 
     async def _tell(self) -> None:
         if self._unlisted:
@@ -277,22 +281,9 @@ class Following:
         with suppress(AgendaError):
             for each in self._inviting:
                 await each.notice(looked)
-        self._refused(looked)
         with suppress(AgendaError):
             await self._answers(looked)
         await self._tell()
-
-    def _refused(self, looked: Looked) -> None:
-        """A patient who refuses a card says that it is not hers: the practice is told, the entry stays."""
-        for agreed in looked.book.appointments.values():
-            if agreed.end is None or agreed.end.state != "refused":
-                continue
-            standing = self.table.of_appointment(agreed.id)
-            if standing is not None and not standing.is_ours:
-                self.table.mistake(standing.source, standing.conversation)
-                question = Question(kind="whose", source=standing.source, reference=standing.reference)
-                self._lines.append(words.refused(standing, self.table.ask(question)))
-                self.table.put(msgspec.structs.replace(standing, appointment="", conversation="", asked=True, said=""))
 
     async def _answers(self, looked: Looked) -> None:
         answers = await self.practice.answers(looked)
@@ -310,7 +301,7 @@ class Following:
 
     async def _answer_whose(self, answer: Answer, question: Question) -> None:
         standing = self.table.get(question.source, question.reference)
-        if standing is None or standing.conversation or answer.word.casefold() in NO:
+        if standing is None or answer.word.casefold() in NO or not self._may_be_given(standing):
             return
         place = int(answer.word) if answer.word.isdecimal() else 0
         if 0 < place <= len(question.candidates):
@@ -320,12 +311,24 @@ class Following:
             one = await self.practice.find(answer.word)
         source = next((each for each in self.sources if each.name == question.source), None)
         told = source.told(question.reference) if source is not None else None
-        if one is None or told is None:
+        if one is None or told is None or source is None:
             self._lines.append(words.not_understood(answer.number))
             return
-        standing = self._belongs(standing, told, one.id)
-        await self._cards.bring(standing, told)
+        standing = await self._in_the_agenda(source, self._taken_back(standing))
+        await self._cards.bring(self._belongs(standing, told, one.id), told)
         self._lines.append(words.noted(answer.number, one.name))
+
+    def _may_be_given(self, standing: Standing) -> bool:
+        """What nobody has, and what a patient called off: she may have meant that it is not hers."""
+        return not standing.conversation or (self._is_over(standing) and not standing.is_ours)
+
+    def _taken_back(self, standing: Standing) -> Standing:
+        """Take it from the conversation in which it was called off, with the entry that went with it."""
+        if not standing.conversation:
+            return standing
+        self.table.mistake(standing.source, standing.conversation)
+        fresh = {"appointment": "", "conversation": "", "copy": None, "tried": 0, "said": ""}
+        return self.table.put(msgspec.structs.replace(standing, **fresh, attempt=standing.attempt + 1))
 
     async def _answer_wish(self, answer: Answer, question: Question) -> None:
         for each in self._inviting:

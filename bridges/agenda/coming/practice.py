@@ -15,9 +15,7 @@ from bridges.kit.appointments_state import PATIENT, PRACTICE
 from bridges.kit.errors import RefusedError
 from bridges.kit.messages import Draft
 from bridges.kit.wire import to_text
-from crypto.content import Reply
 from crypto.errors import ProtocolError
-from crypto.reply_right import ReplyRight
 
 _ANSWER: Final = re.compile(r"^\s*(\d{1,9})\s*[=:]\s*(\S.{0,199}?)\s*$", re.MULTILINE)
 NO: Final = frozenset({"non", "no"})
@@ -57,8 +55,7 @@ class Practice:
 
     async def say_in(self, conversation: Looked, text: str) -> None:
         """Say something in a conversation and leave the reply right as it is. Raises as ``Messages.send``."""
-        reply = _unchanged(conversation.log.reply_right())
-        await self.agent.client.messages.send(conversation.id, Draft(text, reply=reply))
+        await self.agent.client.messages.send(conversation.id, Draft(text, reply="keep"))
 
     async def answers(self, looked: Looked) -> list[Answer]:
         """Give the answers that were not taken yet; ``taken`` says that they are."""
@@ -111,10 +108,3 @@ class Practice:
                 subject = reading.conversation.roster.subject
                 found.append(Named(to_text(conversation), " - ".join([*people, *([subject] if subject else [])])))
         return sorted(found, key=lambda each: each.name)
-
-
-def _unchanged(right: ReplyRight) -> Reply:
-    """Give what keeps a reply right as it is; an ended conversation stays one in which nobody answers."""
-    if right.state == "until" and right.until is not None:
-        return {"until": right.until}
-    return "open" if right.state == "open" else "none"

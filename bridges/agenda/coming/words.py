@@ -54,12 +54,17 @@ def overlapping(standing: Standing) -> str:
     )
 
 
-def called_off(standing: Standing) -> str:
-    """Say that the partner does not know yet that it is off."""
-    return say(
+def called_off(standing: Standing, number: int) -> str:
+    """Say that the partner does not know yet that it is off; ``number``: to give it to another patient, 0 for none."""
+    told = say(
         f"Annulé dans sa conversation : {_at(standing)}. Annulez-le aussi chez « {standing.source} », qui le garde.",
         f'Called off in its conversation: {_at(standing)}. Cancel it at "{standing.source}" too, which still has it.',
     )
+    another = say(
+        f"S'il est d'une autre personne, écrivez ici : {number} = nom du patient",
+        f"If it is another person's, write here: {number} = name of the patient",
+    )
+    return f"{told}\n{another}" if number else told
 
 
 def elsewhere(standing: Standing, now: str) -> str:
@@ -67,16 +72,6 @@ def elsewhere(standing: Standing, now: str) -> str:
     return say(
         f"Déplacé dans sa conversation : {_at(standing)} devient {now}. Déplacez-le aussi chez « {standing.source} ».",
         f'Moved in its conversation: {_at(standing)} becomes {now}. Move it at "{standing.source}" too.',
-    )
-
-
-def refused(standing: Standing, number: int) -> str:
-    """Say that the patient does not take it for hers."""
-    return say(
-        f"Refusé dans sa conversation : {_at(standing)}, reçu de « {standing.source} ». "
-        f"S'il est d'une autre personne, écrivez ici : {number} = nom du patient",
-        f'Refused in its conversation: {_at(standing)}, from "{standing.source}". '
-        f"If it is another person's, write here: {number} = name of the patient",
     )
 
 
@@ -101,8 +96,8 @@ def granted(*, done: bool) -> str:
 def note(source: str) -> str:
     """Say on a card where it comes from."""
     return say(
-        f"Déjà noté par le cabinet ({source}). Acceptez pour le garder ici.",
-        f"Noted by the practice already ({source}). Accept to keep it here.",
+        f"Reçu de « {source} ».",
+        f'Received from "{source}".',
     )
 
 

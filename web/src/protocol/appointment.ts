@@ -45,6 +45,7 @@ const ACTS = {
   ask: { wish, concerned },
   propose: { slots: slots(1, MAX_SLOTS), expires: time, ...about },
   offer: { slots: slots(1, 1), expires: time, ...about },
+  booked: { slot: slotOf, source, ...about },
   accept: { proposal: identifier, slot: shape.integer(0, MAX_SLOTS - 1) },
   refuse: { proposal: identifier, note },
   other_wish: { wish },
@@ -62,14 +63,14 @@ const ACTS = {
 type Fields<T> = { readonly [K in keyof T]: T[K] extends shape.Shape<infer V> ? V : never };
 export type ActName = keyof typeof ACTS;
 export type ActFields<A extends ActName> = Fields<(typeof ACTS)[A]>;
-/** What the newest proposal says of an appointment. */
+/** What the newest proposal or booking says of an appointment. */
 export type About = Fields<typeof about>;
 /** A well-formed act. `appointment` is the id of the message that began it; null when this one does. */
 export type Act = {
   readonly [A in ActName]: { readonly act: A; readonly appointment: MessageId | null; readonly fields: ActFields<A> };
 }[ActName];
 
-const BEGINNING: ReadonlySet<ActName> = new Set(["ask", "propose", "offer"]);
+const BEGINNING: ReadonlySet<ActName> = new Set(["ask", "propose", "offer", "booked"]);
 /** Acts about no appointment: a practice and its own agenda. */
 export const APART: ReadonlySet<ActName> = new Set(["find", "availability"]);
 
@@ -98,7 +99,7 @@ export function writeAct<A extends ActName>(
   return payload;
 }
 
-/** `ask` always begins; `propose` and `offer` may; `find` and `availability` are about none. */
+/** `ask` always begins; `propose`, `offer` and `booked` may; `find` and `availability` are about none. */
 function demandPlace(act: ActName, appointment: MessageId | null): void {
   if (APART.has(act) || act === "ask") demand(appointment === null, "bad_format", "appointment");
   else if (!BEGINNING.has(act)) demand(appointment !== null, "bad_format", "appointment");

@@ -12,7 +12,7 @@ import type { AccountId, MessageId, Time } from "./suite.ts";
 const PRACTICE: ReadonlySet<Role> = new Set(["owner", "professional", "service"]);
 const PATIENT: ReadonlySet<Role> = new Set(["patient", "delegate"]);
 const OF_PATIENT: ReadonlySet<ActName> = new Set(["ask", "accept", "refuse", "other_wish", "cannot_come"]);
-const AFTER_REFUSAL: ReadonlySet<ActName> = new Set(["propose", "offer", "other_wish", "cancel"]);
+const AFTER_REFUSAL: ReadonlySet<ActName> = new Set(["propose", "offer", "booked", "other_wish", "cancel"]);
 
 /** An act at its place in the log; `at` is when the server accepted it. */
 export type SaidAct = {
@@ -37,7 +37,7 @@ export type Proposal = {
   readonly gone: readonly number[];
 };
 
-/** An acceptance, or a move by the practice (`index` null), that waits for its answer. */
+/** An acceptance, or a move or booking by the practice (`index` null), that waits for its answer. */
 export type Choice = { readonly id: MessageId; readonly index: number | null; readonly slot: Slot; readonly by: AccountId };
 
 export type End = {
@@ -52,21 +52,21 @@ export type End = {
 /** One appointment, named by the message that began it. */
 export type Appointment = {
   readonly id: MessageId;
-  /** What the newest proposal says; null while it is only asked for. */
+  /** What the newest proposal or booking says; null while it is only asked for. */
   readonly about: About | null;
   readonly concerned: string | null;
   readonly wish: string | null;
   readonly proposal: Proposal | null;
   readonly chosen: Choice | null;
   readonly booked: Slot | null;
-  /** The message that the booking answers: the acceptance, or the move. */
+  /** The message that the booking answers, or that booked or moved it: when it came to stand there. */
   readonly booked_by: MessageId | null;
   readonly failure: "gone" | "refused" | "unreachable" | null;
   readonly end: End | null;
 };
 
 export type AppointmentStanding =
-  | "asked" | "proposed" | "expired" | "accepted" | "booked" | "moving" | "refused" | "cancelled" | "no_show";
+  | "asked" | "proposed" | "expired" | "accepted" | "booked" | "moving" | "failed" | "refused" | "cancelled" | "no_show";
 
 /** The appointments of a conversation. */
 export type Book = {
@@ -97,11 +97,11 @@ export function slotsLeft(proposal: Proposal | null, now: Time): readonly number
   return [...proposal.slots.keys()].filter((i) => !proposal.gone.includes(i) && (proposal.slots[i]?.start ?? 0) > now);
 }
 
-export function standingOf({ end, booked, chosen, proposal }: Appointment, now: Time): AppointmentStanding {
+export function standingOf({ end, booked, chosen, proposal, failure }: Appointment, now: Time): AppointmentStanding {
   if (end !== null) return end.state;
   if (booked !== null) return chosen === null ? "booked" : "moving";
   if (chosen !== null) return "accepted";
-  if (proposal === null) return "asked";
+  if (proposal === null) return failure === null ? "asked" : "failed";
   return slotsLeft(proposal, now).length > 0 ? "proposed" : "expired";
 }
 
@@ -149,6 +149,7 @@ const EFFECTS: { readonly [A in ActName]: Effect<A> } = {
   ask: (of, fields) => ({ ...of, ...fields }),
   propose: (of, fields, said) => proposed(of, fields, said, false),
   offer: (of, fields, said) => proposed(of, fields, said, true),
+  booked: noted,
   accept: accepted,
   refuse: refused,
   other_wish: (of, { wish }) => ({ ...of, wish }),
@@ -170,8 +171,17 @@ function effect(of: Appointment, { act, fields }: Act, said: SaidAct): Appointme
 
 function proposed(of: Appointment, fields: ActFields<"propose">, { id }: SaidAct, waiting: boolean): Appointment {
   const { slots, expires, ...about } = fields;
-  const proposal = { id, slots, expires, waiting, gone: [] };
-  return { ...of, about, concerned: about.concerned, proposal, wish: null, failure: null, end: null };
+  return { ...begunAnew(of, about), proposal: { id, slots, expires, waiting, gone: [] } };
+}
+
+/** What the practice says about it from now on. */
+function begunAnew(of: Appointment, about: About): Appointment {
+  return { ...of, about, concerned: about.concerned, proposal: null, wish: null, failure: null, end: null };
+}
+
+function noted(of: Appointment, { slot, source, ...about }: ActFields<"booked">, said: SaidAct): Appointment | Verdict {
+  const stands = placed(of, slot, source, said);
+  return typeof stands === "string" ? stands : begunAnew(stands, about);
 }
 
 function accepted(of: Appointment, which: ActFields<"accept">, said: SaidAct): Appointment | Verdict {
@@ -201,11 +211,14 @@ function failed(of: Appointment, { answers, reason }: ActFields<"failed">): Appo
   return { ...of, proposal: lost, chosen: null, failure: reason };
 }
 
-/** What stands in an agenda is moved there first: a person's move of it waits for the agenda. */
-function moved(of: Appointment, { slot, source }: ActFields<"move">, { id, author }: SaidAct): Appointment | Verdict {
+function moved(of: Appointment, { slot, source }: ActFields<"move">, said: SaidAct): Appointment | Verdict {
+  return of.booked === null && of.chosen === null ? "nothing" : placed(of, slot, source, said);
+}
+
+/** It stands where the practice says: at once, or when the agenda that it stands in has answered a person. */
+function placed(of: Appointment, slot: Slot, source: End["source"], { id, author }: SaidAct): Appointment | Verdict {
   const stands = of.booked ?? of.chosen?.slot;
-  if (stands === undefined) return "nothing";
-  const ref = slot.ref === "" ? stands.ref : slot.ref;
+  const ref = slot.ref === "" ? (stands?.ref ?? "") : slot.ref;
   if (source === "agenda" || ref === "") return { ...of, booked: slot, booked_by: id, chosen: null, failure: null };
   if (of.booked !== null && sameTime(of.booked, slot)) return "same";
   const named = { ...slot, ref };

@@ -17,17 +17,14 @@ const TYPE = /^[a-z][a-z0-9_]{0,63}$/;
 const REASON = /^[a-z0-9_]{1,64}$/;
 const MAX_PARENTS = 8;
 
-const word = shape.oneOf("open", "none");
+const word = shape.oneOf("open", "none", "keep");
 const untilTime = shape.object({ until: shape.integer(0) });
-const reply: shape.Shape<Reply> = (value) => {
+const reply: shape.Shape<Reply | "keep"> = (value) => {
   if (value === null) return null;
   return typeof value === "string" ? word(value) : untilTime(value);
 };
 
-/** An act about an appointment can also say nothing about it (protocol.md 7.5). */
-const replyOfAct: shape.Shape<Reply | "keep"> = (value) => (value === "keep" ? value : reply(value));
-
-/** May the patient answer: what a professional's text decides; others write `null`. */
+/** May the patient answer: what a professional says of it, where "keep" is no word on it (protocol.md 7.5); others write `null`. */
 export type Reply = "open" | "none" | { readonly until: number } | null;
 
 const mailFields = shape.object({
@@ -126,7 +123,7 @@ function textPayload(value: Json): ReturnType<typeof plainText> & { readonly via
 
 /** What every act of an appointment has; the rest depends on the act and is read by `appointment.ts`. */
 function appointmentPayload(value: Json): AppointmentPayload {
-  return { ...shape.anyObject(value), ...shape.atLeast({ version: shape.integer(1), act: typeName, reply: replyOfAct })(value) };
+  return { ...shape.anyObject(value), ...shape.atLeast({ version: shape.integer(1), act: typeName, reply })(value) };
 }
 
 export type AppointmentPayload = JsonObject & { readonly version: number; readonly act: string; readonly reply: Reply | "keep" };

@@ -73,8 +73,8 @@ export function replacements(log: readonly Message[]): ReadonlyMap<MessageId, Me
 /** A text, and an act that expects an answer: no other is a word on the right, whatever it carries. */
 function wordOf(said: Said): Reply | "keep" {
   if (said.type === "text") return said.payload.reply;
-  const asks = said.type === "appointment" && (said.payload.act === "propose" || said.payload.act === "offer");
-  return asks ? said.payload.reply : "keep";
+  if (said.type !== "appointment") return "keep";
+  return said.payload.act === "propose" || said.payload.act === "offer" ? said.payload.reply : "keep";
 }
 
 function isProfessional(role: Role): boolean {

@@ -58,13 +58,15 @@ function rowOf(placed: PlacedAct, scene: Scene): AppointmentRow {
   return lineOf(placed, act, scene, appointment);
 }
 
-/** One card an appointment: at its newest proposal, or the move that stands if that is later; else where it began. */
+const SHOWN: ReadonlySet<ActName> = new Set(["propose", "offer", "booked"]);
+
+/** One card an appointment: at its newest proposal or booking, or the move that stands if that is later; else where it began. */
 function placeOf({ id, booked_by }: Appointment, { acts, book }: Reading): string {
   const at = acts.findLast((placed) => {
     if (book.verdicts.get(placed.id) !== "ok") return false;
     const act = readAct(placed.payload);
     if (act === null || (act.appointment ?? placed.id) !== id) return false;
-    return act.act === "propose" || act.act === "offer" || (act.act === "move" && placed.id === booked_by);
+    return SHOWN.has(act.act) || (act.act === "move" && placed.id === booked_by);
   });
   return at?.id ?? id;
 }
@@ -90,6 +92,7 @@ const WORDS: { readonly [A in ActName]: (fields: ActFields<A>, told: Told) => Wo
   ask: ({ wish }) => ({ key: "ask", note: wish }),
   propose: () => ({ key: "propose" }),
   offer: () => ({ key: "propose" }),
+  booked: ({ source, slot }) => ({ key: agendaKey("booked", source), slot, device: source === "agenda" }),
   accept: ({ proposal, slot }, { placed, scene }) => ({ key: "accept", slot: slotChosen(placed, proposal, slot, scene) }),
   refuse: ({ note }) => ({ key: "refuse", note }),
   other_wish: ({ wish }) => ({ key: "other_wish", note: wish }),
@@ -134,6 +137,7 @@ function cardOf(of: Appointment, scene: Scene): AppointmentCard {
     booked: of.booked,
     chosen: of.chosen?.slot ?? null,
     moved: of.chosen !== null && of.chosen.index === null,
+    ...notedOf(of, scene),
     deadline,
     deadlinePassed: deadline !== null && deadline < now,
     failure: of.failure,
@@ -141,6 +145,15 @@ function cardOf(of: Appointment, scene: Scene): AppointmentCard {
     can: { ...NOTHING, ...(scene.mayAct && !sending ? rights(of, scene) : {}), keep },
     sending,
   };
+}
+
+/** Whether the practice noted what stands, and what it could not note. */
+function notedOf(of: Appointment, { reading, now }: Scene): Pick<AppointmentCard, "noted" | "tried"> {
+  const noted = reading.acts.find(({ id, payload }) => id === of.booked_by && payload["act"] === "booked") !== undefined;
+  if (standingOf(of, now) !== "failed") return { noted, tried: null };
+  const last = reading.acts.find(({ id }) => id === placeOf(of, reading));
+  const act = last === undefined ? null : readAct(last.payload);
+  return { noted, tried: act?.act === "booked" ? act.fields.slot : null };
 }
 
 function proposalOf({ proposal }: Appointment): Pick<AppointmentCard, "waiting" | "expires"> {
@@ -178,7 +191,7 @@ function rightsOfPractice({ end, chosen, booked }: Appointment, now: number, ove
 function rightsOfPatient(of: Appointment, { mayWrite, now }: Scene): Rights {
   const certain = of.booked !== null || of.chosen !== null;
   const choose = mayWrite && of.chosen === null && slotsLeft(of.proposal, now).length > 0;
-  return { choose, refuse: choose, wish: mayWrite && of.proposal !== null, cancel: mayWrite || certain };
+  return { choose, refuse: choose, wish: mayWrite && of.about !== null, cancel: mayWrite || certain };
 }
 
 function shownSlots({ proposal, chosen, booked }: Appointment, now: number): readonly ShownSlot[] {
@@ -195,9 +208,13 @@ function pendingRow(pending: Pending, scene: Scene): readonly (readonly [string,
   const { said } = pending.intent;
   const act = said.type === "appointment" ? readAct(said.payload) : null;
   if (act === null) return [];
-  const slots = act.act === "propose" || act.act === "offer" ? act.fields.slots : [];
-  const zone = act.act === "propose" || act.act === "offer" ? act.fields.zone : "UTC";
+  const { slots, zone } = proposedIn(act);
   const undoable = pending.sealed === null && pending.heldUntil > scene.deviceNow;
   const problem = pending.state.name === "refused" ? problemOfCode(pending.state.code) : null;
-  return [[pending.id, { kind: "pending", id: pending.id, slots, zone, undoable, problem }]];
+  return [[pending.id, { kind: "pending", id: pending.id, booked: act.act === "booked", slots, zone, undoable, problem }]];
+}
+
+function proposedIn(act: ReadableAct): { readonly slots: readonly Slot[]; readonly zone: string } {
+  if (act.act === "booked") return { slots: [act.fields.slot], zone: act.fields.zone };
+  return act.act === "propose" || act.act === "offer" ? act.fields : { slots: [], zone: "UTC" };
 }

@@ -7,7 +7,7 @@ import { MockBrowser } from "../testing/mock_platform.ts";
 import { MockServer } from "../testing/mock_server.ts";
 import { close, conversationOf, newcomer, openTab, say, untilTexts, type Tab } from "../testing/people.ts";
 import { calendarFile } from "./appointment_file.ts";
-import { instantsOf } from "../model/appointments.ts";
+import { instantsOf, writeAct } from "../model/appointments.ts";
 import { Appointments } from "./appointments.ts";
 import type { AppointmentCard, ProposalDraft } from "./types.ts";
 
@@ -161,6 +161,44 @@ describe("between a doctor and a patient", () => {
     await card(his, "booked");
     const facts = await opened[1]?.home.log.facts(conversation);
     expect(facts?.right?.reply).toBe("ended");
+  });
+
+  it("is noted by the practice without asking, at once by hand and after the agenda's answer otherwise", async () => {
+    const { hers, his, doctor, conversation } = await both();
+    await until(() => hers.state.value.side === "practice");
+    const start = minute(now()) + 2 * DAY;
+    const slot = { start, end: start + 1_200_000, ref: "" };
+    const about = { what: "Suivi", place: "Cabinet", zone: "Europe/Paris", mode: "practice", link: "", bring: [], cancel_before: 60, concerned: null, note: "" } as const;
+    const send = async (): Promise<void> => {
+      await hers.resend([...hers.state.value.rows].find(([, row]) => row.kind === "pending")?.[0] ?? "");
+    };
+    await hers.book(about, slot, null);
+    expect([...hers.state.value.rows.values()]).toMatchObject([{ kind: "pending", booked: true, slots: [slot], undoable: true }]);
+    await send();
+    const noted = await card(his, "booked");
+    expect(noted).toMatchObject({ noted: true, booked: slot, deadline: slot.start - 3_600_000, can: { cancel: true, keep: true, wish: true, choose: false, refuse: false } });
+    await ended(doctor, conversation, his);
+    // He can say that he cannot come, and keep it, and nothing else.
+    expect((await card(his, "booked")).can).toMatchObject({ cancel: true, keep: true, wish: false });
+    await hers.book({ ...about, what: "Contrôle" }, slot, noted.id);
+    await send();
+    await until(() => cards(his)[0]?.about.what === "Contrôle", 20_000, "the second word");
+    expect(cards(his)).toHaveLength(1);
+    expect((await opened[1]?.home.log.facts(conversation))?.right?.reply).toBe("ended");
+    await hers.move(noted.id, { ...slot, end: slot.end + 600_000 }, "");
+    await until(() => cards(his)[0]?.noted === false, 20_000, "the move");
+
+    await hers.book(about, { ...slot, ref: "free 7" }, null);
+    await send();
+    const waits = await card(his, "accepted");
+    expect(waits).toMatchObject({ moved: true, booked: null, can: { cancel: true, choose: false } });
+    const chosen = (await card(hers, "accepted")).can;
+    expect(chosen).toMatchObject({ confirm: true, propose: true });
+    const payload = writeAct("failed", waits.id, { answers: waits.id, reason: "gone" }, "keep");
+    await doctor.home.say(conversation, { said: { type: "appointment", payload }, attachments: [], reply: "keep", readSeq: null });
+    const failed = await card(his, "failed");
+    expect(failed).toMatchObject({ booked: null, chosen: null, tried: { ...slot, ref: "free 7" }, failure: "gone", can: { keep: false } });
+    expect(cards(his)).toHaveLength(2);
   });
 
   it("is undone before it leaves, and asks for one in words", async () => {

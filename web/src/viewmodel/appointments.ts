@@ -8,7 +8,7 @@ import { calendarFile } from "./appointment_file.ts";
 import { lastAbout, rowsOf } from "./appointment_rows.ts";
 import { Observable } from "./observable.ts";
 import { isProfessional, mayWrite, personIn, problemOf, replyRightOf } from "./presenting.ts";
-import type { AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft, Slot } from "./types.ts";
+import type { AppointmentAbout, AppointmentsModel, AppointmentsState, FreeSlots, ProposalDraft, Slot } from "./types.ts";
 
 const CALM = 40; // milliseconds in which changes are taken together
 const UNDO = 10_000; // milliseconds
@@ -50,6 +50,10 @@ export class Appointments implements AppointmentsModel {
 
   propose({ waiting, ...fields }: ProposalDraft, appointment: string | null): Promise<void> {
     return this.#say(waiting ? "offer" : "propose", appointment, fields, UNDO);
+  }
+
+  book(about: AppointmentAbout, slot: Slot, appointment: string | null): Promise<void> {
+    return this.#say("booked", appointment, { ...about, slot, source: "person" }, UNDO);
   }
 
   async undo(pending: string): Promise<void> {

@@ -14,6 +14,7 @@ const WORDS = { title: "Pli", body: "Vous avez un rappel." };
 const utc = (text: string): number => Date.parse(`${text}Z`);
 const START = utc("2027-01-22T14:00"); // 15:00 in Paris; the server's log begins on 2027-01-15 at 9:00 in Paris
 const D7 = utc("2027-01-15T17:30"); // half an hour after the automate's moment
+const DAY = 86_400_000;
 const D1 = utc("2027-01-21T17:30");
 
 let server: MockServer;
@@ -82,6 +83,16 @@ async function device({ browser = new MockBrowser(), zone = "Europe/Paris", on =
   };
   return { tab, clock, model, at };
 }
+
+it("reminds of what the practice noted, which nobody has accepted", async () => {
+  const slot = { start: START + DAY, end: START + DAY + 1_200_000, ref: "told:1" };
+  const about = { what: "", place: "", zone: "Europe/Paris", mode: "practice", link: "", bring: [], cancel_before: 0, concerned: null, note: "" } as const;
+  await act(doctor, "booked", null, { slot, source: "agenda", ...about });
+  const { model, at } = await device();
+  await at(D7 + DAY + 60_000);
+  await until(() => model.state.value.due.some(({ slot: { start } }) => start === slot.start), 20_000, "the reminder");
+  expect(model.state.value.due.map(({ slot: { start } }) => start)).toEqual([START, slot.start]);
+});
 
 it("says once, outside and inside, what nobody has said, and is done when it was seen", async () => {
   const { tab, model, at } = await device();

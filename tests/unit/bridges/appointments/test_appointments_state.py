@@ -38,6 +38,7 @@ FIELDS = {
     "ask": lambda draw: {"wish": "Un matin", "concerned": None},
     "propose": lambda draw: {"slots": [slot(1), slot(2)], "expires": NOW + draw(st.integers(0, 3)) * DAY, **ABOUT},
     "offer": lambda draw: {"slots": [slot(3)], "expires": NOW + draw(st.integers(0, 3)) * DAY, **ABOUT},
+    "booked": lambda draw: {"slot": slot(draw(st.integers(1, 5))), "source": draw(st.sampled_from(["person", "agenda"])), **ABOUT},
     "accept": lambda draw: {"proposal": draw(st.sampled_from(IDS[:8])), "slot": draw(st.integers(0, 2))},
     "refuse": lambda draw: {"proposal": draw(st.sampled_from(IDS[:8])), "note": ""},
     "other_wish": lambda draw: {"wish": "Le soir"},

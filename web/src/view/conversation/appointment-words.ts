@@ -28,9 +28,17 @@ export function minutes(slot: Slot): number {
 
 export function standingText(card: AppointmentCard, practice: boolean): string {
   if (card.standing === "proposed" && card.waiting) return t("appointment.state.proposed.waiting");
-  if (card.standing === "moving" && card.moved) return t("appointment.state.moving.practice");
+  const own = byPractice(card);
+  if (own !== null) return t(own);
   if (practice && (card.standing === "accepted" || card.standing === "moving")) return t("appointment.state.accepted.practice");
   return t(`appointment.state.${card.standing}`);
+}
+
+/** What the practice did of itself is not called an answer of the patient. */
+function byPractice({ standing, noted, moved }: AppointmentCard): "appointment.state.noted" | "appointment.state.noting" | "appointment.state.moving.practice" | null {
+  if (standing === "booked") return noted ? "appointment.state.noted" : null;
+  if (!moved) return null;
+  return standing === "accepted" ? "appointment.state.noting" : standing === "moving" ? "appointment.state.moving.practice" : null;
 }
 
 const TONES: Record<AppointmentCard["standing"], Tone> = {
@@ -40,12 +48,13 @@ const TONES: Record<AppointmentCard["standing"], Tone> = {
   accepted: "warn",
   booked: "ok",
   moving: "warn",
+  failed: "danger",
   refused: "neutral",
   cancelled: "danger",
   no_show: "neutral",
 };
 
-const ICONS: Partial<Record<AppointmentCard["standing"], IconName>> = { booked: "check", cancelled: "close", accepted: "clock", moving: "clock" };
+const ICONS: Partial<Record<AppointmentCard["standing"], IconName>> = { booked: "check", cancelled: "close", failed: "close", accepted: "clock", moving: "clock" };
 
 export function standingTone({ standing }: AppointmentCard): Tone {
   return TONES[standing];

@@ -24,6 +24,8 @@ const card: AppointmentCard = {
   booked: null,
   chosen: null,
   moved: false,
+  noted: false,
+  tried: null,
   deadline: null,
   deadlinePassed: false,
   failure: null,
@@ -51,6 +53,10 @@ const cards = {
   asked: { ...card, standing: "asked", wish: "Un matin, la semaine prochaine", concerned: "Léa Dupont", slots: [], about: { ...card.about, what: "", bring: [], note: "" }, can: { ...NOTHING, cancel: true, propose: true } },
   movedTo: { ...booked, standing: "moving", moved: true, chosen: slot(9), failure: null, can: { ...NOTHING, confirm: true, propose: true, cancel: true, move: true } },
   kept: { ...booked, failure: "gone", can: { ...NOTHING, propose: true, cancel: true, move: true } },
+  noted: { ...booked, noted: true, slots: [], expires: null, can: { ...NOTHING, wish: true, cancel: true, keep: true } },
+  notedHere: { ...booked, noted: true, slots: [], expires: null, can: { ...NOTHING, propose: true, cancel: true, move: true } },
+  noting: { ...card, standing: "accepted", moved: true, chosen: slot(3), slots: [], expires: null, can: { ...NOTHING, confirm: true, propose: true, cancel: true } },
+  notTaken: { ...card, standing: "failed", failure: "gone", tried: slot(3), slots: [], expires: null, can: { ...NOTHING, propose: true, cancel: true } },
   toConfirm: { ...card, standing: "accepted", chosen: slot(3), slots: card.slots.map((one) => ({ ...one, state: one.index === 0 ? "chosen" : one.state })), can: { ...NOTHING, confirm: true, propose: true, cancel: true } },
 } as const satisfies Record<string, AppointmentCard>;
 
@@ -65,7 +71,7 @@ const lines: readonly AppointmentRow[] = [
   line("reminder", { slot: slot(4) }),
   { kind: "void", verdict: "taken", by: dupont.name },
   { kind: "void", verdict: "newer_version", by: dupont.name },
-  { kind: "pending", id: "w1", slots, zone: "Europe/Paris", undoable: true, problem: null },
+  { kind: "pending", id: "w1", booked: false, slots, zone: "Europe/Paris", undoable: true, problem: null },
 ];
 
 /** State and entries of a conversation with these cards, as `who` sees it. */
@@ -75,7 +81,7 @@ export function appointmentScene(who: Person, ...names: readonly (keyof typeof c
   const first = message({ id: "m1", me: who, author: martin, text: "Bonjour Monsieur Dupont, il est temps de nous revoir.", at: NINE - 60 * MINUTE });
   const entries = [first, ...rows.map(([id], at): Entry => ({ kind: "appointment", id, seq: at + 2, at: NINE - 50 * MINUTE + at * MINUTE }))];
   const practice = who.id === martin.id;
-  const free = practice ? ({ name: "ready", at: NINE, zone: "Europe/Paris", slots: Array.from({ length: 12 }, (_, at) => slot(2 + Math.floor(at / 4), (at % 4) * 20)) } as const) : ({ name: "none" } as const);
+  const free = practice ? ({ name: "ready", at: NINE, zone: "Europe/Paris", slots: Array.from({ length: 12 }, (_, at) => ({ ...slot(2 + Math.floor(at / 4), (at % 4) * 20), ref: `f${at}` })) } as const) : ({ name: "none" } as const);
   return { state: { side: practice ? "practice" : "patient", rows: new Map(rows), mayBegin: true, last: card.about, free, problem: null }, entries };
 }
 

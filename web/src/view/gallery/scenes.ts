@@ -53,6 +53,8 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "appointment-practice": () => appointmentOfPractice("asked"),
   "appointment-moved": () => appointmentOfPractice("movedTo", "kept"),
   "appointment-confirm": () => appointmentOfPractice("toConfirm"),
+  "appointment-noted": () => appointment("noted"),
+  "appointment-noted-practice": () => appointmentOfPractice("noting", "notTaken"),
   "conversation-undo": () =>
     claire({ conversation: s.conversation(martin, { send: { name: "undoable", seconds: 8 }, invitation: { state: "open", expires: Date.now() } }) }),
   "conversation-10000": () => jean({ conversation: s.conversation(dupont, { entries: manyMessages(dupont, 10_000), older: "available" }) }),

@@ -25,7 +25,7 @@ export type AppointmentAbout = {
 export type AppointmentCard = {
   /** Of the appointment: the message that began it. */
   readonly id: string;
-  readonly standing: "asked" | "proposed" | "expired" | "accepted" | "booked" | "moving" | "refused" | "cancelled" | "no_show";
+  readonly standing: "asked" | "proposed" | "expired" | "accepted" | "booked" | "moving" | "failed" | "refused" | "cancelled" | "no_show";
   readonly about: AppointmentAbout;
   readonly concerned: string | null;
   /** In the patient's words; null: none. */
@@ -36,8 +36,12 @@ export type AppointmentCard = {
   readonly expires: number | null;
   readonly booked: Slot | null;
   readonly chosen: Slot | null;
-  /** What is chosen is a move by the practice that its agenda has not answered. */
+  /** What is chosen is a move or a booking by the practice that its agenda has not answered. */
   readonly moved: boolean;
+  /** What stands was noted by the practice: the patient was not asked. */
+  readonly noted: boolean;
+  /** What was to be noted, and the agenda did not take. */
+  readonly tried: Slot | null;
   /** Until when the patient's cancellation frees the slot; null when nothing is booked. */
   readonly deadline: number | null;
   readonly deadlinePassed: boolean;
@@ -71,8 +75,8 @@ export type AppointmentRow =
       readonly device: string;
       readonly count: number;
     }
-  /** Proposed here and not sent yet: `undo` takes it back while `undoable`. */
-  | { readonly kind: "pending"; readonly id: string; readonly slots: readonly Slot[]; readonly zone: string; readonly undoable: boolean; readonly problem: Problem | null }
+  /** Proposed or noted (`booked`) here and not sent yet: `undo` takes it back while `undoable`. */
+  | { readonly kind: "pending"; readonly id: string; readonly booked: boolean; readonly slots: readonly Slot[]; readonly zone: string; readonly undoable: boolean; readonly problem: Problem | null }
   /** Of no effect: catalogue key `appointment.void.<verdict>`. */
   | { readonly kind: "void"; readonly verdict: string; readonly by: string };
 
@@ -101,6 +105,8 @@ export interface AppointmentsModel extends Disposable {
   ask(wish: string, concerned: string): Promise<void>;
   /** `appointment`: one that it is about; null: a new one. Leaves after ten seconds, until then `undo`. */
   propose(draft: ProposalDraft, appointment: string | null): Promise<void>;
+  /** Agreed on already, by telephone or at the desk; the agenda answers where the slot is one of its own. Else as `propose`. */
+  book(about: AppointmentAbout, slot: Slot, appointment: string | null): Promise<void>;
   undo(pending: string): Promise<void>;
   resend(pending: string): Promise<void>;
   choose(appointment: string, index: number): Promise<void>;
