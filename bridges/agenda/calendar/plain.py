@@ -149,11 +149,9 @@ def _pieces(texts: list[str]) -> Iterator[_Piece]:
     for text in texts:
         body, found, rest = f"{text}\n".partition(_END)
         told = tell(body) if found else None
-        if told is None:
-            run += 1  # whatever it is, it may not be closed
         yield _Piece(text, (_uid(text), run), told, rest.removesuffix("\n"))
         if told is None or rest.strip():
-            run += 1
+            run += 1  # whatever it is, it may not be closed
 
 
 def _stands_for_one(event: Told, master: Told) -> bool:

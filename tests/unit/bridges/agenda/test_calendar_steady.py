@@ -131,12 +131,17 @@ MOVED = event("a", "RECURRENCE-ID:20260706T080000", "DTSTART:20260707T100000", "
         HEAD + weekly("EXDATE:20260706T080000") + TAIL,
         HEAD + weekly("EXDATE:20260706T060000Z") + TAIL,
         HEAD + weekly("EXDATE;VALUE=DATE:20260706") + TAIL,
+        HEAD + weekly("EXDATE;VALUE=DATE:20260706").replace("T080000", "T000000") + TAIL,
         # Whatever does not surely belong to the series takes nothing away from it.
         HEAD + weekly() + TAIL + HEAD + MOVED + TAIL,
         HEAD + weekly() + "BEGIN:VTODO\r\n" + MOVED + TAIL,
         HEAD + weekly() + "BEGIN:VEVENT\r\nUID:b\r\n" + MOVED + TAIL,
         HEAD + weekly() + MOVED.replace("20260707T100000", "20260707T990000") + TAIL,
         HEAD + weekly() + MOVED.replace("DTSTART:20260707", "DTSTART;TZID=Moon/Base:20190707") + TAIL,
+        HEAD
+        + weekly()
+        + MOVED.replace("DURATION:PT30M", "DTEND;TZID=Moon/Base:20190708T110000").replace("20260707", "20190707")
+        + TAIL,
         HEAD + weekly() + MOVED.replace("-ID:2", "-ID;RANGE=THISANDFUTURE:2") + TAIL,
         HEAD
         + weekly()
