@@ -27,10 +27,24 @@ export function minutes(slot: Slot): number {
 }
 
 export function standingText(card: AppointmentCard, practice: boolean): string {
+  return earlyText(card) ?? textOf(card, practice);
+}
+
+function textOf(card: AppointmentCard, practice: boolean): string {
   if (card.standing === "proposed" && card.waiting) return t("appointment.state.proposed.waiting");
   if (card.standing === "moving" && card.moved) return t("appointment.state.moving.practice");
   if (practice && (card.standing === "accepted" || card.standing === "moving")) return t("appointment.state.accepted.practice");
   return t(`appointment.state.${card.standing}`);
+}
+
+/** Called off before there was anything to come to. */
+export function isWithdrawn({ standing, end }: AppointmentCard): boolean {
+  return standing === "cancelled" && end !== null && end.early !== null;
+}
+
+function earlyText(card: AppointmentCard): string | null {
+  if (!isWithdrawn(card)) return null;
+  return t(card.end?.early === "asked" ? "appointment.state.withdrawn.ask" : "appointment.state.withdrawn");
 }
 
 const TONES: Record<AppointmentCard["standing"], Tone> = {
@@ -47,8 +61,8 @@ const TONES: Record<AppointmentCard["standing"], Tone> = {
 
 const ICONS: Partial<Record<AppointmentCard["standing"], IconName>> = { booked: "check", cancelled: "close", accepted: "clock", moving: "clock" };
 
-export function standingTone({ standing }: AppointmentCard): Tone {
-  return TONES[standing];
+export function standingTone(card: AppointmentCard): Tone {
+  return isWithdrawn(card) ? "neutral" : TONES[card.standing];
 }
 
 export function standingIcon({ standing }: AppointmentCard): IconName {

@@ -38,11 +38,13 @@ export type AppointmentCard = {
   readonly chosen: Slot | null;
   /** What is chosen is a move by the practice that its agenda has not answered. */
   readonly moved: boolean;
+  /** What the practice wrote when it moved what is booked; empty: nothing. */
+  readonly moveNote: string;
   /** Until when the patient's cancellation frees the slot; null when nothing is booked. */
   readonly deadline: number | null;
   readonly deadlinePassed: boolean;
   readonly failure: "gone" | "refused" | "unreachable" | null;
-  readonly end: { readonly practice: boolean; readonly inAgenda: boolean; readonly late: boolean } | null;
+  readonly end: { readonly practice: boolean; readonly inAgenda: boolean; readonly late: boolean; /** Before there was anything to come to: of a request, or of a proposal. */ readonly early: "asked" | "proposed" | null } | null;
   readonly can: {
     readonly choose: boolean;
     readonly refuse: boolean;
