@@ -6,6 +6,7 @@ that nothing was.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
@@ -39,6 +40,8 @@ from bridges.agenda.provider import (
 Health = Literal["ready", "incomplete", "unreachable", "untrusted", "revoked", "refused", "misled"]
 NOTICE: Final = timedelta(hours=2)  # between the choice of a patient and the slot
 NOTING: Final = timedelta(minutes=5)  # to write what stands elsewhere
+LOOK_AGAIN: Final = timedelta(minutes=1)  # between looks at free times that could not be told
+_A_DAY: Final = timedelta(days=1)
 KEPT: Final = timedelta(days=90)  # after its end a row is forgotten
 _Answer = TypeVar("_Answer")
 
@@ -51,7 +54,11 @@ class Desk:
     holds: Holds
     now: Callable[[], datetime]
     notice: timedelta = NOTICE
-    _health: Health = field(default="ready", init=False)
+    _health: Health = field(default="ready", init=False)  # of everything but free times
+    _found: Health = field(default="ready", init=False)  # of free times: other calendars have a part in them
+    _unread: int = field(default=0, init=False)
+    _reach: timedelta = field(default=_A_DAY, init=False)  # how far free times were last asked for
+    _looked: datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.provider.capabilities().holds_natively:
@@ -60,8 +67,9 @@ class Desk:
     @property
     def health(self) -> Health:
         """How the agenda was when it was last asked; ``incomplete``: it answers, and something in it cannot be read."""
-        unread: int = getattr(self.provider, "unread", 0)
-        return "incomplete" if self._health == "ready" and unread else self._health
+        if self._health != "ready":
+            return self._health
+        return "incomplete" if self._found == "ready" and self._unread else self._found
 
     def capabilities(self) -> Capabilities:
         """Say what the agenda can do; what can be booked can be held."""
@@ -72,7 +80,14 @@ class Desk:
 
     async def find(self, window: Window, *, motive: str = "", mode: Mode | None = None) -> Sequence[Slot]:
         """Give the free slots that nobody holds and that are not too near."""
-        found = await self._ask(self.provider.find(window, motive=motive, mode=mode))
+        try:
+            found = await self.provider.find(window, motive=motive, mode=mode)
+        except AgendaError as error:
+            self._found = _health_of(error) or self._found
+            raise
+        self._found = "ready"
+        if window.end - window.start >= _A_DAY:  # what lies in one hour says nothing of the rest
+            self._reach, self._unread = window.end - window.start, getattr(self.provider, "unread", 0)
         soonest = self.now() + self.notice
         ends = max((slot.end for slot in found), default=window.end)
         return free([slot for slot in found if slot.start >= soonest], self.holds.live(window.start, ends))
@@ -170,7 +185,17 @@ class Desk:
                 continue
             except AgendaError:
                 known.append((row.hold, None))
+        await self._look_again()
         return known
+
+    async def _look_again(self) -> None:
+        """Look at free times that could not be told, or not wholly, also when nobody asks for them."""
+        now = self.now()
+        if (self._found == "ready" and not self._unread) or (self._looked and now - self._looked < LOOK_AGAIN):
+            return
+        self._looked = now
+        with suppress(AgendaError):
+            await self.find(Window(start=now, end=now + self._reach))
 
     async def _again(self, row: Row) -> Appointment:
         """Repeat what a pending row was about."""
@@ -215,17 +240,24 @@ class Desk:
     async def _ask(self, asked: Awaitable[_Answer]) -> _Answer:
         try:
             answer = await asked
-        except CredentialsRevokedError:
-            self._health = "revoked"
-            raise
-        except (UnreachableError, UnknownOutcomeError) as error:
-            self._health = "untrusted" if error.detail == CERTIFICATE else "unreachable"
-            raise
-        except RefusedError as error:
-            self._health = "misled" if error.detail in FORBIDDEN else "refused"
+        except AgendaError as error:
+            self._health = _health_of(error) or self._health
             raise
         self._health = "ready"
         return answer
+
+
+def _health_of(error: AgendaError) -> Health | None:
+    """What an error says of the agenda; None for nothing."""
+    match error:
+        case CredentialsRevokedError():
+            return "revoked"
+        case UnreachableError() | UnknownOutcomeError():
+            return "untrusted" if error.detail == CERTIFICATE else "unreachable"
+        case RefusedError():
+            return "misled" if error.detail in FORBIDDEN else "refused"
+        case _:
+            return None
 
 
 def _appointment(row: Row) -> Appointment:

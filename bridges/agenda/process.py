@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from bridges.agenda.adapters import clock, open_agenda
 from bridges.agenda.agent import PATIENCE, WINDOW, Agent
@@ -171,10 +172,13 @@ class Work:
         if seen != health:
             since = clock().isoformat()
             self.agent.memory.learn("health_seen", f"{health} {since}")
+            if health == "ready":  # whoever chose meanwhile waits for this
+                self._waiting.update(self._client.device.store.conversations())
         lasts = clock() - datetime.fromisoformat(since) >= (PATIENCE if health == "unreachable" else timedelta())
         if health == told or not lasts:
             return
-        words = f"{say(*HEALTH[health])} ({since})"
+        place = datetime.fromisoformat(since).astimezone(ZoneInfo(self.agent.zone))
+        words = f"{say(*HEALTH[health])} ({place:%d/%m/%Y %H:%M}, {self.agent.zone})"
         await self._client.messages.send(await self.own_conversation(), Draft(words))
         self.agent.memory.learn("health", health)
 

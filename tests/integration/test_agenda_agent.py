@@ -161,6 +161,24 @@ async def test_killed_again_and_again_it_books_once_and_says_it_once(practice: P
     assert practice.automate.alive()
 
 
+async def test_a_choice_while_the_password_is_another_one_is_written_as_soon_as_it_is_right_again(
+    practice: Practice,
+) -> None:
+    appointment = await practice.doctor.propose(*await practice.slots())
+    users = practice.calendar.folder / "users"
+    known = users.read_text()
+    users.write_text("alice:another one\n")
+    await soon(lambda: _told(practice, "vérifiez son mot de passe|check its password"), "the state")
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    assert practice.automate.alive()
+    assert await practice.patient.standing() == "accepted"
+    users.write_text(known)
+    await practice.comes_to("booked")  # well before the next round through all conversations
+    [_, again] = await soon(lambda: _told(practice, "mot de passe|password|répond de nouveau|answers again", 2), "both")
+    assert re.search(r"\(\d\d/\d\d/\d{4} \d\d:\d\d, Europe/Paris\)$", again)
+    assert len(practice.entries()) == 1
+
+
 async def test_cannot_come_is_heard_when_no_answer_is_expected_any_more(practice: Practice) -> None:
     appointment = await practice.booked()
     await practice.doctor.client.messages.end(practice.doctor.conversation, "")
@@ -229,3 +247,15 @@ def _href(practice: Practice) -> str:
     _, body = practice.calendar.ask("PROPFIND", practice.calendar.calendar, headers={"Depth": "1"})
     [href] = re.findall(r"<(?:\w+:)?href>([^<]+\.ics)</", body.decode())
     return href
+
+
+async def _told(practice: Practice, words: str, count: int = 1) -> list[str]:
+    """What the automate has told the practice in their own conversation, in these words."""
+    device = practice.doctor.client.device
+    await device.catch_up_own()
+    found = []
+    for row in await device.api.conversations():
+        reading = await practice.doctor.client.look(bytes(row.conversation))
+        texts = [each.content.payload["text"] for each in reading.log.messages if each.content.type == "text"]
+        found += [text for text in texts if re.search(words, text)]
+    return found if len(found) >= count else []

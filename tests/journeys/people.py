@@ -12,8 +12,10 @@ PATIENCE = 20_000  # ms; a deadline, not a wait
 class Person:
     """Somebody in front of a browser of their own. Anything the page complains about fails the test."""
 
-    def __init__(self, browser: Any, size: dict[str, int], *, locale: str = "fr-FR", script: str = "") -> None:
-        self.context = browser.new_context(viewport=size, locale=locale, timezone_id="Europe/Paris")
+    def __init__(
+        self, browser: Any, size: dict[str, int], *, locale: str = "fr-FR", zone: str = "Europe/Paris", script: str = ""
+    ) -> None:
+        self.context = browser.new_context(viewport=size, locale=locale, timezone_id=zone)
         if script:
             self.context.add_init_script(script)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -5,7 +5,10 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,16 +20,20 @@ from tests.journeys.support import Server, Terminal, luhn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_peers]
 
-# An independent client, in an environment of its own: what stands in the calendar, and its owner deleting it there.
+# An independent client, in an environment of its own: what stands in the calendar, its owner deleting it there, and
+# somebody else who is given a time (whose title is "Autre").
 READER = """
-import json, sys, caldav
-url, user, password, delete = sys.argv[1:]
+import datetime, json, sys, caldav
+url, user, password, action = sys.argv[1:]
 calendar = caldav.Calendar(client=caldav.DAVClient(url=url, username=user, password=password), url=url)
 events = calendar.events()
 print(json.dumps([[str(e.icalendar_component["DTSTART"].dt), str(e.icalendar_component["SUMMARY"])] for e in events]))
-if delete == "delete":
+if action == "delete":
     for event in events:
         event.delete()
+elif action != "read":
+    start = datetime.datetime.fromisoformat(action)
+    calendar.save_event(dtstart=start, dtend=start + datetime.timedelta(minutes=30), summary="Autre")
 """
 
 
@@ -36,10 +43,18 @@ class Calendar:
     def __init__(self, service: Radicale) -> None:
         self.service = service
 
-    def events(self, *, delete: bool = False) -> list[list[str]]:
-        words = [self.service.url, "alice", "correct horse", "delete" if delete else "read"]
+    def events(self, action: str = "read") -> list[list[str]]:
+        """Give the start and the title of each, and do something then."""
+        words = [self.service.url, "alice", "correct horse", action]
         done = subprocess.run([PEERS / "python", "-c", READER, *words], capture_output=True, check=True, timeout=120)
         return json.loads(done.stdout)
+
+    def ours(self) -> list[datetime]:
+        """When our events begin."""
+        return [datetime.fromisoformat(start) for start, title in self.events() if title != "Autre"]
+
+    def give_away(self, start: datetime) -> None:
+        self.events(start.astimezone(UTC).isoformat())
 
     def until(self, count: int, other_than: list[list[str]] | None = None) -> list[list[str]]:
         end = time.monotonic() + 90
@@ -75,6 +90,50 @@ def automate(
     yield start
     for one in started:
         one.stop()
+
+
+PARIS = ZoneInfo("Europe/Paris")
+MONTHS = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
+
+
+def free_times(dialog: Any) -> Any:
+    region = dialog.get_by_role("region", name="Horaires libres de votre agenda")
+    return region.get_by_role("button", name=re.compile(" à "))
+
+
+def moment(text: str) -> datetime:
+    """Read "lundi 30 novembre à 09:00", the next one, as the clock of Paris shows it."""
+    found = re.search(r"(\d+)(?:er)? (\w+)(?: \d{4})? à (\d\d):(\d\d)", text)
+    assert found, text
+    day, month, hour, minute = found.groups()
+    now = datetime.now(PARIS)
+    made = now.replace(month=MONTHS.index(month) + 1, day=int(day), hour=int(hour), minute=int(minute))
+    made = made.replace(second=0, microsecond=0)
+    return made if made > now else made.replace(year=now.year + 1)
+
+
+def propose(doctor: Person, place: int) -> datetime:
+    """Propose the free time of that number."""
+    doctor.press("Proposer un rendez-vous")
+    form = doctor.page.get_by_role("dialog", name="Proposer un rendez-vous")
+    free_times(form).nth(place).click()
+    start = moment(free_times(form).nth(place).inner_text())
+    form.get_by_role("button", name="Proposer cet horaire").click()
+    doctor.press("Envoyer maintenant")
+    return start
 
 
 def test_what_was_agreed_on_the_telephone_is_noted_written_and_called_off(
@@ -135,15 +194,13 @@ def test_a_patient_chooses_moves_and_is_told_when_the_practice_cancels_in_its_ow
     take_letter(jean, letter(doctor))
     doctor.sees(re.compile("a ouvert sa lettre"))
 
-    # She picks two of the times that are free in her calendar.
+    # She picks two of the times that are free in her calendar, more than a day ahead.
     doctor.press("Proposer un rendez-vous")
     form = doctor.page.get_by_role("dialog", name="Proposer un rendez-vous")
-    free = form.get_by_role("region", name="Horaires libres de votre agenda").get_by_role(
-        "button", name=re.compile(" à ")
-    )
-    free.nth(3).wait_for()
-    free.nth(2).click()
-    free.nth(3).click()
+    free = free_times(form)
+    free.nth(25).wait_for()
+    free.nth(24).click()
+    free.nth(25).click()
     form.get_by_text("Lieu, documents, délais").click()
     form.get_by_label("Objet").fill("Contrôle de la tension")
     form.get_by_label("Lieu").fill("Cabinet des Lilas")
@@ -177,8 +234,86 @@ def test_a_patient_chooses_moves_and_is_told_when_the_practice_cancels_in_its_ow
     assert second != first
 
     # She deletes it in her calendar program; the conversation says so, to both.
-    calendar.events(delete=True)
+    calendar.events("delete")
     for who in (jean, doctor):
         who.page.get_by_text("Le cabinet a annulé le rendez-vous dans son agenda").first.wait_for(timeout=90_000)
         who.page.get_by_role("region", name=re.compile("Rendez-vous annulé")).wait_for()
     assert card.get_by_role("button").count() == 0
+
+
+def test_the_practice_moves_it_and_says_why_when_it_cannot(
+    server: Server, person: Callable[..., Person], calendar: Calendar, automate: Callable[[str], Automate]
+) -> None:
+    doctor, jean = person(DESK), person(PHONE, zone="America/Guadeloupe")
+    automate(activate(doctor, server.add_professional("Dr Claire Martin", "10", luhn("9990000072"))))
+    doctor.page.get_by_role("link", name=re.compile("Agenda du cabinet")).wait_for()
+    take_letter(jean, letter(doctor))
+    doctor.sees(re.compile("a ouvert sa lettre"))
+    first = propose(doctor, 4)
+    jean.page.get_by_role("button", name=re.compile("^Choisir")).first.click()
+    jean.press("Confirmer ce choix")
+    cards = [who.page.get_by_role("region", name=re.compile("^Rendez-vous confirmé")) for who in (jean, doctor)]
+    for card in cards:
+        card.wait_for()
+    assert calendar.ours() == [first]
+
+    # To another time that is free in her calendar.
+    cards[1].get_by_role("button", name="Déplacer").click()
+    dialog = doctor.page.get_by_role("dialog", name="Déplacer ce rendez-vous")
+    free_times(dialog).nth(9).click()
+    second = moment(free_times(dialog).nth(9).inner_text())
+    dialog.get_by_role("button", name="Déplacer le rendez-vous").click()
+    shows(cards[0], second)
+    assert calendar.ours() == [second] != [first]
+
+    # To a time that she types.
+    cards[1].get_by_role("button", name="Déplacer").click()
+    third = (second + timedelta(days=3)).replace(hour=10, minute=30)
+    free_times(dialog).first.wait_for()
+    dialog.get_by_text("Autre horaire, à la main").click()
+    dialog.get_by_label("Jour").fill(f"{third:%Y-%m-%d}")
+    dialog.get_by_label("Heure", exact=True).fill("10:30")
+    dialog.get_by_role("button", name="Ajouter cet horaire").click()
+    dialog.get_by_role("button", name="Déplacer le rendez-vous").click()
+    shows(cards[0], third)
+    assert calendar.ours() == [third]
+
+    # To a time that somebody is given while she looks: nothing moves, and both are told why.
+    cards[1].get_by_role("button", name="Déplacer").click()
+    free_times(dialog).nth(2).click()
+    calendar.give_away(moment(free_times(dialog).nth(2).inner_text()))
+    dialog.get_by_role("button", name="Déplacer le rendez-vous").click()
+    for card in cards:
+        card.get_by_text("Cet horaire vient d’être pris. Le rendez-vous reste à l’heure affichée.").wait_for()
+    shows(cards[0], third)
+    assert calendar.ours() == [third]
+
+
+def test_a_patient_whose_time_somebody_else_was_given_is_told_and_offered_others(
+    server: Server, person: Callable[..., Person], calendar: Calendar, automate: Callable[[str], Automate]
+) -> None:
+    doctor, jean = person(DESK), person(PHONE)
+    automate(activate(doctor, server.add_professional("Dr Claire Martin", "10", luhn("9990000073"))))
+    doctor.page.get_by_role("link", name=re.compile("Agenda du cabinet")).wait_for()
+    take_letter(jean, letter(doctor))
+    doctor.sees(re.compile("a ouvert sa lettre"))
+    calendar.give_away(propose(doctor, 4))
+    jean.page.get_by_role("button", name=re.compile("^Choisir")).first.click()
+    jean.sees(re.compile("C’est trop proche pour annuler librement"))
+    jean.press("Confirmer ce choix")
+    jean.sees("Cet horaire vient d’être pris")
+    jean.page.get_by_role("button", name=re.compile("^Choisir")).nth(1).click()
+    jean.press("Confirmer ce choix")
+    jean.page.get_by_role("region", name=re.compile("^Rendez-vous confirmé")).wait_for()
+    assert len(calendar.ours()) == 1
+
+
+def shows(card: Any, start: datetime) -> None:
+    """A card in Guadeloupe: the clock of the place first, then its name, then the clock of the device."""
+    place, device = f"{start:%H:%M}", f"{start.astimezone(ZoneInfo('America/Guadeloupe')):%H:%M}"
+    day = f"{start.day} {MONTHS[start.month - 1]}"
+    card.get_by_text(re.compile(day)).first.wait_for()
+    card.get_by_text(place).first.wait_for()
+    text = card.inner_text()
+    order = [text.index(day), text.index(place), text.index("heure de Paris"), text.index(device)]
+    assert order == sorted(order), text

@@ -2,13 +2,12 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.events import Event
-from bridges.agenda.calendar.rules import Rule, Work, repeat
+from bridges.agenda.calendar.rules import Rule, Work, repeat, until_wall
 from bridges.agenda.calendar.times import Length
 
 Span = tuple[datetime, datetime]
@@ -84,15 +83,7 @@ def _walls(event: Event, after: datetime, before: datetime, work: Work) -> Itera
 
 
 def _until(rule: Rule, event: Event) -> datetime | None:
-    if rule.until is None:
-        return None
-    if rule.until.form == "utc" and not event.all_day:
-        first, last = limits.YEARS
-        if not first <= rule.until.at.year <= last:
-            return rule.until.at
-        return event.start.zone.wall(rule.until.at.replace(tzinfo=UTC))
-    # A day as the end of something with a time: the whole day still counts.
-    return rule.until.at + (_DAY - timedelta(seconds=1) if rule.until.form == "date" else timedelta())
+    return None if rule.until is None else until_wall(rule.until, event.start.zone, all_day=event.all_day)
 
 
 def merge(spans: Iterable[Span], start: datetime, end: datetime) -> list[Span]:

@@ -18,7 +18,6 @@ from bridges.agenda.calendar.plain import Plain
 from bridges.agenda.calendar.reasons import Reason, Skip, SkipError, UnreadError
 from bridges.agenda.calendar.rules import Work
 from bridges.agenda.calendar.times import Length, read_length, read_stamp
-from bridges.agenda.calendar.zones import Zone
 
 _DAY: Final = timedelta(days=1)  # a wall is never further than this from UTC
 
@@ -81,7 +80,7 @@ class _Calendar:
         self._query = query
         zone = zones.known(query.zone)
         assert zone is not None  # the parent checked the name
-        self._floating: Zone = zone
+        self._floating = zone
         self._work = Work(limits.WORK_ALL)
         self._reading = Reading()
         self._beyond = query.end.replace(tzinfo=None) + _DAY  # what begins later on any wall is outside
@@ -151,7 +150,9 @@ class _Calendar:
     def _keep(self, spans: list[Span]) -> None:
         self._spans.extend(span for span in spans if span[1] > self._query.start and span[0] < self._query.end)
         if len(self._spans) > limits.INSTANCES:
-            raise UnreadError("too_many")
+            self._spans = merge(self._spans, self._query.start, self._query.end)
+            if len(self._spans) > limits.INSTANCES // 2:  # or the next ones would be merged over and over
+                raise UnreadError("too_many")
 
     def _repeat(self, events: list[Event]) -> None:
         allowed = min(limits.WORK, self._work.left)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count, product
 from typing import Final
 
@@ -16,6 +16,7 @@ from bridges.agenda.calendar import limits
 from bridges.agenda.calendar.reasons import SkipError
 from bridges.agenda.calendar.remembering import remembered
 from bridges.agenda.calendar.times import Stamp, read_stamp
+from bridges.agenda.calendar.zones import Zone
 
 _DAYS: Final = {name: number for number, name in enumerate(("MO", "TU", "WE", "TH", "FR", "SA", "SU"))}
 _FREQUENCIES: Final = frozenset(["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"])
@@ -192,6 +193,15 @@ def repeat(
                 yield at
 
 
+def until_wall(until: Stamp, zone: Zone, *, all_day: bool) -> datetime:
+    """Give the last moment that counts, on the wall of the event; ``until`` is in UTC, a day or on that wall."""
+    if until.form == "utc" and not all_day:
+        first, last = limits.YEARS
+        return zone.wall(until.at.replace(tzinfo=UTC)) if first <= until.at.year <= last else until.at
+    # A day as the end of something with a time: the whole day still counts.
+    return until.at + (timedelta(days=1, seconds=-1) if until.form == "date" else timedelta())
+
+
 def _distance(rule: Rule, start: datetime, to: datetime) -> int:
     """How many units of the frequency lie between, rounded down."""
     match rule.frequency:
@@ -230,7 +240,7 @@ def _begin(rule: Rule, start: datetime, number: int) -> datetime | None:
 
 def _times(rule: Rule, begun: datetime, work: Work) -> list[datetime]:
     """All repetitions of one period, in order."""
-    days = [day for day in _days(rule, begun, work) if _is_hit(rule, day)]
+    days = [day for day in _days(rule, begun, work) if is_hit(rule, day)]
     hours = sorted(rule.hours)
     if rule.frequency == "HOURLY":
         hours = [begun.hour] if not rule.hours or begun.hour in rule.hours else []
@@ -265,7 +275,8 @@ def _month(year: int, month: int) -> list[date]:
     return [date(year, month, day + 1) for day in range(calendar.monthrange(year, month)[1])]
 
 
-def _is_hit(rule: Rule, day: date) -> bool:
+def is_hit(rule: Rule, day: date) -> bool:
+    """Whether a filled rule hits a day, were its interval 1; BYSETPOS is not looked at."""
     if rule.months and day.month not in rule.months:
         return False
     if rule.month_days and not _counts(rule.month_days, day.day, calendar.monthrange(day.year, day.month)[1]):

@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from "vitest";
-import { nearDay, wallDay, wallTime } from "./appointment_times";
+import { city, isoWall, nearDay, placeZones, wallDay, wallTime } from "./appointment_times";
 
 beforeAll(() => {
   (globalThis as { document?: unknown }).document ??= { documentElement: { lang: "" } };
@@ -23,4 +23,17 @@ it("counts hours of the place through a change of clocks", () => {
   const change = utc("2031-03-29T11:00"); // the day before clocks advance in Paris
   expect(nearDay(utc("2031-03-30T21:30"), "Europe/Paris", change)).toBe("demain");
   expect(wallTime(utc("2031-03-30T21:30"), "Europe/Paris")).toBe("23:30");
+});
+
+it("gives a form the clock of the place", () => {
+  expect(isoWall(utc("2031-12-31T23:30"), "Europe/Paris")).toEqual({ day: "2032-01-01", time: "00:30" });
+  expect(isoWall(utc("2031-07-14T09:00"), "Pacific/Marquesas")).toEqual({ day: "2031-07-13", time: "23:30" });
+  expect(isoWall(utc("2031-07-14T09:00"), "Moon/Base")).toEqual({ day: "2031-07-14", time: "09:00" });
+});
+
+it("knows every place where French practices are, by a name of its own", () => {
+  const cities = placeZones("Europe/Paris").map(city);
+  expect(cities.length).toBeGreaterThanOrEqual(12);
+  expect(new Set(cities).size).toBe(cities.length);
+  expect(cities.join()).not.toMatch(/_/u);
 });

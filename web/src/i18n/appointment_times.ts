@@ -1,4 +1,4 @@
-import { language } from "./locale.svelte";
+import { language, lookUp } from "./locale.svelte";
 
 /** Times of appointments: the wall time of the place, whatever the device's zone. Times are milliseconds since 1970. */
 
@@ -54,9 +54,17 @@ export function offset(at: number, zone?: string): string {
   return name.replace("GMT", "UTC").replace("-", "−");
 }
 
-/** "Fort-de-France" of "America/Martinique" is not ours to know: the last part of the name, spaced. */
+/** As people there call it, where French practices are; elsewhere the last part of the name, spaced. */
 export function city(zone: string): string {
-  return known(zone) === zone ? (zone.split("/").at(-1) ?? zone).replaceAll("_", " ") : "UTC";
+  if (known(zone) !== zone) return "UTC";
+  return lookUp(`appointment.city.${zone}`, {}) ?? (zone.split("/").at(-1) ?? zone).replaceAll("_", " ");
+}
+
+/** "2026-12-02" and "09:00", as the fields of a form have them. */
+export function isoWall(at: number, zone: string): { readonly day: string; readonly time: string } {
+  const formatter = new Intl.DateTimeFormat("sv-SE", { timeZone: known(zone), dateStyle: "short", timeStyle: "short" });
+  const [day = "", time = ""] = formatter.format(at).split(" ");
+  return { day, time };
 }
 
 /** The device's clock shows another time than the place at that moment. */
@@ -68,6 +76,7 @@ export function elsewhere(at: number, zone: string): boolean {
 const PLACES = [
   "Europe/Paris", "America/Martinique", "America/Guadeloupe", "America/Cayenne", "America/Miquelon",
   "Indian/Reunion", "Indian/Mayotte", "Pacific/Noumea", "Pacific/Tahiti", "Pacific/Wallis",
+  "Pacific/Marquesas", "Pacific/Gambier",
 ] as const;
 
 /** Zones that a place may be in: the one it was in, that of the device, those of French practices. */

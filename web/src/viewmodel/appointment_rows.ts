@@ -112,7 +112,9 @@ function agendaKey(key: string, source: "person" | "agenda"): string {
 }
 
 function cancelKey(key: string, of: Appointment | undefined): string {
-  return of?.end?.late === true ? "cancel.late" : key;
+  if (of?.end?.late === true) return "cancel.late";
+  const early = of === undefined || key !== "cancel" ? null : earlyOf(of);
+  return early === null ? key : early === "asked" ? "cancel.withdrawn.ask" : "cancel.withdrawn";
 }
 
 function slotChosen(placed: PlacedAct, proposal: string, index: number, { reading }: Scene): Slot | null {
@@ -138,6 +140,7 @@ function cardOf(of: Appointment, scene: Scene): AppointmentCard {
     chosen: of.chosen?.slot ?? null,
     moved: of.chosen !== null && of.chosen.index === null,
     ...notedOf(of, scene),
+    moveNote: moveNote(of, scene.reading),
     deadline,
     deadlinePassed: deadline !== null && deadline < now,
     failure: of.failure,
@@ -156,12 +159,25 @@ function notedOf(of: Appointment, { reading, now }: Scene): Pick<AppointmentCard
   return { noted, tried: act?.act === "booked" ? act.fields.slot : null };
 }
 
+/** The card stands where the move did, so it says what came with it. */
+function moveNote({ booked_by }: Appointment, { acts }: Reading): string {
+  const placed = acts.find(({ id }) => id === booked_by);
+  const act = placed === undefined ? null : readAct(placed.payload);
+  return act?.act === "move" ? act.fields.note : "";
+}
+
 function proposalOf({ proposal }: Appointment): Pick<AppointmentCard, "waiting" | "expires"> {
   return proposal === null ? { waiting: false, expires: null } : { waiting: proposal.waiting, expires: proposal.expires };
 }
 
-function endOf({ end }: Appointment): AppointmentCard["end"] {
-  return end === null ? null : { practice: end.practice, inAgenda: end.source === "agenda", late: end.late };
+function endOf(of: Appointment): AppointmentCard["end"] {
+  const { end } = of;
+  return end === null ? null : { practice: end.practice, inAgenda: end.source === "agenda", late: end.late, early: earlyOf(of) };
+}
+
+function earlyOf({ booked, chosen, about }: Appointment): "asked" | "proposed" | null {
+  if (booked !== null || chosen !== null) return null;
+  return about === null ? "asked" : "proposed";
 }
 
 const NOTHING = { choose: false, refuse: false, wish: false, cancel: false, confirm: false, propose: false, move: false, noShow: false };

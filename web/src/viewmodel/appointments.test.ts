@@ -114,7 +114,7 @@ describe("between a doctor and a patient", () => {
     await hers.confirm((await card(hers, "moving")).id);
     await until(() => cards(his)[0]?.booked?.start === offered.slots[0]?.start, 20_000);
     await his.cancel(booked.id, "Grippe");
-    expect((await card(hers, "cancelled")).end).toEqual({ practice: false, inAgenda: false, late: false });
+    expect((await card(hers, "cancelled")).end).toEqual({ practice: false, inAgenda: false, late: false, early: null });
     expect(Object.values((await card(his, "cancelled")).can)).not.toContain(true);
   });
 
@@ -142,6 +142,7 @@ describe("between a doctor and a patient", () => {
     await hers.move(booked.id, later, "Congrès");
     await until(() => cards(his)[0]?.booked?.start === later.start, 20_000, "the move");
     expect(cards(his)).toHaveLength(1);
+    expect(cards(his)[0]?.moveNote).toBe("Congrès");
     expect(cards(his)[0]?.can).toMatchObject({ cancel: true, keep: true, move: false });
     await proposed(hers, [7]);
     const second = await card(his, "proposed");
@@ -149,6 +150,19 @@ describe("between a doctor and a patient", () => {
     expect((await card(his, "refused")).can).toMatchObject({ wish: true, choose: false, cancel: false });
     await his.wish(second.id, "Le mardi");
     await until(() => cards(hers).at(-1)?.wish === "Le mardi", 20_000, "the wish");
+  });
+
+  it("is not called an appointment that was cancelled when there never was one", async () => {
+    const { hers, his } = await both();
+    await until(() => his.state.value.side === "patient");
+    await his.ask("Un matin", "");
+    await hers.cancel((await card(hers, "asked")).id, "");
+    expect((await card(his, "cancelled")).end?.early).toBe("asked");
+    await proposed(hers, [2]);
+    await hers.cancel((await card(his, "proposed")).id, "");
+    expect((await card(his, "cancelled")).end?.early).toBe("proposed");
+    const keys = [...his.state.value.rows.values()].flatMap((row) => (row.kind === "line" ? [row.key] : []));
+    expect(keys).toEqual(["cancel.withdrawn.ask", "cancel.withdrawn"]);
   });
 
   it("is confirmed in an exchange that has ended, and leaves it ended", async () => {

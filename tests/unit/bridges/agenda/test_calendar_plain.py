@@ -45,6 +45,8 @@ def left(text: str) -> str:
             "DTSTART:20260705T080000Z\r\nDTEND:20260705T090000Z\r\n"
             "BEGIN:VALARM\r\nTRIGGER:-PT1H\r\nDURATION:PT5M\r\nEND:VALARM"
         ),
+        "DTSTART:20190705T080000Z",
+        "DTSTART:20190705T080000Z\r\nDURATION:P4000D",
         "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z",
         "DTSTART:20290705T080000Z\r\nDTEND:20290705T090000Z",
     ],
@@ -60,13 +62,12 @@ def test_a_plain_event_is_read_at_once_and_rightly(times):
 @pytest.mark.parametrize(
     "times",
     [
-        "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z\r\nRRULE:FREQ=YEARLY",
-        "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z\r\nRR\r\n ULE:FREQ=YEARLY",
+        "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z\r\nRRULE:FREQ=HOURLY;INTERVAL=9",
+        "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z\r\nRR\r\n ULE:FREQ=HOURLY;INTERVAL=9",
         "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z\r\nRDATE:20260705T080000Z",
         "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z\r\nRECURRENCE-ID:20260705T080000Z",
-        "DTSTART:20190705T080000Z\r\nDURATION:P4000D",
+        "DTSTART:20190705T080000Z\r\nDURATION:P4000Y",
         "dtstart:20260705T080000Z\r\nDTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z",
-        "DTSTART:20190705T080000Z",
         "DTSTART:20190705T090000Z\r\nDTEND:20190705T080000Z",
         "DTSTART:20190231T080000Z\r\nDTEND:20190705T080000Z",
         "DTSTART:20190705T250000Z\r\nDTEND:20190705T080000Z",
@@ -110,7 +111,12 @@ def test_however_a_calendar_is_broken_no_busy_hour_is_lost(seed):
             start = datetime(2026, 6, 20) + timedelta(hours=draw.randint(0, 1200))
             zone = draw.choice(["", ";TZID=Europe/Paris"])
             times = f"DTSTART{zone}:{start:%Y%m%dT%H%M%S}\r\nDTEND{zone}:{start + timedelta(hours=2):%Y%m%dT%H%M%S}"
-            events.append(ONE.format(number, times))
+            rule = draw.choice(["", "", "\r\nRRULE:FREQ=WEEKLY", "\r\nRRULE:FREQ=DAILY;INTERVAL=3;COUNT=9"])
+            events.append(ONE.format(number, times + rule))
+            if rule and draw.random() < 0.5:
+                named = start + timedelta(days=draw.choice([3, 6, 7, 21]))
+                moved = f"DTSTART{zone}:{named + timedelta(hours=30):%Y%m%dT%H%M%S}\r\nDURATION:PT1H"
+                events.append(ONE.format(number, f"RECURRENCE-ID{zone}:{named:%Y%m%dT%H%M%S}\r\n{moved}"))
         text = HEAD + "".join(events) + TAIL
         for _ in range(draw.randint(0, 5)):
             place, size = draw.randrange(len(text)), draw.choice([0, 0, 7, 40])

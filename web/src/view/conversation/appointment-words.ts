@@ -27,6 +27,10 @@ export function minutes(slot: Slot): number {
 }
 
 export function standingText(card: AppointmentCard, practice: boolean): string {
+  return earlyText(card) ?? textOf(card, practice);
+}
+
+function textOf(card: AppointmentCard, practice: boolean): string {
   if (card.standing === "proposed" && card.waiting) return t("appointment.state.proposed.waiting");
   const own = byPractice(card);
   if (own !== null) return t(own);
@@ -39,6 +43,16 @@ function byPractice({ standing, noted, moved }: AppointmentCard): "appointment.s
   if (standing === "booked") return noted ? "appointment.state.noted" : null;
   if (!moved) return null;
   return standing === "accepted" ? "appointment.state.noting" : standing === "moving" ? "appointment.state.moving.practice" : null;
+}
+
+/** Called off before there was anything to come to. */
+export function isWithdrawn({ standing, end }: AppointmentCard): boolean {
+  return standing === "cancelled" && end !== null && end.early !== null;
+}
+
+function earlyText(card: AppointmentCard): string | null {
+  if (!isWithdrawn(card)) return null;
+  return t(card.end?.early === "asked" ? "appointment.state.withdrawn.ask" : "appointment.state.withdrawn");
 }
 
 const TONES: Record<AppointmentCard["standing"], Tone> = {
@@ -56,8 +70,8 @@ const TONES: Record<AppointmentCard["standing"], Tone> = {
 
 const ICONS: Partial<Record<AppointmentCard["standing"], IconName>> = { booked: "check", cancelled: "close", failed: "close", accepted: "clock", moving: "clock" };
 
-export function standingTone({ standing }: AppointmentCard): Tone {
-  return TONES[standing];
+export function standingTone(card: AppointmentCard): Tone {
+  return isWithdrawn(card) ? "neutral" : TONES[card.standing];
 }
 
 export function standingIcon({ standing }: AppointmentCard): IconName {

@@ -42,11 +42,13 @@ export type AppointmentCard = {
   readonly noted: boolean;
   /** What was to be noted, and the agenda did not take. */
   readonly tried: Slot | null;
+  /** What the practice wrote when it moved what is booked; empty: nothing. */
+  readonly moveNote: string;
   /** Until when the patient's cancellation frees the slot; null when nothing is booked. */
   readonly deadline: number | null;
   readonly deadlinePassed: boolean;
   readonly failure: "gone" | "refused" | "unreachable" | null;
-  readonly end: { readonly practice: boolean; readonly inAgenda: boolean; readonly late: boolean } | null;
+  readonly end: { readonly practice: boolean; readonly inAgenda: boolean; readonly late: boolean; /** Before there was anything to come to: of a request, or of a proposal. */ readonly early: "asked" | "proposed" | null } | null;
   readonly can: {
     readonly choose: boolean;
     readonly refuse: boolean;
