@@ -17,13 +17,14 @@ from crypto.codec import b64
 from crypto.secret import Secret
 from crypto.sign import SigningKey
 from server.clock import Clock
+from server.domain.ids import HolderId
 from server.transport.rest import limits
 from server.transport.rest.limits import Failures, Limits
 from tests.hostile.scene import Scene, scene
 
 pytestmark = pytest.mark.slow
 PAIRS = 2_000
-OTHER = SigningKey(Secret(bytes(32)))
+SIGNED = b64(SigningKey(Secret(bytes(32))).sign("session", b"anything"))
 
 
 def welch(one: list[float], other: list[float]) -> float:
@@ -49,9 +50,8 @@ async def challenged(practice: Scene, holder: bytes) -> None:
 
 async def refused(practice: Scene, holder: bytes) -> None:
     """Sign well, with a key that is not the holder's."""
-    asked = await practice.call("askChallenge", who="", json={"holder": b64(holder)})
-    signed = b64(OTHER.sign("session", holder))
-    body = {"holder": b64(holder), "challenge": asked.problem["challenge"], "signature": signed, "cookie": False}
+    challenge, _ = practice.server.services.sessions.challenge(HolderId(holder))
+    body = {"holder": b64(holder), "challenge": b64(challenge), "signature": SIGNED, "cookie": False}
     assert (await practice.call("openSession", who="", json=body)).status == 401
 
 
