@@ -155,7 +155,7 @@ class TooManyTriesError(DomainError):
     code = "too_many_tries"
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"wait {retry_after} seconds")
+        super().__init__(f"wait {retry_after} seconds", retry_after=retry_after)  # a live socket has no headers
         self.retry_after = retry_after
 
 

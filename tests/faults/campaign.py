@@ -117,7 +117,10 @@ class Server:
         order = {"data": str(self.data), "port": self.port, "mutant": self.mutant, "clock": clock}
         order |= {"shared": self.shared, "namespace": self.namespace}
         self.pid = json.loads(await self.forks.tell(json.dumps(order)))["pid"]
-        self.starts.append(json.loads(await self.forks.line())["ready"])
+        said = json.loads(await self.forks.line())
+        if "ready" not in said:
+            raise RuntimeError(f"the server does not start: {said}")
+        self.starts.append(said["ready"])
 
     async def kill(self) -> None:
         """SIGKILL, and wait until nothing is left of it (its fork server may be gone too, and count it no more).

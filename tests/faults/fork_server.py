@@ -1,7 +1,7 @@
 """Starts servers quickly: imports `pli serve` once and forks a fresh process for each start.
 
 `python -m tests.faults.fork_server` reads one JSON object a line, `{"data", "port", "mutant", "clock", "shared", "namespace"}`,
-and answers `{"pid"}` and then `{"ready"}` (seconds from the fork to the ready line). The child runs exactly what `pli serve`
+and answers `{"pid"}` and then `{"ready"}` (seconds from the fork to the ready line), or `{"failed"}`. The child runs exactly what `pli serve`
 runs, with a mutant's one change applied before, with a wall clock that jumps by `clock` milliseconds and back, and in a
 network namespace if one is named.
 """
@@ -72,6 +72,8 @@ def main() -> None:
         if pid == 0:
             try:
                 _serve(json.loads(line))
+            except Exception as exc:  # whoever waits for the ready line must hear that none comes
+                os.write(1, json.dumps({"failed": repr(exc)}).encode() + b"\n")
             finally:
                 os._exit(1)
         os.write(1, json.dumps({"pid": pid}).encode() + b"\n")

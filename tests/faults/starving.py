@@ -23,8 +23,13 @@ def waited(pids: Iterable[int]) -> float:
 
 
 def lives(pid: int) -> bool:
-    """Tell whether a process still runs. One that only waits to be counted by its parent (a zombie) holds nothing."""
+    """Tell whether anything of a process still runs.
+
+    One that only waits to be counted by its parent (a zombie) holds nothing; but its first thread may be one while
+    others still end, and with them its files and locks.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state not in {"Z", "X"} or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -86,6 +87,23 @@ async def test_a_killed_server_that_nobody_counts_any_more_is_gone():
         await server.kill()
     assert server.pid == 0
     assert child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call")
+def test_a_process_whose_first_thread_has_ended_still_lives():
+    """Its files and locks are those of all threads: who starts the next server sooner finds the folder in use."""
+    many = "import ctypes, threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n"
+    many += "print('there', flush=True)\nctypes.CDLL(None).syscall(60, 0)"  # exit of this thread alone
+    child = subprocess.Popen([sys.executable, "-c", many], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    with child.stdout:
+        child.stdout.readline()
+        while Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert child.poll() is None
+        assert starving.lives(child.pid)
+        child.kill()
+        child.wait()
+    assert not starving.lives(child.pid)
 
 
 async def test_a_process_that_no_signal_ends_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -5,6 +5,7 @@ A machine with other work gives outliers: the slowest tenth is left out of both,
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -13,10 +14,17 @@ from pathlib import Path
 import pytest
 
 from crypto.codec import b64
+from crypto.secret import Secret
+from crypto.sign import SigningKey
+from server.clock import Clock
+from server.domain.ids import HolderId
+from server.transport.rest import limits
+from server.transport.rest.limits import Failures, Limits
 from tests.hostile.scene import Scene, scene
 
 pytestmark = pytest.mark.slow
 PAIRS = 2_000
+SIGNED = b64(SigningKey(Secret(bytes(32))).sign("session", b"anything"))
 
 
 def welch(one: list[float], other: list[float]) -> float:
@@ -40,7 +48,25 @@ async def challenged(practice: Scene, holder: bytes) -> None:
     await practice.call("askChallenge", who="", json={"holder": b64(holder)})
 
 
-@pytest.mark.parametrize("what", ["conversation", "holder", "upload"])
+async def refused(practice: Scene, holder: bytes) -> None:
+    """Sign well, with a key that is not the holder's."""
+    challenge, _ = practice.server.services.sessions.challenge(HolderId(holder))
+    body = {"holder": b64(holder), "challenge": b64(challenge), "signature": SIGNED, "cookie": False}
+    assert (await practice.call("openSession", who="", json=body)).status == 401
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stranger go on after ten tries; the limit would stop what is measured here."""
+    made = limits.make
+
+    def endless(clock: Clock) -> Limits:
+        return dataclasses.replace(made(clock), session_holder=Failures(clock, 10**9))
+
+    monkeypatch.setattr(limits, "make", endless)
+
+
+@pytest.mark.parametrize("what", ["conversation", "holder", "session", "upload"])
 async def test_what_exists_takes_as_long_as_what_does_not(tmp_path: Path, what: str):
     async with scene(tmp_path) as practice:
         real = practice.peers["claire"].own.holder.id
@@ -52,6 +78,7 @@ async def test_what_exists_takes_as_long_as_what_does_not(tmp_path: Path, what: 
                 lambda: practice.call("showConversation", who="sonia", ids=nothing),
             ),
             "holder": (lambda: challenged(practice, real), lambda: challenged(practice, b"x" * 16)),
+            "session": (lambda: refused(practice, real), lambda: refused(practice, b"x" * 16)),
             "upload": (
                 lambda: practice.call("showUpload", who="sonia", ids=mine),
                 lambda: practice.call("showUpload", who="sonia", ids=nothing),

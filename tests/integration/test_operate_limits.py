@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 import socketio
 
+from crypto.codec import b64
 from server.app import GATEWAY
 from server.clock import SetClock
 from server.domain.errors import TooManyTriesError
@@ -34,9 +35,16 @@ async def test_an_account_that_writes_without_pause_is_told_to_wait(strict):
             await claire.say(conversation, "encore")
             accepted += 1
         except Refused as exc:
-            refused.append((exc.status, exc.code))
-    assert set(refused) == {(429, "too_many_tries")}
+            refused.append((exc.status, exc.code, 0 < exc.problem["retry_after"] <= 60))
+    assert set(refused) == {(429, "too_many_tries", True)}
     assert accepted < 5
+    ticket = (await claire.ask("POST", "/v1/live/tickets"))["ticket"]
+    async with claire.http.ws_connect(f"/v1/live?ticket={ticket}&after=99") as ws:
+        words = {"t": "send", "ref": 1, "conversation": b64(first), "submission": claire.words(first, "encore")}
+        await ws.send_json(words)
+        while (told := await ws.receive_json())["t"] != "refused":
+            assert told["t"] != "sent"
+        assert (told["problem"]["code"], 0 < told["problem"]["retry_after"] <= 60) == ("too_many_tries", True)
     await claire.close()
 
 
@@ -116,6 +124,7 @@ async def test_both_kinds_of_sockets_share_the_places_and_give_them_back(strict)
         await claire.http.ws_connect(f"/v1/live?ticket={ticket}&after=0")
     refused, told = await knock()
     assert (refused.connected, told[0]["message"]) == (False, "too_many_tries")
+    assert told[0]["data"] == {"code": "too_many_tries", "retry_after": 10}
     for client in inside:
         await client.disconnect()
     doors, deadline = strict.app[GATEWAY].doors, asyncio.get_running_loop().time() + 30

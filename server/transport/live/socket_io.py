@@ -99,7 +99,7 @@ class SocketIO:
             place = address(request, self.services.settings.trusted_proxies)
             self.gateway.doors.enter(place)
         except DomainError as exc:
-            raise Refused(exc.code, {"code": exc.code}) from None
+            raise Refused(exc.code, {"code": exc.code, **exc.extra}) from None
         if request.transport is None:
             self.gateway.doors.leave(place)
             raise Refused("unavailable", {"code": "unavailable"})
