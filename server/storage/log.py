@@ -12,6 +12,7 @@ from server.storage.engine import Row
 from server.storage.rows import Rows
 
 EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
+_WITHIN: Final = EVENT.removeprefix("e.conversation, ")
 ADD_EVENT: Final = (
     "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -153,12 +154,11 @@ class SqlLog:
 
     def after(self, conversation: ConversationId, seq: int, limit: int) -> list[Event]:
         """Return up to ``limit`` events with a higher seq, ascending."""
-        return self._events_where("e.conversation = ? AND e.seq > ? ORDER BY e.seq LIMIT ?", conversation, seq, limit)
+        return self._page(conversation, "e.seq > ? ORDER BY e.seq LIMIT ?", seq, limit)
 
     def before(self, conversation: ConversationId, seq: int, floor: int, limit: int) -> list[Event]:
         """Return the ``limit`` newest events with ``floor`` ≤ seq < ``seq``, ascending."""
-        where = "e.conversation = ? AND e.seq < ? AND e.seq >= ? ORDER BY e.seq DESC LIMIT ?"
-        return self._events_where(where, conversation, seq, floor, limit)[::-1]
+        return self._page(conversation, "e.seq < ? AND e.seq >= ? ORDER BY e.seq DESC LIMIT ?", seq, floor, limit)[::-1]
 
     def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
         """Return up to ``limit`` entries of an account's feed after a position, ascending."""
@@ -189,8 +189,9 @@ class SqlLog:
                 event.boxes = {reader: box} if box else {}
         return events
 
-    def _events_where(self, where: str, *values: Any) -> list[Event]:
-        return [event_of(row) for row in self._rows.all(f"SELECT {EVENT} FROM event e WHERE {where}", *values)]  # noqa: S608
+    def _page(self, conversation: ConversationId, where: str, *values: Any) -> list[Event]:
+        sql = f"SELECT {_WITHIN} FROM event e WHERE e.conversation = ? AND {where}"  # noqa: S608
+        return [_event(conversation, row) for row in self._rows.all(sql, conversation, *values)]
 
 
 def head_values(head: Conversation) -> tuple[Any, ...]:
@@ -199,5 +200,11 @@ def head_values(head: Conversation) -> tuple[Any, ...]:
 
 
 def event_of(row: Row) -> Event:
-    detail = json.loads(row[9]) if row[9] else None
-    return Event(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], detail)
+    return _event(row[0], row[1:10])
+
+
+def _event(conversation: ConversationId, row: Row) -> Event:
+    event = Event(conversation, *row)
+    if event.detail is not None:
+        event.detail = json.loads(row[8])
+    return event
