@@ -120,6 +120,14 @@ def may_answer(role: Role, *, writes: bool, policy: Policy, now: int) -> bool:
     return writes and (role in CARING or policy.allows_answers(now))
 
 
+_REPLIES: Final[dict[str | None, Policy | Keep]] = {
+    None: Policy(Reply.OPEN),
+    "open": Policy(Reply.OPEN),
+    "none": Policy(Reply.NONE),
+    "keep": Keep.KEEP,
+}
+
+
 def read_reply(choice: object) -> Policy | Keep:
     """Read ``"open"``, ``"none"``, ``"keep"`` or ``{"until": ms}`` of a submission; ``None`` is the default, open.
 
@@ -127,13 +135,11 @@ def read_reply(choice: object) -> Policy | Keep:
         BadRequestError: anything else.
 
     """
+    if choice is None or isinstance(choice, str):
+        known = _REPLIES.get(choice)
+        if known is not None:
+            return known
     match choice:
-        case None | "open":
-            return Policy(Reply.OPEN)
-        case "none":
-            return Policy(Reply.NONE)
-        case "keep":
-            return Keep.KEEP
         case {"until": int(until), **rest} if not rest and 0 <= until <= LATEST:
             return Policy(Reply.UNTIL, until)
     raise BadRequestError('reply is "open", "none", "keep" or {"until": ms}')

@@ -94,27 +94,28 @@ def admit(
         raise ReplyNotAllowedError("the professional does not expect an answer", policy=shown(into.policy))
     if not caring or reply is Keep.KEEP:
         return Admitted(into.policy, changed=False)
-    policy = replace(reply or Policy(), by=sender.account)
     grants = [(patient, sender.account) for patient in into.patients()]
-    return _admitted(into, policy, grants=grants)
+    return _admitted(into, reply or Policy(), sender.account, grants=grants)
 
 
 def _end(into: Conversation, sender: Member) -> Admitted:
     if sender.role not in CARING:
         raise NotPermittedError("only a professional ends a conversation")
-    policy = Policy(Reply.ENDED, None, sender.account)
-    return _admitted(into, policy, ends=[(patient, sender.account) for patient in into.patients()])
+    ends = [(patient, sender.account) for patient in into.patients()]
+    return _admitted(into, Policy(Reply.ENDED), sender.account, ends=ends)
 
 
 def _admitted(
     into: Conversation,
     policy: Policy,
+    by: AccountId,
     *,
     grants: list[tuple[AccountId, AccountId]] | None = None,
     ends: list[tuple[AccountId, AccountId]] | None = None,
 ) -> Admitted:
     changed = not policy.same_right(into.policy)
-    return Admitted(policy if changed else into.policy, changed, tuple(grants or ()), tuple(ends or ()))
+    after = replace(policy, by=by) if changed else into.policy
+    return Admitted(after, changed, tuple(grants or ()), tuple(ends or ()))
 
 
 def shown(policy: Policy) -> dict[str, object]:

@@ -28,8 +28,7 @@ from server.services.pace import Pace
 from server.services.ports import Ahead, Store, Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """What a device hands in. ``reply`` is what it said about answers, ``None`` when nothing."""
 
     envelope: bytes

@@ -65,7 +65,7 @@ def writer(database: Path) -> Connection:
         "busy_timeout=5000",
         "wal_autocheckpoint=8000",  # 32 MiB: a page that many messages change is copied into the database once for all
         "journal_size_limit=67108864",
-        "cache_size=-65536",
+        "cache_size=-16384",  # KiB; a commit that has split a page of an index looks at every page that is cached
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection

@@ -13,6 +13,7 @@ from server.storage.rows import Rows
 
 EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
 _CARRIES: Final = f"CASE WHEN e.type = 'epoch' THEN {EPOCH} ELSE COALESCE(LENGTH(e.body), 0) END AS carries"
+_WITHIN: Final = EVENT.removeprefix("e.conversation, ")
 ADD_EVENT: Final = (
     "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -154,12 +155,11 @@ class SqlLog:
 
     def after(self, conversation: ConversationId, seq: int, limit: int) -> list[Event]:
         """Return up to ``limit`` events with a higher seq, ascending; fewer when they carry more than a page."""
-        return self._page("e.conversation = ? AND e.seq > ?", "e.seq", conversation, seq, limit)
+        return self._page(conversation, "e.seq > ?", "e.seq", seq, limit)
 
     def before(self, conversation: ConversationId, seq: int, floor: int, limit: int) -> list[Event]:
         """Return the ``limit`` newest events with ``floor`` ≤ seq < ``seq``, ascending; fewer as in ``after``."""
-        where = "e.conversation = ? AND e.seq < ? AND e.seq >= ?"
-        return self._page(where, "e.seq DESC", conversation, seq, floor, limit)[::-1]
+        return self._page(conversation, "e.seq < ? AND e.seq >= ?", "e.seq DESC", seq, floor, limit)[::-1]
 
     def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
         """Return up to ``limit`` entries of an account's feed after a position, ascending; fewer as in ``after``."""
@@ -191,9 +191,9 @@ class SqlLog:
                 event.boxes = {reader: box} if box else {}
         return events
 
-    def _page(self, where: str, order: str, *values: Any) -> list[Event]:
-        sql = f"SELECT {EVENT}, {_CARRIES} FROM event e WHERE {where}"  # noqa: S608
-        return [event_of(row) for row in self._rows.page(sql, order, *values)]
+    def _page(self, conversation: ConversationId, where: str, order: str, *values: Any) -> list[Event]:
+        sql = f"SELECT {_WITHIN}, {_CARRIES} FROM event e WHERE e.conversation = ? AND {where}"  # noqa: S608
+        return [_event(conversation, row) for row in self._rows.page(sql, order, conversation, *values)]
 
 
 def head_values(head: Conversation) -> tuple[Any, ...]:
@@ -202,5 +202,11 @@ def head_values(head: Conversation) -> tuple[Any, ...]:
 
 
 def event_of(row: Row) -> Event:
-    detail = json.loads(row[9]) if row[9] else None
-    return Event(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], detail)
+    return _event(row[0], row[1:10])
+
+
+def _event(conversation: ConversationId, row: Row) -> Event:
+    event = Event(conversation, *row)
+    if event.detail is not None:
+        event.detail = json.loads(row[8])
+    return event

@@ -232,6 +232,11 @@ def accepted(value: Accepted) -> AcceptedWire:
     return AcceptedWire(id=b64(value.id), seq=value.seq, state="accepted", at=value.at)
 
 
+def accepted_json(value: Accepted) -> bytes:
+    """Write the members of an envelope's place, as ``accepted`` renders it."""
+    return b'"id":"%s","seq":%d,"state":"accepted","at":%d' % (b64(value.id).encode(), value.seq, value.at)
+
+
 def submission(value: SubmissionWire) -> Submission:
     """Read a submission.
 

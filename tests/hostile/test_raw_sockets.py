@@ -200,6 +200,22 @@ async def test_socket_io_keeps_nobody_who_does_not_say_who_it_is(practice: Scene
         assert (await right.frame())[0] & 0x0F == PONG
 
 
+async def test_socket_io_gives_up_a_peer_that_answers_no_ping(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """And a thousand answers that nobody asked for wind no thousand clocks: one ping follows, not a thousand."""
+    monkeypatch.setattr(socket_io, "PING", 0.2)
+    monkeypatch.setattr(socket_io, "ANSWER", 0.5)
+    async with scene(tmp_path) as practice, connected(practice) as wire:
+        await open_socket_io(practice, wire)
+        for _ in range(3):
+            assert (await wire.frame())[1] == b"2"
+            await wire.send(masked(FIN | TEXT, b"3"))
+        await wire.send(masked(FIN | TEXT, b"3") * 1_000)
+        assert (await wire.frame())[1] == b"2"
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):  # the end, and no second ping
+            await wire.frame()
+        await gone(practice)
+
+
 @pytest.mark.parametrize(
     "auth",
     [{"ticket": "x"}, {"ticket": 1}, {"ticket": "A" * 64}, {"after": -1}, {"after": "0"}, {"after": 2**53}, {"x": 1}],

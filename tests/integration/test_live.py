@@ -15,6 +15,8 @@ import socketio
 
 from crypto.codec import b64
 from server.app import GATEWAY
+from server.transport.live.frames import Framing, frame
+from server.transport.live.line import Line
 from tests.fakes.peer import Peer, Refused
 
 PATIENCE = 30  # seconds
@@ -352,3 +354,30 @@ async def test_a_silent_peer_is_pinged_and_given_up_when_it_stays_silent(server,
     stuck.close()
     assert heard.endswith(b"\x89\x00"), "a ping, and then the end"
     assert transport.is_closing()
+
+
+async def test_an_answer_is_written_with_what_follows_it_and_alone_when_nothing_does():
+    class Wire:
+        closing, written = False, []
+
+        def write(self, data):
+            self.written.append(data)
+
+        def is_closing(self):
+            return self.closing
+
+    wire = Wire()
+    line = Line(None, wire, Framing.LEAN, None, 0)
+    line.answer("sent", b'"ref":1')
+    line.say("event", b'"position":1')
+    assert wire.written == [frame(b'{"t":"sent","ref":1}') + frame(b'{"t":"event","position":1}')]
+    await asyncio.sleep(0)
+    line.answer("sent", b'"ref":2')
+    line.answer("refused", b'"ref":3')
+    assert len(wire.written) == 1
+    await asyncio.sleep(0)
+    assert wire.written[1:] == [frame(b'{"t":"sent","ref":2}') + frame(b'{"t":"refused","ref":3}')]
+    line.answer("sent", b'"ref":4')
+    wire.closing = True
+    await asyncio.sleep(0)
+    assert len(wire.written) == 2

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.events import Event, FeedEntry
-from server.domain.ids import b64
+from server.domain.ids import EnvelopeId, b64
+from server.services.envelopes import Accepted
 from server.services.feed import Missed
 from server.transport import wire
 from server.transport.rest.conversations import EventsShown
@@ -52,6 +53,12 @@ READER = b"r" * 32
 def entry(told):
     conversation, event = b64(told.event.conversation), wire.event(told.event, READER)
     return wire.FeedEntryWire(position=told.position, conversation=conversation, event=event)
+
+
+@given(ID, NUMBER, NUMBER)
+def test_the_place_of_an_envelope_is_what_its_type_says(envelope, seq, at):
+    place = Accepted(EnvelopeId(envelope), seq, at, again=False)
+    assert b"{" + wire.accepted_json(place) + b"}" == msgspec.json.encode(wire.accepted(place))
 
 
 @given(st.lists(envelopes | epochs | others, max_size=4), NUMBER)

@@ -43,6 +43,14 @@ class Carrier:
         else:
             await self.inlet.send_str(message)
 
+    def say(self, text: str) -> None:
+        """Write one short frame without waiting for anything; nobody misses it on a line that has ended."""
+        self.inlet.say(text.encode())
+
+    def drop(self) -> None:
+        """End the connection without a word."""
+        self.inlet.drop()
+
     async def wait(self) -> str | bytes:
         """Wait for the next frame.
 

@@ -17,6 +17,8 @@ from aiohttp.http import WebSocketReader
 from aiohttp.web_request import BaseRequest
 from typing_extensions import override
 
+from server.transport.live.frames import frame
+
 BUFFER: Final = 65_536  # bytes; twice as many may wait to be received before the socket is no longer read
 _TEXT: Final = WSMsgType.TEXT
 _PING: Final = b"\x89\x00"
@@ -54,6 +56,17 @@ class Inlet(web.WebSocketResponse):
         """Give every text message to ``take`` from now on, as long as none waits to be received."""
         if isinstance(self._reader, _Queue):
             self._reader.take = take
+
+    def say(self, text: bytes) -> None:
+        """Write a text message at once, without asking how much waits already: for what is short and rare."""
+        transport = self._req.transport if self._req is not None else None
+        if transport is not None and not transport.is_closing():
+            transport.write(frame(text))
+
+    def drop(self) -> None:
+        """End the connection, whatever still waits to be written."""
+        if self._req is not None and self._req.transport is not None:
+            self._req.transport.abort()
 
     @override
     def _post_start(self, request: BaseRequest, protocol: str | None, writer: Any) -> None:

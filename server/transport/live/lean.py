@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Final
 
 import msgspec
@@ -21,7 +22,7 @@ from server.services.envelopes import Accepted
 from server.transport import wire
 from server.transport.address import address
 from server.transport.live.carrier import NAME
-from server.transport.live.frames import Framing, members
+from server.transport.live.frames import Framing
 from server.transport.live.gateway import Gateway
 from server.transport.live.inlet import Inlet
 from server.transport.live.line import Line
@@ -126,7 +127,7 @@ class LeanSocket:
         def done(accepted: Accepted | None, refusal: BaseException | None) -> None:
             line.owed -= size
             if accepted is not None:
-                line.say("sent", b'"ref":%d,' % ref + members(wire.accepted(accepted)))
+                line.answer("sent", b'"ref":%d,' % ref + wire.accepted_json(accepted))
             elif refusal is not None:
                 self._refuse(line, ref, refusal)
 
@@ -138,7 +139,7 @@ class LeanSocket:
             done(None, exc)
 
     def _refuse(self, line: Line, ref: int, refusal: BaseException) -> None:
-        line.say("refused", b'"ref":%d,"problem":' % ref + self.describe(refusal))
+        line.answer("refused", b'"ref":%d,"problem":' % ref + self.describe(refusal))
 
 
 _closing: Final[set[asyncio.Future[bool]]] = set()
@@ -156,6 +157,7 @@ def _position(text: str) -> int:
     return int(text)
 
 
+@lru_cache(8192)
 def _conversation(text: str) -> ConversationId:
     try:
         return ConversationId(unb64(text, 32))

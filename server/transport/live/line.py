@@ -51,6 +51,7 @@ class Line:
         self._full_since: float | None = None
         self.owed = 0
         """Bytes of what the peer has handed in and was not answered yet."""
+        self._answers: list[bytes] = []
 
     # --- what the account is told -----------------------------------------------------------------------------------
 
@@ -80,9 +81,25 @@ class Line:
         return self._catching_up
 
     def say(self, name: str, members: bytes) -> None:
-        """Write a message that has no position (a mark, an answer); a hint is dropped when the reader is stuck."""
+        """Write a message, behind the answers that wait."""
+        data = frame(self._framing.text(name, members))
+        if self._answers:
+            data = b"".join((*self._answers, data))
+            self._answers.clear()
         if not self._transport.is_closing():
-            self._transport.write(frame(self._framing.text(name, members)))
+            self._transport.write(data)
+
+    def answer(self, name: str, members: bytes) -> None:
+        """Answer a command. What was asked for is told a moment later on the same line, so one write takes both."""
+        if not self._answers:
+            asyncio.get_running_loop().call_soon(self._answer)
+        self._answers.append(frame(self._framing.text(name, members)))
+
+    def _answer(self) -> None:
+        """Write the answers that no other message has taken along."""
+        if self._answers and not self._transport.is_closing():
+            self._transport.write(b"".join(self._answers))
+        self._answers.clear()
 
     def hint(self, name: str, members: bytes) -> None:
         """Write a message that nobody misses; drop it when the reader is slow."""

@@ -28,6 +28,8 @@ from server.transport.origin import is_own
 
 PATH: Final = "/v1/socket.io"
 LARGEST: Final = 65_536  # bytes of a packet
+PING: Final = 25  # seconds between signs of life
+ANSWER: Final = 20  # seconds in which one must come
 GREETING: Final = 10  # seconds to say whose connection it is
 GOODBYE: Final = 1  # second for the last words
 _ACK: Final = re.compile(r'42\["ack",\{"position":(0|[1-9]\d{0,14})\}\]')
@@ -55,8 +57,9 @@ class SocketIO:
             transports=["websocket"],
             max_http_buffer_size=LARGEST,
             cors_allowed_origins=[],  # checked in ``_connect``, for both framings alike
-            ping_interval=25,
-            ping_timeout=20,
+            ping_interval=PING,
+            ping_timeout=ANSWER,
+            monitor_clients=False,  # ``QuietSocket`` has a clock for each
             logger=False,
             engineio_logger=False,
         )
@@ -116,15 +119,7 @@ class SocketIO:
         environ.clear()  # the library keeps it to the end: a copy of every header
         environ["aiohttp.request"] = request
         carrier.inlet.take(lambda text: self._heed(sid, text))
-        self._run(self._begin(sid, line))
-
-    async def _begin(self, sid: str, line: Line) -> None:
-        """Push only when the library's own greeting is on the line."""
-        engine_sid = self._server.manager.eio_sid_from_sid(sid, "/")
-        engine = self._server.eio.sockets.get(engine_sid)
-        if engine is not None:
-            await engine.queue.join()
-        await line.begin()
+        self._run(line.begin())  # a task: the library writes its greeting before any other has a turn
 
     def _heed(self, sid: str, text: str) -> bool:
         """Take the one packet that comes all the time, where it arrives; the library would make two tasks of it."""
