@@ -193,7 +193,7 @@ class SqlLog:
 
     def _page(self, conversation: ConversationId, where: str, order: str, *values: Any) -> list[Event]:
         sql = f"SELECT {_WITHIN}, {_CARRIES} FROM event e WHERE e.conversation = ? AND {where}"  # noqa: S608
-        return [_event(conversation, row) for row in self._rows.page(sql, order, conversation, *values)]
+        return [_event(conversation, row[:9]) for row in self._rows.page(sql, order, conversation, *values)]
 
 
 def head_values(head: Conversation) -> tuple[Any, ...]:
