@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bridges.kit import appointments_log
 from tests.fakes.agendas import Radicale, needs_peers, running, settings
-from tests.fakes.appointments import ABOUT, Actor, Automate, automate_home, doctor, patient_of, soon
+from tests.fakes.appointments import ABOUT, DAY, Actor, Automate, automate_home, doctor, patient_of, soon
 from tests.fakes.server import running as running_server
 
 pytestmark = needs_peers
@@ -170,7 +172,8 @@ async def test_a_choice_while_the_password_is_another_one_is_written_as_soon_as_
     users.write_text("alice:another one\n")
     await soon(lambda: _told(practice, "vérifiez son mot de passe|check its password"), "the state")
     await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
-    assert practice.automate.alive()
+    for _ in range(2):  # asked after the choice, answered twice: by then it was tried
+        await _asks_what_is_free(practice)
     assert await practice.patient.standing() == "accepted"
     users.write_text(known)
     await practice.comes_to("booked")  # well before the next round through all conversations
@@ -259,3 +262,17 @@ async def _told(practice: Practice, words: str, count: int = 1) -> list[str]:
         texts = [each.content.payload["text"] for each in reading.log.messages if each.content.type == "text"]
         found += [text for text in texts if re.search(words, text)]
     return found if len(found) >= count else []
+
+
+async def _asks_what_is_free(practice: Practice) -> None:
+    rows = await practice.doctor.client.device.api.conversations()
+    [own] = [bytes(row.conversation) for row in rows if bytes(row.conversation) != practice.doctor.conversation]
+    before = len(await practice.doctor.said("availability", own))
+    now = int(datetime.now(UTC).timestamp()) // 60 * 60_000
+    fields = {"from": now, "to": now + DAY}
+    await appointments_log.say(practice.doctor.client, own, "find", None, fields, key=os.urandom(4).hex())
+
+    async def answered() -> bool:
+        return len(await practice.doctor.said("availability", own)) > before
+
+    await soon(answered, "an answer")
