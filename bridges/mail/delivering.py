@@ -1,6 +1,7 @@
 """Mail that leaves: by submission, or put into the mailbox itself. Source: docs/spec/mail.md 15."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bridges.kit.errors import KitError
+from bridges.mail.causes import words
 from bridges.mail.config import Box, Server
 from bridges.mail.credentials import context_of, read_credentials
 from bridges.mail.discovery import DiscoveryError, find
@@ -15,6 +17,7 @@ from bridges.mail.imap import ImapError
 from bridges.mail.life import Condition, Lives
 from bridges.mail.mailbox import EntryError, entered
 from bridges.mail.outgoing import Composed, Leased, Outgoing
+from bridges.mail.reports import cause_of
 from bridges.mail.revocation import RevocationError
 from bridges.mail.submission import RefusedError, Relay, Sent, SmtpSubmission, Submission
 from bridges.mail.tokens import CredentialsError
@@ -133,6 +136,9 @@ class Appending:
             raise RefusedError("temporary", 0, f"lost: {error}") from None
         return Sent("appended", dsn=False)
 
+    async def close(self) -> None:
+        """Do nothing: no connection is kept."""
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -147,14 +153,16 @@ class Delivery:
     async def run(self) -> None:
         """Send what is due; never returns by itself."""
         self.outgoing.release(self.box.name)
-        while True:
-            self.grew.clear()
-            for leased in self.outgoing.due(self.box.name):
-                await self._send(leased)
-            try:
-                await asyncio.wait_for(self.grew.wait(), _REST)
-            except TimeoutError:
-                continue
+        try:
+            while True:
+                self.grew.clear()
+                for leased in self.outgoing.due(self.box.name):
+                    await self._send(leased)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_REST):  # wait_for would lose a cancellation that comes with the event
+                        await self.grew.wait()
+        finally:
+            await self.way.close()
 
     async def _send(self, leased: Leased) -> None:
         try:
@@ -168,12 +176,15 @@ class Delivery:
             self.outgoing.failed(leased.id, permanent=False, text=f"internal {type(error).__name__}")
             self.lives.fails("delivery", self.box.name, "retrying", f"internal {type(error).__name__}")
         else:
-            self._sent(leased, sent)
+            write_down(self.outgoing, leased, sent)
             self.lives.is_("delivery", self.box.name, "idle")
 
-    def _sent(self, leased: Leased, sent: Sent) -> None:
-        """Write down a success; recipients that were refused make it a failure, in the words of the server."""
-        self.outgoing.sent(leased.id)
-        if sent.refused:
-            said = "\n".join(f"{address}: {code} {text}" for address, code, text in sent.refused)
-            self.outgoing.report(leased.mail.message_id, "failed", f"other\n{said}")
+
+def write_down(outgoing: Outgoing, leased: Leased, sent: Sent) -> None:
+    """Write down a success; recipients that were refused make it a failure for them, in the words of who refused."""
+    outgoing.sent(leased.id)
+    for address, code, text in sent.refused:
+        ours = text.partition(":")[0]
+        said = ours if words(ours, "en") else f"{cause_of(text)}\n{code} {text}"
+        outgoing.fates.note(leased.mail.message_id, address.identity, "failed", said)
+        outgoing.report(leased.mail.message_id, "failed", said)
