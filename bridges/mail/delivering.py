@@ -12,7 +12,7 @@ from bridges.kit.errors import KitError
 from bridges.mail.causes import words
 from bridges.mail.config import Box, Server
 from bridges.mail.credentials import context_of, read_credentials
-from bridges.mail.discovery import DiscoveryError, find
+from bridges.mail.discovery import TRY, DiscoveryError, find
 from bridges.mail.imap import ImapError
 from bridges.mail.life import Condition, Lives
 from bridges.mail.mailbox import EntryError, entered
@@ -62,7 +62,7 @@ class Submitting:
     async def _open(self) -> SmtpSubmission:
         if self.box.smtp is None:
             raise RefusedError("temporary", 0, "no_way_in: smtp is not configured")
-        return SmtpSubmission(await relay_of(self.box, self.box.smtp, self.ways))
+        return await _first_that_answers(self.box, self.box.smtp, self.ways)
 
 
 @contextmanager
@@ -79,10 +79,27 @@ def _closed_doors() -> Iterator[None]:
         raise RefusedError("temporary", 0, f"no_way_in: {error}") from None
 
 
-async def relay_of(box: Box, smtp: Server, ways: Ways) -> Relay:
-    """Find a submission server and its secret; raises RefusedError."""
+async def _first_that_answers(box: Box, smtp: Server, ways: Ways) -> SmtpSubmission:
+    """Connect to the first of several submission servers that answers as itself; raises RefusedError."""
     with _closed_doors():
-        server = await find(smtp, box.mailbox, "smtp", ways.ask)
+        servers = await find(smtp, box.mailbox, "smtp", ways.ask)
+    for server in servers[:-1]:
+        way = SmtpSubmission(await relay_of(box, server, ways))
+        try:
+            async with asyncio.timeout(TRY):
+                await way.probe()
+        except (RefusedError, TimeoutError) as error:
+            await way.close()
+            if isinstance(error, RefusedError) and error.code != 421 and not error.text.startswith("lost"):
+                raise  # it answered: another one would be asked the same
+        else:
+            return way
+    return SmtpSubmission(await relay_of(box, servers[-1], ways))
+
+
+async def relay_of(box: Box, server: Server, ways: Ways) -> Relay:
+    """Give a submission server with its secret; raises RefusedError."""
+    with _closed_doors():
         secret = await read_credentials(server.login, ways.tokens)
 
     async def fresh() -> str:
@@ -110,7 +127,7 @@ async def probe(box: Box, ways: Ways) -> str:
     """Sign in at the submission server of a box, and no more; gives where it is. Raises RefusedError."""
     if box.smtp is None:
         raise RefusedError("temporary", 0, "no_way_in: smtp is not configured")
-    way = SmtpSubmission(await relay_of(box, box.smtp, ways))
+    way = await _first_that_answers(box, box.smtp, ways)
     try:
         await way.probe()
     finally:

@@ -53,13 +53,11 @@ export class MockServer {
   readonly sockets = new Set<{ readonly who: string; readonly handlers: LiveHandlers }>();
   socketsWork = true;
   registryKey = b64(new Uint8Array(32).fill(9));
-  /** Holders whose sessions end and that get none any more, whatever any chain says. */
   readonly shut = new Set<string>();
   /** What a shut holder is told of its end: the links after the position it knows. */
   ending: (links: readonly string[], after: number) => readonly string[] = (links, after) => links.slice(after + 1);
   readonly #tricks: { trick: Trick; left: number }[] = [];
   readonly #holders = new Map<string, string>();
-  /** What it believes the time is. */
   now = 1_800_000_000_000;
 
   trick(trick: Trick): void {
