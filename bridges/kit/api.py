@@ -81,6 +81,12 @@ class Api:
         answer = await self.transport.ask("POST", "/v1/sessions", json=body, session=False)
         return answer.read(wire.SessionGrant)
 
+    async def end_of_holder(self, holder: bytes, challenge: bytes, signature: bytes, after: int) -> list[bytes]:
+        """Ask how a holder was ended: the links after a position, up to that one. Not repeated."""
+        body = {"holder": B64(holder), "challenge": B64(challenge), "signature": B64(signature), "after": after}
+        answer = await self.transport.ask("POST", "/v1/sessions/ended", json=body, session=False)
+        return [bytes(each) for each in answer.read(wire.EndOfHolder).links]
+
     # --- conversations --------------------------------------------------------------------------------------------
 
     async def conversations(self) -> list[wire.Summary]:

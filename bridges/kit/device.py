@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from bridges.kit.api import Api
 from bridges.kit.directory import Directory
-from bridges.kit.errors import UsageError
+from bridges.kit.errors import RefusedError, UsageError
 from bridges.kit.home import Home
 from bridges.kit.keystore import Keystore
+from bridges.kit.removal import is_removed
 from bridges.kit.session import Session
 from bridges.kit.store import Store
 from bridges.kit.transport import Transport
@@ -178,6 +179,13 @@ async def opened(
             device = Device(home, keys, store, api, directory, load_own(keys, directory), tell)
             try:
                 yield device
+            except RefusedError as refused:
+                if refused.code != "signature_refused" or not await is_removed(api, device.own, server_id):
+                    raise
+                session.token = keys.secrets.get("token")  # nothing is written here any more
+                store.close()
+                home.erase()
+                raise RefusedError("device_removed") from None
             finally:
                 if session.token != keys.secrets.get("token"):
                     keys.secrets["token"] = session.token

@@ -12,7 +12,7 @@ TABLE: Final = """
 3 envelope_too_large attachment_too_large quota_exceeded attachment_unknown attachment_empty wrong_conversation
 4 not_found invitation_unknown
 5 unauthenticated stale_epoch stale_head offset_conflict too_many_tries internal unavailable storage_full
-3 agenda_refused agenda_not_found agenda_untrusted recipient_not_trusted
+3 device_removed agenda_refused agenda_not_found agenda_untrusted recipient_not_trusted
 5 network bad_answer home_busy agenda_away
 """
 EXITS: Final = {code: int(line[0]) for line in TABLE.strip().splitlines() for code in line.split()[1:]}

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bridges.kit.store import Store
 
 CONFIG: Final = "home.json"
 STORE: Final = "memory.sqlite"
+LOCK: Final = "lock"
 PATIENCE: Final = 30.0  # seconds to wait for another process that uses the same home
 
 
@@ -52,6 +54,14 @@ class Home:
         config: dict[str, Any] = {"v": 1, "server": server}
         write_atomically(self.folder / CONFIG, json.dumps(config).encode())
 
+    def erase(self) -> None:
+        """Remove the account from here: keys, memory, documents. The lock stays, it is held by whoever calls."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                path.unlink(missing_ok=True)
+
     def store(self) -> Store:
         """Open the memory."""
         return Store(self.folder / STORE)
@@ -67,7 +77,7 @@ class Home:
             UnreachableError: ``home_busy`` after ``patience`` seconds.
 
         """
-        return _alone(self.folder / "lock", told, patience)
+        return _alone(self.folder / LOCK, told, patience)
 
 
 @asynccontextmanager

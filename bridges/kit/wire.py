@@ -145,6 +145,10 @@ class SessionGrant(msgspec.Struct, frozen=True):
     expires: int
 
 
+class EndOfHolder(msgspec.Struct, frozen=True):
+    links: list[B64]
+
+
 class Policy(msgspec.Struct, frozen=True):
     reply: Literal["open", "none", "until", "ended"]
     until: int | None = None

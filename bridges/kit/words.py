@@ -116,6 +116,12 @@ SENTENCES: Final[dict[str, Pair]] = {
         "The server does not recognise this device or code.",
         "Check the code or the server. For a removed device: account recover, in another home.",
     ),
+    "device_removed": _pair(
+        "Cet appareil a été retiré de votre compte, depuis un autre. Tout ce qu'il gardait vient d'être effacé d'ici.",
+        "Rien n'est perdu : vos autres appareils lisent tout. Pour revenir ici : account recover.",
+        "This device was removed from your account, from another one. All that it kept has just been erased from here.",
+        "Nothing is lost: your other devices read everything. To come back here: account recover.",
+    ),
     "not_permitted": _pair(
         "Votre rôle ne permet pas cela ici.",
         "Demandez au professionnel responsable de la conversation.",

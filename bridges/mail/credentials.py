@@ -65,7 +65,8 @@ async def _run(command: list[str]) -> str:
     except OSError as error:
         raise CredentialsError(f"token_command: {type(error).__name__}", refused=True) from None
     try:
-        out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            out, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -1,6 +1,7 @@
 """Mail that leaves: by submission, or put into the mailbox itself. Source: docs/spec/mail.md 15."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from bridges.kit.errors import KitError
+from bridges.mail.causes import words
 from bridges.mail.config import Box, Server
 from bridges.mail.credentials import context_of, read_credentials
-from bridges.mail.discovery import DiscoveryError, find
+from bridges.mail.discovery import TRY, DiscoveryError, find
 from bridges.mail.imap import ImapError
 from bridges.mail.life import Condition, Lives
 from bridges.mail.mailbox import EntryError, entered
 from bridges.mail.outgoing import Composed, Leased, Outgoing
+from bridges.mail.reports import cause_of
 from bridges.mail.revocation import RevocationError
 from bridges.mail.submission import RefusedError, Relay, Sent, SmtpSubmission, Submission
 from bridges.mail.tokens import CredentialsError
@@ -59,7 +62,7 @@ class Submitting:
     async def _open(self) -> SmtpSubmission:
         if self.box.smtp is None:
             raise RefusedError("temporary", 0, "no_way_in: smtp is not configured")
-        return SmtpSubmission(await relay_of(self.box, self.box.smtp, self.ways))
+        return await _first_that_answers(self.box, self.box.smtp, self.ways)
 
 
 @contextmanager
@@ -76,10 +79,27 @@ def _closed_doors() -> Iterator[None]:
         raise RefusedError("temporary", 0, f"no_way_in: {error}") from None
 
 
-async def relay_of(box: Box, smtp: Server, ways: Ways) -> Relay:
-    """Find a submission server and its secret; raises RefusedError."""
+async def _first_that_answers(box: Box, smtp: Server, ways: Ways) -> SmtpSubmission:
+    """Connect to the first of several submission servers that answers as itself; raises RefusedError."""
     with _closed_doors():
-        server = await find(smtp, box.mailbox, "smtp", ways.ask)
+        servers = await find(smtp, box.mailbox, "smtp", ways.ask)
+    for server in servers[:-1]:
+        way = SmtpSubmission(await relay_of(box, server, ways))
+        try:
+            async with asyncio.timeout(TRY):
+                await way.probe()
+        except (RefusedError, TimeoutError) as error:
+            await way.close()
+            if isinstance(error, RefusedError) and error.code != 421 and not error.text.startswith("lost"):
+                raise  # it answered: another one would be asked the same
+        else:
+            return way
+    return SmtpSubmission(await relay_of(box, servers[-1], ways))
+
+
+async def relay_of(box: Box, server: Server, ways: Ways) -> Relay:
+    """Give a submission server with its secret; raises RefusedError."""
+    with _closed_doors():
         secret = await read_credentials(server.login, ways.tokens)
 
     async def fresh() -> str:
@@ -107,7 +127,7 @@ async def probe(box: Box, ways: Ways) -> str:
     """Sign in at the submission server of a box, and no more; gives where it is. Raises RefusedError."""
     if box.smtp is None:
         raise RefusedError("temporary", 0, "no_way_in: smtp is not configured")
-    way = SmtpSubmission(await relay_of(box, box.smtp, ways))
+    way = await _first_that_answers(box, box.smtp, ways)
     try:
         await way.probe()
     finally:
@@ -133,6 +153,9 @@ class Appending:
             raise RefusedError("temporary", 0, f"lost: {error}") from None
         return Sent("appended", dsn=False)
 
+    async def close(self) -> None:
+        """Do nothing: no connection is kept."""
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -147,14 +170,16 @@ class Delivery:
     async def run(self) -> None:
         """Send what is due; never returns by itself."""
         self.outgoing.release(self.box.name)
-        while True:
-            self.grew.clear()
-            for leased in self.outgoing.due(self.box.name):
-                await self._send(leased)
-            try:
-                await asyncio.wait_for(self.grew.wait(), _REST)
-            except TimeoutError:
-                continue
+        try:
+            while True:
+                self.grew.clear()
+                for leased in self.outgoing.due(self.box.name):
+                    await self._send(leased)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_REST):  # wait_for would lose a cancellation that comes with the event
+                        await self.grew.wait()
+        finally:
+            await self.way.close()
 
     async def _send(self, leased: Leased) -> None:
         try:
@@ -168,12 +193,15 @@ class Delivery:
             self.outgoing.failed(leased.id, permanent=False, text=f"internal {type(error).__name__}")
             self.lives.fails("delivery", self.box.name, "retrying", f"internal {type(error).__name__}")
         else:
-            self._sent(leased, sent)
+            write_down(self.outgoing, leased, sent)
             self.lives.is_("delivery", self.box.name, "idle")
 
-    def _sent(self, leased: Leased, sent: Sent) -> None:
-        """Write down a success; recipients that were refused make it a failure, in the words of the server."""
-        self.outgoing.sent(leased.id)
-        if sent.refused:
-            said = "\n".join(f"{address}: {code} {text}" for address, code, text in sent.refused)
-            self.outgoing.report(leased.mail.message_id, "failed", f"other\n{said}")
+
+def write_down(outgoing: Outgoing, leased: Leased, sent: Sent) -> None:
+    """Write down a success; recipients that were refused make it a failure for them, in the words of who refused."""
+    outgoing.sent(leased.id)
+    for address, code, text in sent.refused:
+        ours = text.partition(":")[0]
+        said = ours if words(ours, "en") else f"{cause_of(text)}\n{code} {text}"
+        outgoing.fates.note(leased.mail.message_id, address.identity, "failed", said)
+        outgoing.report(leased.mail.message_id, "failed", said)

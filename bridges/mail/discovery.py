@@ -1,5 +1,6 @@
-"""Where the servers of a mailbox are, as its domain says in the DNS. Source: RFC 6186, RFC 8314."""
+"""Where the servers of a mailbox are, as its domain says in the DNS. Source: RFC 6186, RFC 8314, RFC 2782."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,6 +16,8 @@ from bridges.mail.config import Server
 from bridges.mail.imap import Security
 
 Protocol = Literal["imap", "smtp"]
+MOST: Final = 5  # servers that are tried one after another
+TRY: Final = 20.0  # seconds for one of several to answer, TLS included
 _SERVICES: Final[dict[Protocol, tuple[tuple[str, Security], ...]]] = {
     "imap": (("_imaps._tcp", "tls"), ("_imap._tcp", "starttls")),
     "smtp": (("_submissions._tcp", "tls"), ("_submission._tcp", "starttls")),
@@ -58,11 +61,11 @@ async def resolve(name: str) -> list[Target]:
     return [Target(each.priority, each.weight, each.port, each.target.to_text(omit_final_dot=True)) for each in answer]
 
 
-async def find(server: Server, address: Address, protocol: Protocol, ask: Resolve = resolve) -> Server:
-    """Give a server with host and port; a host that is written down is not looked up.
+async def find(server: Server, address: Address, protocol: Protocol, ask: Resolve = resolve) -> list[Server]:
+    """Give the servers to try, in this order, each with host and port; a host that is written down is not looked up.
 
     TLS at once is preferred. The answer of the DNS is not signed: the certificate must hold the name that we
-    connect to, and that name must lie in the domain of the address (RFC 6186 6).
+    connect to, and that name must lie in the domain of the address (RFC 6186 6): others are left out.
 
     Raises:
         DiscoveryError.
@@ -70,20 +73,41 @@ async def find(server: Server, address: Address, protocol: Protocol, ask: Resolv
     """
     if server.host:
         port = server.port or _PORTS[protocol, server.security]
-        return msgspec.structs.replace(server, port=port)
+        return [msgspec.structs.replace(server, port=port)]
     for service, security in _SERVICES[protocol]:
         targets = [each for each in await ask(f"{service}.{address.domain}") if each.host not in {".", ""}]
         if targets:
-            best = min(targets, key=lambda each: (each.priority, -each.weight))
-            _require_related(best.host, address)
-            return msgspec.structs.replace(server, host=best.host, port=best.port, security=security)
+            related = [each for each in targets if _is_related(each.host, address)]
+            if not related:
+                raise DiscoveryError(
+                    f"{targets[0].host[:100]} is not of {address.domain}: write host in the configuration"
+                )
+            return [
+                msgspec.structs.replace(server, host=each.host, port=each.port, security=security)
+                for each in in_order(related)[:MOST]
+            ]
     raise DiscoveryError(f"no SRV record of {protocol} under {address.domain}")
 
 
-def _require_related(host: str, address: Address) -> None:
-    """Refuse a host of another organisation: whoever forges one DNS answer would get the password."""
-    if not f".{host.lower().rstrip('.')}".endswith(f".{_organisation(address.domain)}"):
-        raise DiscoveryError(f"{host[:100]} is not of {address.domain}: write host in the configuration")
+def in_order(targets: list[Target], draw: Callable[[int], int] = secrets.randbelow) -> list[Target]:
+    """Order as RFC 2782 asks: by priority, and of the same one at random, by weight, so that load is shared."""
+    found = list[Target]()
+    for priority in sorted({each.priority for each in targets}):
+        left = sorted((each for each in targets if each.priority == priority), key=lambda each: each.weight)
+        while left:
+            point, passed = draw(sum(each.weight for each in left) + 1), 0
+            for each in left:
+                passed += each.weight
+                if passed >= point:
+                    break
+            found.append(each)
+            left.remove(each)
+    return found
+
+
+def _is_related(host: str, address: Address) -> bool:
+    """Tell hosts of another organisation: whoever forges one DNS answer would get the password."""
+    return f".{host.lower().rstrip('.')}".endswith(f".{_organisation(address.domain)}")
 
 
 def _organisation(domain: str) -> str:

@@ -1,7 +1,8 @@
 """A small IMAP4rev1 client: what taking mail needs, and no more. Source: docs/spec/mail.md 12.
 
 Our own because the asyncio library for it is GPL-3.0 (ADR 0011). Nothing from outside is ever written into a command:
-credentials go as base64, numbers as digits, names of folders are checked.
+credentials go as base64, numbers as digits, names of folders are checked. Time is kept with ``asyncio.timeout``:
+``wait_for`` of Python 3.11 loses a cancellation that comes together with an answer, and the bridge would not end.
 """
 
 import asyncio
@@ -87,7 +88,8 @@ class Imap:
             box.host, box.port, ssl=context if box.security == "tls" else None, limit=_LINE
         )
         try:
-            made = cls(*await asyncio.wait_for(opening, TIMEOUT))
+            async with asyncio.timeout(TIMEOUT):
+                made = cls(*await opening)
         except (OSError, TimeoutError) as error:
             raise ImapError("lost", why(error)) from None
         try:
@@ -108,13 +110,15 @@ class Imap:
     async def close(self) -> None:
         """Leave; never fails."""
         with contextlib.suppress(ImapError, OSError, TimeoutError):
-            await asyncio.wait_for(self._command("LOGOUT"), 5)
+            async with asyncio.timeout(5):
+                await self._command("LOGOUT")
         await self._hang_up()
 
     async def _hang_up(self) -> None:
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), 5)
+            async with asyncio.timeout(5):
+                await self._writer.wait_closed()
 
     async def login(self, user: str, password: str) -> None:
         """Sign in with a password (SASL PLAIN); raises ImapError (``refused``)."""
@@ -227,7 +231,8 @@ class Imap:
     async def check(self, seconds: float) -> None:
         """Ask whether the server is there (NOOP); raises ImapError (``lost``) after some seconds."""
         try:
-            await asyncio.wait_for(self._command("NOOP"), seconds)
+            async with asyncio.timeout(seconds):
+                await self._command("NOOP")
         except TimeoutError:
             raise ImapError("lost", "NOOP") from None
 
@@ -279,7 +284,8 @@ class Imap:
 
     async def _read(self) -> _Line:
         try:
-            return await asyncio.wait_for(self._read_line(), TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):
+                return await self._read_line()
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise ImapError("lost", why(error)) from None
         except ValueError:

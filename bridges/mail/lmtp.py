@@ -83,7 +83,8 @@ class _Wire:
 
     async def _more(self) -> None:
         try:
-            block = await asyncio.wait_for(self.reader.read(_BLOCK), IDLE)
+            async with asyncio.timeout(IDLE):
+                block = await self.reader.read(_BLOCK)
         except (OSError, TimeoutError):
             block = b""
         if not block:
@@ -221,7 +222,8 @@ class _Dialog:
         await self._writer.drain()
         envelope = Envelope(self._known_sender(), tuple(self._recipients))
         try:
-            raw = await asyncio.wait_for(self._wire.body(), WHOLE)
+            async with asyncio.timeout(WHOLE):
+                raw = await self._wire.body()
         except TimeoutError:
             self._writer.write(_LATE.line())
             raise _LostError from None
@@ -264,4 +266,5 @@ class Lmtp:
             self._open -= 1
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), 5)
+                async with asyncio.timeout(5):
+                    await writer.wait_closed()

@@ -37,6 +37,7 @@ SEVERAL: Final = Reply(550, "5.5.3", "one patient a mail")
 NO_FROM: Final = Reply(550, "5.6.0", "From is missing")
 BAD_FROM: Final = Reply(550, "5.6.0", "From must stand once and hold one address")
 BAD_HEADER: Final = Reply(550, "5.6.0", "the header cannot be read")
+_DAEMONS: Final = {"mailer-daemon", "postmaster"}
 _NO_HEADER: Final = {"empty", "not_a_mail", "unreadable"}
 ALL: Final = (NO_PEER, NO_LIST, NOT_TRUSTED, NOT_YOU, UNKNOWN, CLOSED, SEVERAL, NO_FROM, BAD_FROM, BAD_HEADER)
 
@@ -44,6 +45,11 @@ ALL: Final = (NO_PEER, NO_LIST, NOT_TRUSTED, NOT_YOU, UNKNOWN, CLOSED, SEVERAL, 
 def _own_report(hostname: str) -> re.Pattern[bytes]:
     """What Postfix writes above a mail it makes itself. Above one that it took it writes "from" first."""
     return re.compile(rb"Received: by " + re.escape(hostname.encode()) + rb" \(Postfix\)\r\n\tid [A-Za-z0-9]+; ")
+
+
+def _at_and_above(domain: str) -> list[str]:
+    labels = domain.split(".")
+    return [".".join(labels[place:]) for place in range(len(labels) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,8 @@ class PatientDoor:
         """Give the mail without our line, and who may write it; nobody when our mail server named no one."""
         with contextlib.suppress(PeerError):
             peer, written = split_peer(raw)
-            return written, lambda writer: self.refuse_sender(peer, writer)
+            is_report = envelope.sender is None
+            return written, lambda writer: self.refuse_sender(peer, writer, is_report=is_report)
         with contextlib.suppress(PeerError):
             own, written = split_own(raw)
             return written, lambda writer: None if writer.identity == own.identity else NOT_YOU
@@ -100,14 +107,19 @@ class PatientDoor:
             return NO_FROM if reason == "sender_missing" else BAD_FROM
         return BAD_HEADER if reason in _NO_HEADER or reason.startswith("header") else None
 
-    def refuse_sender(self, peer: Attributes, sender: Address | None) -> Reply | None:
-        """Refuse a sender of a domain that this peer may not speak for; reports have none."""
+    def refuse_sender(self, peer: Attributes, sender: Address | None, *, is_report: bool = False) -> Reply | None:
+        """Refuse a sender of a domain that this peer may not speak for; reports have none.
+
+        A report is written by a machine *below* such a domain: ``MAILER-DAEMON@mx.chu.example`` of ``chu.example``.
+        """
         if sender is None:
             return None
-        admitted = self.trust.admits(sender.domain, peer)
-        if admitted is None:
+        by_a_machine = is_report and sender.local.lower() in _DAEMONS
+        domains = _at_and_above(sender.domain) if by_a_machine else [sender.domain]
+        admitted = [self.trust.admits(each, peer) for each in domains]
+        if None in admitted:
             return NO_LIST
-        return None if admitted else NOT_TRUSTED
+        return None if any(admitted) else NOT_TRUSTED
 
     def refuse_patient(self, recipient: Address) -> Reply | None:
         """Refuse an address that is no patient's, or of one who wants no mail."""

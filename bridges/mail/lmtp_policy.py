@@ -38,7 +38,8 @@ class Policy:
         finally:
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), 5)
+                async with asyncio.timeout(5):
+                    await writer.wait_closed()
 
     def answer(self, question: dict[str, str]) -> str:
         """Give the action of Postfix: ``DUNNO``, a refusal or ``PREPEND …``."""
@@ -74,7 +75,8 @@ async def _read(reader: asyncio.StreamReader) -> dict[str, str]:
     """Read one question, ``name=value`` lines up to an empty one; nothing at the end of the connection."""
     question = dict[str, str]()
     for _ in range(_LINES):
-        line = await asyncio.wait_for(reader.readline(), IDLE)
+        async with asyncio.timeout(IDLE):
+            line = await reader.readline()
         if line in {b"", b"\n"}:
             return question if line else {}
         name, _, value = line.decode("utf-8").rstrip("\n").partition("=")

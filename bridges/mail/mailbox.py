@@ -11,7 +11,7 @@ from bridges.kit.errors import KitError
 from bridges.mail import imap as imap_module
 from bridges.mail.config import Box, Server
 from bridges.mail.credentials import Secret, context_of, read_credentials
-from bridges.mail.discovery import DiscoveryError, find
+from bridges.mail.discovery import TRY, DiscoveryError, find
 from bridges.mail.imap import Imap, ImapError
 from bridges.mail.intake import Folder
 from bridges.mail.life import AFTER_REFUSAL, Condition, Lives
@@ -36,13 +36,13 @@ async def entered(box: Box, ways: Ways) -> AsyncIterator[tuple[Imap, Server]]:
     """Give a mailbox, signed in; raises EntryError, ImapError (``lost``)."""
     assert box.imap is not None, "boxes without IMAP are not entered"
     try:
-        server = await find(box.imap, box.mailbox, "imap", ways.ask)
-        context = context_of(server)
+        servers = await find(box.imap, box.mailbox, "imap", ways.ask)
+        context = context_of(servers[0])
     except DiscoveryError as error:
         raise EntryError(str(error), lasting=False) from None
     except KitError as error:
         raise _unreadable(error) from None
-    connection = await _connected(server, context)
+    connection, server = await _first_that_answers(servers, context)
     try:
         with _closed_doors():
             await ways.revocation.check(server.revocation, connection.tls)
@@ -68,6 +68,21 @@ def _closed_doors() -> Iterator[None]:
 
 def _unreadable(error: KitError) -> EntryError:
     return EntryError(f"{error.code} {error.more.get('path', '')}", lasting=True)
+
+
+async def _first_that_answers(servers: list[Server], context: ssl.SSLContext) -> tuple[Imap, Server]:
+    """Connect to the first of several that answers as itself; raises the ImapError of the last."""
+    for place, server in enumerate(servers, 1):
+        try:
+            async with asyncio.timeout(TRY if len(servers) > 1 else None):
+                return await _connected(server, context), server
+        except ImapError:
+            if place == len(servers):
+                raise
+        except TimeoutError:
+            if place == len(servers):
+                raise ImapError("lost", "too slow") from None
+    raise AssertionError("find gives one at least")
 
 
 async def _connected(server: Server, context: ssl.SSLContext) -> Imap:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bridges.mail.address import Address, read_address
+from bridges.mail.fates import Fates
 from bridges.mail.state import Row, State
 
 Progress = Literal["queued", "sent", "delivered", "read", "failed"]
@@ -37,6 +38,7 @@ class Composed:
     recipients: tuple[Address, ...]
     raw: bytes
     asks_dsn: bool = False  # NOTIFY=SUCCESS,FAILURE,DELAY where the server offers DSN (RFC 3461)
+    envelope: str = ""  # ENVID: what a report about it gives back; hexadecimal, said to servers alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Followed:
     """How far a mail of a conversation is."""
 
     id: int
+    message_id: str
     box: str
     conversation: bytes
     message: bytes
@@ -66,6 +69,7 @@ class Outgoing:
 
     def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:  # noqa: TID251  the default clock
         self._state, self._clock = state, clock
+        self.fates = Fates(state)
         state.declare(_SCHEMA)
 
     def add(
@@ -114,6 +118,12 @@ class Outgoing:
         row = self._state.one("SELECT conversation FROM outgoing WHERE message_id = ?", (message_id,))
         return bytes(row[0] or b"") if row else b""
 
+    def was_told_about(self, conversation: bytes, recipient: str) -> bool:
+        """Whether a conversation has heard before how mails fare at a recipient."""
+        query = """SELECT 1 FROM fates JOIN outgoing USING (message_id) WHERE outgoing.conversation = ?
+          AND fates.recipient = ? AND fates.told != ''"""
+        return self._state.one(query, (conversation, recipient)) is not None
+
     def due(self, box: str, limit: int = 20) -> list[Leased]:
         """Lease the mails of a box whose time has come, oldest first."""
         now = self._clock()
@@ -124,7 +134,7 @@ class Outgoing:
             for row in rows:
                 lease = "UPDATE outgoing SET lease = ?, attempts = attempts + 1 WHERE id = ?"
                 self._state.run(lease, (now + LEASE, row[0]))
-        return [self._leased(row) for row in rows]
+            return [self._leased(row) for row in rows]
 
     def _leased(self, row: Row) -> Leased:
         number, message_id, sealed, sender, recipients, dsn, attempts = row
@@ -134,6 +144,7 @@ class Outgoing:
             tuple(map(read_address, recipients.split("\n"))),
             self._state.unseal(bytes(sealed)),
             bool(dsn),
+            self.fates.envelope(message_id) if dsn else "",
         )
         return Leased(int(number), mail, int(attempts))
 
@@ -191,10 +202,11 @@ class Outgoing:
         return {str(outcome): int(count) for outcome, count in self._state.all(query, (box,))}
 
     def _followed(self, row: Row) -> Followed:
-        number, box, conversation, message, recipients, state, said = row
+        number, message_id, box, conversation, message, recipients, state, said = row
         words = self._state.unseal(bytes(said)).decode() if said else ""
         return Followed(
             id=int(number),
+            message_id=message_id,
             box=box,
             conversation=bytes(conversation or b""),
             message=bytes(message or b""),
@@ -204,4 +216,4 @@ class Outgoing:
         )
 
 
-_FOLLOWED: Final = "SELECT id, box, conversation, message, recipients, state, said FROM outgoing"
+_FOLLOWED: Final = "SELECT id, message_id, box, conversation, message, recipients, state, said FROM outgoing"

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -140,10 +140,9 @@ class Desk:
             await self._rest(wait)
 
     async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self.work.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):  # wait_for would lose a cancellation that comes with the event
+                await self.work.wait()
 
 
 @asynccontextmanager
@@ -175,10 +174,11 @@ def _desk(config: Config, client: Client, home: Home, *, state: State, sandbox: 
     hide = hider(client.device.keys)
     inbox, outgoing, lives = Inbox(state), Outgoing(state), Lives(state)
     patients, threads = Patients(state, hide, config.own_domains), Threads(state, hide)
-    voice, following = Voice(client, threads, home), Following(outgoing, config.language)
+    voice = Voice(client, threads, home)
     versions, trusted = Versions(state, hide), trusted_domains(config.trust)
     entitlements = load_entitlements(config.entitlements)
     sorting = Sorting(config, patients, threads, outgoing, trusted, versions, entitlements)
+    following = Following(outgoing, sorting.trusts, config.language)
     carrying = Carrying(config, sorting, voice, patients, threads, outgoing, following.take, versions)
     decided = Calendars(carrying, config.calendar, sorting.trusts) if config.calendar else carrying
     heard = Heard(state, hide)

@@ -155,3 +155,7 @@ class Guarded:
         language = self.recipients.config.language
         ours = ((each, 550, f"{code}: {words(code, language)}") for each, code in refused.items())
         return replace(sent, refused=(*sent.refused, *ours))
+
+    async def close(self) -> None:
+        """Leave; never fails."""
+        await self.way.close()

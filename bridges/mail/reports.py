@@ -12,7 +12,7 @@ from bridges.mail.headers import Fields
 from bridges.mail.parts import Node, read_block
 from bridges.mail.words import one_line
 
-State = Literal["read", "processed", "delivered", "delayed", "failed", "unknown"]
+State = Literal["read", "processed", "delivered", "relayed", "delayed", "failed", "unknown"]
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,990}>")
 ACKNOWLEDGED: Final = re.compile(r"\[(?:KO Int|Erreur d.int)[^\]]{0,40}\]\s*\[(90[0-6])\]", re.IGNORECASE)
 """Beginning of the subject of what software answers when it could not file a document."""
@@ -21,10 +21,26 @@ _ACTIONS: Final[dict[str, State]] = {
     "failed": "failed",
     "delayed": "delayed",
     "delivered": "delivered",
-    "relayed": "delivered",
+    "relayed": "relayed",
     "expanded": "delivered",
 }
-_WORST: Final[tuple[State, ...]] = ("failed", "delayed", "delivered", "unknown")
+_WORST: Final[tuple[State, ...]] = ("failed", "delayed", "relayed", "delivered", "unknown")
+_WARNING: Final = re.compile(r"warning message only|do not need to resend|(?:will|still) be retried", re.IGNORECASE)
+_QUOTED: Final = re.compile(r"^[> \t]*message-id:\s*(<[!-;=?-~]{1,990}>)", re.IGNORECASE | re.MULTILINE)
+_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+_SAID: Final = 500  # characters kept of what a server said about one recipient
+_STATUS: Final = {
+    "5.1.1": "patient_unknown",
+    "5.1.2": "address_invalid",
+    "5.1.3": "address_invalid",
+    "5.1.6": "box_closed",
+    "5.1.10": "patient_unknown",
+    "5.2.1": "box_closed",
+    "5.2.2": "box_full",
+    "5.2.3": "too_large",
+    "5.3.4": "too_large",
+}
+"""What RFC 3463 says plainly: worth more than the words around it."""
 _CAUSES: Final = (
     ("box_closed", r"ferm[ée]e?|cl[oô]tur|opposition|closed|disabled|inactive"),
     ("patient_unknown", r"introuvable|inexistant|inconnue?|not found|unknown|no such|does not exist|5\.1\.1\b"),
@@ -37,6 +53,15 @@ _CAUSES: Final = (
 )
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """What a delivery report says of one recipient."""
+
+    recipient: str  # as we wrote it (ORCPT) where the report tells that, in lower case
+    state: State
+    cause: str  # as ``Report.cause``
+    said: str  # the words of the server that decided, or empty
+
+
 class Report(msgspec.Struct, frozen=True):
     """One statement about one earlier mail."""
 
@@ -47,6 +72,8 @@ class Report(msgspec.Struct, frozen=True):
     automatic: bool  # made by a machine, not by a person who opened the mail
     cause: str  # box_closed, patient_unknown, address_invalid, too_large, box_full, other, or 900 to 906, or empty
     status: str  # RFC 3463, or empty
+    envelope: str = ""  # ENVID (RFC 3461) as the report gives it back, or empty
+    outcomes: list[Outcome] = []  # of a delivery report, one a recipient
 
 
 def read(root: Node, fields: Fields, text: str) -> Report | None:
@@ -100,31 +127,49 @@ def _mdn(block: dict[str, str]) -> Report:
 def _dsn(octets: bytes, original: str) -> Report:
     blocks = [read_block(each) for each in re.split(rb"\r?\n\r?\n", octets[:65536])]
     each = [block for block in blocks if "final-recipient" in block or "action" in block]
-    states: list[State] = [_ACTIONS.get(block.get("action", "").strip().lower(), "unknown") for block in each]
-    state: State = next((one for one in _WORST if one in states), "unknown")
-    said = " ".join(f"{block.get('status', '')} {block.get('diagnostic-code', '')}" for block in each)
+    outcomes = [_outcome(block) for block in each]
+    state: State = next((one for one in _WORST if one in {outcome.state for outcome in outcomes}), "unknown")
+    envelope = next((block["original-envelope-id"] for block in blocks if "original-envelope-id" in block), "")
     return Report(
         kind="dsn",
         state=state,
-        original=original
-        or _first_id(next((b["original-envelope-id"] for b in blocks if "original-envelope-id" in b), "")),
+        original=original or _first_id(envelope),
         recipients=_recipients([block.get("final-recipient", "") for block in each]),
         automatic=True,
-        cause=cause_of(said) if state == "failed" else "",
+        cause=next((one.cause for one in outcomes if one.state == "failed"), ""),
         status=one_line(next((block["status"] for block in each if "status" in block), ""), most=20),
+        envelope=_from_xtext(one_line(envelope, most=100)),
+        outcomes=outcomes[:200],
+    )
+
+
+def _outcome(block: dict[str, str]) -> Outcome:
+    state: State = _ACTIONS.get(block.get("action", "").strip().lower(), "unknown")
+    status, said = block.get("status", "").strip(), block.get("diagnostic-code", "")
+    words = one_line(said.partition(";")[2] or said, most=_SAID)
+    named = _recipients([_from_xtext(block.get("original-recipient", "")) or block.get("final-recipient", "")])
+    return Outcome(
+        recipient=next(iter(named), "").strip("<>").lower(),
+        state=state,
+        cause=(_STATUS.get(status) or cause_of(f"{status} {words}")) if state == "failed" else "",
+        said=words,
     )
 
 
 def _bounce(text: str, original: str) -> Report:
-    addresses = re.findall(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", text[:20000])
-    status = re.search(r"\b[245]\.\d{1,3}\.\d{1,3}\b", text[:20000])
+    """Read what a mail server wrote for people alone."""
+    text = text[:20000]
+    addresses = re.findall(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", text)
+    status = re.search(r"\b[245]\.\d{1,3}\.\d{1,3}\b", text)
+    quoted = _QUOTED.search(text)
+    waits = bool(_WARNING.search(text))
     return Report(
         kind="bounce",
-        state="failed",
-        original=original or _first_id(text[:20000]),
+        state="delayed" if waits else "failed",
+        original=original or (quoted[1] if quoted else "") or _first_id(text),
         recipients=list(dict.fromkeys(addresses))[:20],
         automatic=True,
-        cause=cause_of(text[:20000]),
+        cause="" if waits else (_STATUS.get(status[0]) if status else None) or cause_of(text),
         status=status[0] if status else "",
     )
 
@@ -136,6 +181,11 @@ def cause_of(said: str) -> str:
 
 def _recipients(fields: list[str]) -> list[str]:
     return [one_line(field.rpartition(";")[2], most=254) for field in fields[:200] if field]
+
+
+def _from_xtext(text: str) -> str:
+    """Undo what RFC 3461 4 does to signs in ORCPT and ENVID; servers give them back in either form."""
+    return _XTEXT.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _first_id(text: str) -> str:

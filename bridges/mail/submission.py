@@ -77,6 +77,10 @@ class Submission(Protocol):
         """Send one mail; raises RefusedError."""
         ...
 
+    async def close(self) -> None:
+        """Leave; never fails."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
@@ -134,7 +138,8 @@ class SmtpSubmission:
         """Leave; never fails."""
         if self._line is not None and self._line.is_connected:
             with contextlib.suppress(SMTPException, OSError, TimeoutError):
-                await asyncio.wait_for(self._line.quit(), 5)
+                async with asyncio.timeout(5):
+                    await self._line.quit()
         self._drop()
 
     def _drop(self) -> None:
@@ -278,7 +283,7 @@ async def _say_envelope(line: SMTP, mail: Composed, *, dsn: bool) -> tuple[tuple
     if line.supports_extension("size"):
         words.append(f"SIZE={len(mail.raw)}")
     if dsn:
-        words += ["RET=HDRS", f"ENVID={xtext(mail.message_id.strip('<>'))[:100]}"]
+        words += ["RET=HDRS", *([f"ENVID={xtext(mail.envelope)}"] if mail.envelope else [])]
     await _order(line, "MAIL", words)
     refused = []
     for each in mail.recipients:

@@ -66,7 +66,8 @@ class Child:
         limits = self.limits()
         child = await self._started(limits)
         try:
-            return await asyncio.wait_for(self._exchange(child, options, raw, decode, limits), limits.wall)
+            async with asyncio.timeout(limits.wall):
+                return await self._exchange(child, options, raw, decode, limits)
         except TimeoutError:
             await self._end()
             raise LostError("too_slow") from None
@@ -124,7 +125,8 @@ class Child:
         if child.returncode is None:
             # A child whose pipe broke is about to end by itself, and how it ends is the reason we report.
             try:
-                return await asyncio.wait_for(child.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    return await child.wait()
             except TimeoutError:
                 with suppress(ProcessLookupError):  # it ended just now
                     child.kill()

@@ -51,7 +51,8 @@ async def run(command: Sequence[str], folder: Path, share: Share, environment: M
             env={"PYTHONPATH": ROOM, "PATH": os.defpath, "LC_ALL": "C", **environment},
         )
     try:
-        return await asyncio.wait_for(child.wait(), share.wall)
+        async with asyncio.timeout(share.wall):
+            return await child.wait()
     finally:
         if child.returncode is None:
             with suppress(ProcessLookupError):  # it ended just now

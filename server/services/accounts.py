@@ -144,6 +144,17 @@ class AccountService:
         """
         return await self.store.read(lambda view: (_existing(view, account), view.accounts.links(account, after, 500)))
 
+    async def end_of(self, account: AccountId, holder: HolderId, after: int) -> list[bytes]:
+        """Return up to 500 links after a position, none behind the one that ended a holder of the account."""
+
+        def query(view: Transaction) -> list[bytes]:
+            chain = self.chains.account(view, account)
+            held = chain.holders.get(holder) if chain else None
+            ended_at = held.term.ended_at if held and held.term.ended_at is not None else -1
+            return view.accounts.links(account, after, min(500, max(0, ended_at - after)))
+
+        return await self.store.read(query)
+
     async def me(self, principal: Principal) -> Me:
         """Return the account of a session with what its holder needs to open it."""
 

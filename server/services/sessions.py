@@ -10,6 +10,7 @@ from typing import Final
 
 from crypto import sign
 from server.clock import Clock
+from server.domain.account import Holder
 from server.domain.errors import NotFoundError, SignatureRefusedError, UnauthenticatedError
 from server.domain.events import Announcement, Mark
 from server.domain.ids import AccountId, HolderId, SessionId, b64
@@ -62,13 +63,32 @@ class SessionService:
             SignatureRefusedError: the challenge, the holder or the signature is not right; never says which.
 
         """
+        found = await self._signed(holder, challenge, signature)
+        if not found.active:
+            raise SignatureRefusedError
+        return await self.store.write(lambda tx: self.begin(tx, found.account, holder))
+
+    async def ended_holder(self, holder: HolderId, challenge: bytes, signature: bytes) -> AccountId:
+        """Return the account of a holder that was ended and can sign: it may hear how it was.
+
+        Raises:
+            SignatureRefusedError: as ``open``, or the holder has not ended.
+
+        """
+        found = await self._signed(holder, challenge, signature)
+        if found.active:
+            raise SignatureRefusedError
+        return found.account
+
+    async def _signed(self, holder: HolderId, challenge: bytes, signature: bytes) -> Holder:
+        """Return the holder, ended or not, that has signed a fresh challenge; raises SignatureRefusedError."""
         fresh = await self._redeem(challenge, holder)
         found = await self.store.read(lambda view: view.accounts.holder(holder))
         key = found.sign if found else self.identity.registry.public  # the same work for a holder that does not exist
         signed = sign.verify(key, "session", self.identity.id + challenge + holder, signature)
-        if not (fresh and signed and found and found.active):
+        if not (fresh and signed and found):
             raise SignatureRefusedError
-        return await self.store.write(lambda tx: self.begin(tx, found.account, holder))
+        return found
 
     def begin(self, tx: Transaction, account: AccountId, holder: HolderId) -> Opened:
         """Store a new session inside a transaction.

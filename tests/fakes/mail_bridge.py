@@ -123,8 +123,9 @@ async def running_bridge(path: Path) -> AsyncIterator[Desk]:
             yield desk
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task], timeout=30)
+            left = [] if task.done() else [f"{each.get_name()} {each.get_stack()}" for each in asyncio.all_tasks()]
+            assert task.done(), left  # SIGTERM would have no end
 
 
 async def take(desk: Desk, *raws: bytes, box: str = "cabinet") -> list[tuple[str, str | None]]:

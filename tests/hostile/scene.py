@@ -65,6 +65,7 @@ class Scene:
     attachment: bytes
     upload: bytes
     tokens: dict[str, str] = field(default_factory=dict)
+    lost: Any = None  # the holder of the lost phone
 
     # --- requests -----------------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ async def _lose_a_phone(laid: Scene) -> None:
     await claire.grow(account.add_holder(claire.own, phone, at=now()))
     desk = claire.token
     laid.tokens["lost phone"] = await claire.login(phone)
-    claire.token = desk
+    claire.token, laid.lost = desk, phone
     await claire.grow(account.revoke_holder(claire.own, phone.id, at=now()))
     await claire.ask(
         "PUT",
@@ -253,6 +254,13 @@ async def _session(laid: Scene) -> dict[str, Any]:
     }
 
 
+async def _ended(laid: Scene) -> dict[str, Any]:
+    """The lost phone asks how it was ended."""
+    asked = (await laid.call("askChallenge", who="", json={"holder": b64(laid.lost.id)})).problem
+    signed = session.answer(laid.lost, server=laid.peers["claire"].server_id, challenge=unb64(asked["challenge"]))
+    return {"holder": b64(laid.lost.id), "challenge": asked["challenge"], "signature": b64(signed), "after": 0}
+
+
 async def _envelope(laid: Scene) -> dict[str, Any]:
     return laid.peers["claire"].words(laid.conversation, "Encore")
 
@@ -299,6 +307,7 @@ RIGHT: dict[str, Callable[[Scene], Awaitable[dict[str, Any]]]] = {
     "keepPasskey": _passkey,
     "askChallenge": _challenge,
     "openSession": _session,
+    "showEndOfHolder": _ended,
     "submitEnvelope": _envelope,
     "startConversation": _start,
     "beginEpoch": _epoch,

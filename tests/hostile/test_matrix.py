@@ -15,7 +15,8 @@ from server.transport.rest.routes import OPERATIONS
 from tests.hostile.test_roles import CLOSED, OF_MEMBERS, OF_OWNERS
 
 OPEN = {
-    "showServer", "createAccount", "showActivation", "showPasskey", "askChallenge", "openSession", "showUploads",
+    "showServer", "createAccount", "showActivation", "showPasskey", "askChallenge", "openSession", "showEndOfHolder",
+    "showUploads",
     "findInvitationByCode", "showInvitation", "showInvitationEvents", "claimInvitation", "refuseInvitation",
 }  # fmt: skip
 """For strangers, on purpose."""

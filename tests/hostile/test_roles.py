@@ -162,7 +162,8 @@ async def test_every_operation_is_in_the_matrix():
     """A new operation is open to anybody on purpose, or it is asked by those who may not."""
     open_to_all = {operation.name for operation in OPERATIONS} - set(CLOSED)
     assert open_to_all == {
-        "showServer", "createAccount", "showActivation", "showPasskey", "askChallenge", "openSession", "showUploads",
+        "showServer", "createAccount", "showActivation", "showPasskey", "askChallenge", "openSession",
+        "showEndOfHolder", "showUploads",
         "findInvitationByCode", "showInvitation", "showInvitationEvents", "claimInvitation",
         "refuseInvitation",
     }  # fmt: skip

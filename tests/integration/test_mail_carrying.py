@@ -263,7 +263,7 @@ async def test_reports_reach_the_conversation(bridge):
     assert await take(desk, bounce_of(other["Message-ID"])) == [("report", "failed")]
     note = (await jean.read(conversation))[-1]
     assert note.startswith(f"Non remis à {LEROY} : la boîte est pleine.")
-    assert "mailbox full" in note
+    assert note.endswith("Réponse de sa messagerie :\n552 5.2.2 quota full")
     await desk.pass_once()
     assert (await jean.read(conversation))[-1] == note
 

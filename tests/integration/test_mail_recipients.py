@@ -13,6 +13,7 @@ from bridges.__main__ import main
 from bridges.mail import process
 from bridges.mail.address import read_address
 from bridges.mail.config import load
+from bridges.mail.delivering import write_down
 from bridges.mail.directory.book import Verified
 from bridges.mail.directory.commands import probe
 from bridges.mail.directory.entries import Entry
@@ -77,10 +78,7 @@ async def leave(desk, way=None):
         except RefusedError as refused:
             desk.outgoing.failed(leased.id, permanent=refused.permanent, text=refused.text)
         else:
-            desk.outgoing.sent(leased.id)
-            if sent.refused:
-                said = "\n".join(f"{address}: {code} {text}" for address, code, text in sent.refused)
-                desk.outgoing.report(leased.mail.message_id, "failed", f"other\n{said}")
+            write_down(desk.outgoing, leased, sent)
     return [[str(each) for each in one.recipients] for one in way.taken]
 
 
@@ -186,7 +184,8 @@ async def test_one_refused_recipient_does_not_keep_the_others_from_it(people_of,
         assert await leave(desk) == [[LEROY]]
         await desk.pass_once()
         note = (await payloads(people_of, thread.conversation))[-1]["text"]
-        assert "espion@exemple.com: 550 recipient_not_trusted" in note
+        assert note.startswith("Non remis à espion@exemple.com : ")
+        assert note.endswith("(code recipient_not_trusted).")
 
 
 @pytest.mark.parametrize(

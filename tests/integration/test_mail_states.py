@@ -18,9 +18,10 @@ async def bridge(server, people, tmp_path):
         yield desk, jean
 
 
-def delivered(message_id: str) -> bytes:
+def delivered(message_id: str, envelope: str) -> bytes:
     """A delivery report of the mailbox's own server: it lies there."""
     bounce = bounce_of(message_id).replace(b"552 5.2.2 mailbox full", b"delivered").replace(b"<d@", b"<ok@")
+    bounce = bounce.replace(b"Reporting-MTA: dns; chu", f"Original-Envelope-Id: {envelope}".encode())
     return bounce.replace(b"failed\r\nStatus: 5.2.2", b"delivered\r\nStatus: 2.0.0").replace(
         b"smtp; 552 5.2.2 quota full", b"smtp; 250 ok"
     )
@@ -42,7 +43,9 @@ async def test_what_became_of_a_mail_is_signed_step_by_step(bridge):
     await desk.pass_once()
     await desk.pass_once()
     assert await mailed(jean, conversation) == [[(first, "handed", None)]]
-    assert await take(desk, delivered(question["Message-ID"])) == [("report", "delivered")]
+    assert await take(desk, delivered(question["Message-ID"], "0" * 32)) == [("left", "report_of_a_stranger")]
+    envelope = desk.outgoing.fates.envelope(question["Message-ID"])
+    assert await take(desk, delivered(question["Message-ID"], envelope)) == [("report", "delivered")]
     assert (await mailed(jean, conversation))[1:] == [[(first, "delivered", None)]]
     assert await take(desk, bounce_of(question["Message-ID"])) == [("report", "failed")]
     assert (await mailed(jean, conversation))[2:] == [[(first, "failed", "box_full")]]

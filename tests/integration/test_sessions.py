@@ -5,7 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from crypto import holder, session
+from crypto import account, holder, session
+from crypto.account_chain import AccountChain
 from crypto.codec import b64, unb64
 from server.clock import SetClock
 from server.transport.rest.operations import Role
@@ -161,3 +162,39 @@ async def test_the_token_is_kept_nowhere(server, people):
     kept = b"".join(path.read_bytes() for path in server.data.iterdir() if path.is_file())
     assert claire.token.encode() not in kept
     assert unb64(claire.token) not in kept
+
+
+async def test_an_ended_holder_hears_how_and_no_more_than_that(people):
+    claire = await people("Claire Martin")
+    phone, next_one = (holder.from_seed(holder.new_seed(), kind="device", name=each) for each in ("Phone", "Tablet"))
+    await claire.grow(account.add_holder(claire.own, phone, at=now()))
+    known = claire.own.chain.position
+    told = await refused(claire.ask("POST", "/v1/sessions/ended", await answered(claire, phone) | {"after": known}))
+    assert told.code == "signature_refused"  # it has not ended
+    await claire.grow(account.revoke_holder(claire.own, phone.id, at=now()))
+    await claire.grow(account.add_holder(claire.own, next_one, at=now()))
+    desk, claire.token = claire.token, ""
+    right = await answered(claire, phone) | {"after": known}
+    links = (await claire.ask("POST", "/v1/sessions/ended", right))["links"]
+    chain = claire.own.chain
+    assert len(links) == chain.holders[phone.id].term.ended_at - known == 1  # the tablet is none of its business
+    own = AccountChain.replay([unb64(each) for each in (await _links(claire, desk))[: known + 1]])
+    assert own.extend([unb64(each) for each in links]).holders[phone.id].revoked
+    behind = await answered(claire, phone) | {"after": chain.position}
+    assert (await claire.ask("POST", "/v1/sessions/ended", behind))["links"] == []
+    stranger = holder.from_seed(holder.new_seed(), kind="device", name="x")
+    for body in [
+        right,  # a challenge counts once
+        await answered(claire, phone, signature=b64(b"s" * 64)),
+        await answered(claire, stranger),
+        await answered(claire),  # an active one
+    ]:
+        told = await refused(claire.ask("POST", "/v1/sessions/ended", body))
+        assert (told.status, told.code, told.problem["detail"]) == (401, "signature_refused", "")
+
+
+async def _links(peer, token: str) -> list[str]:
+    peer.token = token
+    links = (await peer.ask("GET", f"/v1/accounts/{b64(peer.id)}/chain"))["links"]
+    peer.token = ""
+    return links

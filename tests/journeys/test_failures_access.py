@@ -173,7 +173,7 @@ def test_logging_off_says_first_what_would_be_lost(
     assert script.run(doctor.read(letter.conversation))[-1] == "Pas encore parti"
 
 
-def test_a_device_that_is_removed_elsewhere_is_told_and_receives_nothing_more(
+def test_a_device_that_is_removed_elsewhere_closes_forgets_everything_and_says_so(
     script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
 ) -> None:
     letter = script.run(doctor.invite(text="Avant le vol"))
@@ -185,14 +185,47 @@ def test_a_device_that_is_removed_elsewhere_is_told_and_receives_nothing_more(
         has=mine.page.get_by_role("button", name=re.compile("^Retirer"))
     ).get_by_role("button", name=re.compile("^Retirer")).first.click()
     mine.page.get_by_role("dialog").get_by_role("button", name="Retirer").click()
-    stolen.sees("Vous avez été déconnecté. Les nouveaux messages n’arrivent plus ici.")
+    stolen.sees("Cet appareil a été retiré de votre compte")
+    assert stolen.page.evaluate(KEPT) == 0
+    assert stolen.page.evaluate("async () => (await indexedDB.databases()).length") == 0
+    assert "Avant le vol" not in stolen.page.content()
     script.say(doctor, letter.conversation, "Après le vol")
     mine.page.goto(shared_server.url)
     mine.press(re.compile("Dr Claire Martin"))
     last_message(mine, "Après le vol").wait_for()
     stolen.page.reload()
-    stolen.sees("Vous avez été déconnecté. Les nouveaux messages n’arrivent plus ici.")
-    assert "Après le vol" not in stolen.page.content()
+    stolen.sees("Cet appareil a été retiré de votre compte")
+    assert stolen.page.evaluate(KEPT) == 0
+    assert "le vol" not in stolen.page.content()
+    unlock(stolen, shared_server.url, code)  # it is found again: its person lets it in anew
+    stolen.press(re.compile("Dr Claire Martin"))
+    last_message(stolen, "Après le vol").wait_for()
+
+
+def test_a_server_that_says_removed_without_the_signed_word_wipes_nothing(
+    script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
+) -> None:
+    letter = script.run(doctor.invite(text="Avant le mensonge"))
+    jean = person(PHONE)
+    take_letter(jean, letter.link)
+    refused = {
+        "type": "about:blank",
+        "status": 401,
+        "title": "x",
+        "code": "signature_refused",
+        "detail": "holder_revoked",
+    }
+    jean.page.route("**/v1/**", lambda route: route.fulfill(status=401, json=refused | {"code": "unauthenticated"}))
+    jean.page.route("**/v1/sessions", lambda route: route.fulfill(status=401, json=refused))
+    jean.page.route("**/v1/sessions/challenges", lambda route: route.continue_())
+    jean.page.route("**/v1/sessions/ended", lambda route: route.fulfill(json={"links": [], "revoked": True}))
+    with jean.page.expect_response("**/v1/sessions/ended"):
+        jean.page.reload()
+    jean.sees("Vous avez été déconnecté. Les nouveaux messages n’arrivent plus ici.")
+    assert jean.page.evaluate(KEPT) > 0
+    jean.page.unroute_all()
+    jean.page.reload()
+    last_message(jean, "Avant le mensonge").wait_for()
 
 
 def test_a_session_that_is_ended_elsewhere_opens_again_only_with_the_keys_of_its_device(

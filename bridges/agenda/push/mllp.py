@@ -146,15 +146,19 @@ def acknowledge(message: Message | None, verdict: Verdict, *, code: str, where: 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes | None:
     """Wait for one frame; None when the other side has ended, or sends what is none."""
-    first = await asyncio.wait_for(reader.read(1), IDLE)
+    async with asyncio.timeout(IDLE):
+        first = await reader.read(1)
     while first in {b"\r", b"\n"}:  # some send a line end between frames
-        first = await asyncio.wait_for(reader.read(1), IDLE)
+        async with asyncio.timeout(IDLE):
+            first = await reader.read(1)
     if first != START:
         return None
-    whole = await asyncio.wait_for(reader.readuntil(END), PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        whole = await reader.readuntil(END)
     return whole.removesuffix(END)
 
 
 async def _send(writer: asyncio.StreamWriter, answer: bytes) -> None:
     writer.write(START + answer + END)
-    await asyncio.wait_for(writer.drain(), PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        await writer.drain()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from aiohttp import web
 
 from server.domain.errors import SignatureRefusedError
@@ -33,6 +36,17 @@ class SessionOpened(Wire):
     token: str | None
     account: str
     expires: int
+
+
+class AskEnd(Wire):
+    holder: str
+    challenge: str
+    signature: str
+    after: Annotated[int, msgspec.Meta(ge=-1, le=2**53 - 1)] = -1
+
+
+class EndShown(Wire):
+    links: list[str]
 
 
 class SessionShown(Wire):
@@ -71,6 +85,19 @@ async def open_session(call: Call) -> Answer:
     if body.cookie:
         keep(answer, call, opened)
     return answer
+
+
+async def show_end(call: Call) -> EndShown:
+    """Show an ended holder the links of its account up to the one that ended it."""
+    body: AskEnd = call.body
+    holder, challenge, signature = unb64(body.holder, 16), unb64(body.challenge, 32), unb64(body.signature, 64)
+    with (
+        tries(call.limits.session_holder, body.holder, SignatureRefusedError),
+        tries(call.limits.session_address, call.address, SignatureRefusedError),
+    ):
+        account = await call.services.sessions.ended_holder(HolderId(holder), challenge, signature)
+    links = await call.services.accounts.end_of(account, HolderId(holder), body.after)
+    return EndShown(links=[b64(each) for each in links])
 
 
 def keep(answer: web.StreamResponse, call: Call, opened: Opened) -> None:
@@ -134,6 +161,18 @@ OPERATIONS = (
         request=OpenSession,
         response=SessionOpened,
         status=201,
+        refuses=("signature_refused", "too_many_tries"),
+        knocks=True,
+    ),
+    Operation(
+        name="showEndOfHolder",
+        method="POST",
+        path="/v1/sessions/ended",
+        role=Role.ANYONE,
+        summary="How a holder was ended, for that holder",
+        handler=show_end,
+        request=AskEnd,
+        response=EndShown,
         refuses=("signature_refused", "too_many_tries"),
         knocks=True,
     ),

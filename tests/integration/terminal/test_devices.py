@@ -89,13 +89,15 @@ def test_a_lost_phone_is_shut_out_and_the_others_go_on(claire, make_jean):
     assert named(laptop, "Téléphone")["state"] == "revoked"
     assert len(laptop.run("account", "show")["holders"]) == 2
 
-    assert phone.run("read", conversation, code=3)["error"]["code"] == "signature_refused"
-    assert phone.run("send", conversation, "--text", "Faux", code=3)["error"]["code"] == "signature_refused"
+    assert {each.name for each in phone.home.iterdir()} > {"lock"}
+    assert phone.run("read", conversation, code=3)["error"]["code"] == "device_removed"
+    assert {each.name for each in phone.home.iterdir()} == {"lock"}  # keys, memory, documents
+    assert phone.run("send", conversation, "--text", "Faux", code=2)["error"]["code"] == "home_empty"
     claire.run("send", conversation, "--text", "Après la perte")
     texts = [message["text"] for message in laptop.run("read", conversation)["messages"]]
     assert texts == ["Bonjour", "Avant", "Après la perte"]
     answer = laptop.run("send", conversation, "--text", "Merci")
     assert answer["state"] == "accepted"
     assert [m["text"] for m in claire.run("read", conversation)["messages"]][-1] == "Merci"
-    phone.run("account", "revoke", named(laptop, "Portable")["id"], code=3)
+    phone.run("account", "revoke", named(laptop, "Portable")["id"], code=2)
     assert named(laptop, "Portable")["state"] == "active"

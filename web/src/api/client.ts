@@ -78,6 +78,11 @@ export class Api {
     return this.#caller.json({ method: "POST", path: "/v1/sessions", json: request, open: true });
   }
 
+  /** To a holder that was ended, and to nobody else: the links up to the one that did. */
+  endOfHolder(request: T.EndRequest): Promise<{ readonly links: readonly T.B64[] }> {
+    return this.#caller.json({ method: "POST", path: "/v1/sessions/ended", json: request, open: true });
+  }
+
   async sessions(): Promise<readonly T.SessionRow[]> {
     return (await this.#get<{ sessions: T.SessionRow[] }>("/v1/sessions")).sessions;
   }

@@ -684,6 +684,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/sessions/ended": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * How a holder was ended, for that holder
+         * @description For: anyone.
+         */
+        readonly post: operations["showEndOfHolder"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/sessions/{session}": {
         readonly parameters: {
             readonly query?: never;
@@ -804,6 +824,14 @@ export interface components {
         readonly AskChallenge: {
             readonly holder: string;
         };
+        /** AskEnd */
+        readonly AskEnd: {
+            readonly holder: string;
+            readonly challenge: string;
+            readonly signature: string;
+            /** @default -1 */
+            readonly after: number;
+        };
         /** Block */
         readonly Block: {
             readonly account: string;
@@ -923,6 +951,10 @@ export interface components {
         /** DirectoryShown */
         readonly DirectoryShown: {
             readonly people: readonly components["schemas"]["Person"][];
+        };
+        /** EndShown */
+        readonly EndShown: {
+            readonly links: readonly string[];
         };
         /** EnvelopeEvent */
         readonly EnvelopeEvent: {
@@ -5274,6 +5306,126 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         readonly code?: "csrf";
+                    };
+                };
+            };
+            /** @description internal */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "internal";
+                    };
+                };
+            };
+            /** @description unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unavailable";
+                    };
+                };
+            };
+            /** @description storage_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "storage_full";
+                    };
+                };
+            };
+        };
+    };
+    readonly showEndOfHolder: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AskEnd"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EndShown"];
+                };
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
+                };
+            };
+            /** @description signature_refused */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "signature_refused";
+                    };
+                };
+            };
+            /** @description request_too_large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "request_too_large";
+                    };
+                };
+            };
+            /** @description unsupported_media_type */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description too_many_tries */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "too_many_tries";
                     };
                 };
             };

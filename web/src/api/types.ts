@@ -64,6 +64,12 @@ export type SessionRequest = {
   readonly signature: B64;
   readonly cookie: boolean;
 };
+export type EndRequest = {
+  readonly holder: B64;
+  readonly challenge: B64;
+  readonly signature: B64;
+  readonly after: number;
+};
 export type SessionOpened = { readonly token: string | null; readonly account: B64; readonly expires: number };
 export type SessionRow = {
   readonly id: string;

@@ -1,12 +1,13 @@
 import type { appointments } from "./fr/appointments";
 import type { fr } from "./fr/index";
+import type { removed } from "./fr/removed";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
 export type Catalogue = Readonly<Record<keyof typeof fr, Message>>;
 /** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
-type Words = typeof fr & typeof appointments;
+type Words = typeof fr & typeof appointments & typeof removed;
 export type Key = keyof Words;
 
 export const LANGUAGES = { fr: "Français", en: "English" } as const satisfies Record<Language, string>;
@@ -17,7 +18,7 @@ const LOADERS: Record<Language, () => Promise<Catalogue>> = {
   en: async () => (await import("./en/index")).en,
 };
 
-export type Part = "appointments";
+export type Part = "appointments" | "removed";
 type Messages = Readonly<Record<string, Message>>;
 
 /** What only some conversations need does not weigh on the first page. */
@@ -25,6 +26,10 @@ const PARTS: Record<Part, Record<Language, () => Promise<Messages>>> = {
   appointments: {
     fr: async () => typesetAll((await import("./fr/appointments")).appointments),
     en: async () => (await import("./en/appointments")).appointments,
+  },
+  removed: {
+    fr: async () => typesetAll((await import("./fr/removed")).removed),
+    en: async () => (await import("./en/removed")).removed,
   },
 };
 // Read when a language is spoken, never drawn from.

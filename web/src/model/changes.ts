@@ -13,6 +13,8 @@ export type Changed =
   | { readonly what: "reminders" }
   /** The person logged off (in some tab): everything is wiped. */
   | { readonly what: "logged off" }
+  /** This device was removed from its account: everything is wiped. */
+  | { readonly what: "removed" }
   /** Follower to leader, and back. */
   | { readonly what: "ping" }
   | { readonly what: "pong" };

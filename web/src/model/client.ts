@@ -20,6 +20,7 @@ export class Client {
   #ground: Promise<Ground> | null = null;
   #home: Home | null = null;
   #connection: Connection = "connecting";
+  #removed = false;
   readonly #watchers = new Set<() => void>();
 
   constructor(platform: Platform) {
@@ -27,7 +28,9 @@ export class Client {
     this.api = new Api(platform.http, platform.clock, Math.random);
     this.changes = new Changes(platform.tabs);
     this.changes.watch((changed, here) => {
-      if (changed.what === "logged off" && !here) this.#close();
+      if (here || (changed.what !== "logged off" && changed.what !== "removed")) return;
+      this.#removed = changed.what === "removed";
+      this.#close();
     });
   }
 
@@ -38,6 +41,11 @@ export class Client {
 
   get connection(): Connection {
     return this.#connection;
+  }
+
+  /** Whether the account was closed here because the person removed this device from it. */
+  get removed(): boolean {
+    return this.#removed;
   }
 
   /** Told when an account opens or closes, and when the connection changes. */
@@ -128,8 +136,22 @@ export class Client {
     this.#close();
     this.changes.tell({ what: "logged off" });
     await this.api.endThisSession().catch(() => undefined);
+    await this.#wipe(ground);
+  }
+
+  async #wipe(ground: Ground): Promise<void> {
     await ground.storage.wipe();
     this.#ground = null;
+  }
+
+  /** The session ended and could not be renewed: closed for good, if the account itself has said so. */
+  async #leaveIfRemoved(ground: Ground, opened: Opened, home: Home): Promise<void> {
+    const { isRemoved } = await import("./removal.ts");
+    if (!(await isRemoved(ground, opened)) || this.#home !== home) return;
+    this.#removed = true;
+    this.#close();
+    this.changes.tell({ what: "removed" });
+    await this.#wipe(ground);
   }
 
   ground(): Promise<Ground> {
@@ -159,11 +181,14 @@ export class Client {
 
   #open(ground: Ground, opened: Opened): void {
     this.#home?.stop();
-    this.#home = new Home(ground, opened, (connection) => {
+    this.#removed = false;
+    const home = new Home(ground, opened, (connection) => {
       this.#connection = connection;
       this.#tell();
+      if (connection === "ended") void this.#leaveIfRemoved(ground, opened, home).catch(() => undefined);
     });
-    this.#home.start();
+    this.#home = home;
+    home.start();
     this.#tell();
   }
 

@@ -1,5 +1,8 @@
 /** How the MockServer answers. */
 
+import type { ServerInfo } from "../api/types.ts";
+import { b64 } from "../protocol/codec.ts";
+
 export type Answer = { readonly status: number; readonly body?: unknown };
 
 export function ok(body: unknown, status = 200): Answer {
@@ -19,4 +22,12 @@ export function respond({ status, body }: Answer): Response {
 /** The long poll: two seconds instead of twenty-five. */
 export async function waitFor(something: () => boolean): Promise<void> {
   for (let i = 0; i < 400 && !something(); i += 1) await new Promise((wake) => setTimeout(wake, 5));
+}
+
+/** What a server in memory says about itself. */
+export function serverInfo(registryKey: string, now: number): ServerInfo {
+  const limits = { envelope: 262_144, attachment: 104_857_600, upload_part: 8_388_608 };
+  const id = b64(new Uint8Array(16).fill(7));
+  const salt = b64(new Uint8Array(16).fill(8));
+  return { id, name: "Mock", version: "0", registry_key: registryKey, code_salt: salt, now, demo: false, limits };
 }

@@ -9,8 +9,9 @@ import { b64, unb64 } from "../protocol/codec.ts";
 import { messageId } from "../protocol/envelope.ts";
 import { readRecord } from "../protocol/epoch_record.ts";
 import { linkHash } from "../protocol/link.ts";
-import { ok, refuse, respond, waitFor, type Answer } from "./mock_answers.ts";
+import { ok, refuse, respond, serverInfo, waitFor, type Answer } from "./mock_answers.ts";
 
+type Session = { who: string | null; holder: string };
 type Asked = { readonly method: string; readonly path: string; readonly query: URLSearchParams; readonly body: unknown; readonly who: string | null };
 
 /** What a test does to a call: refuse it, lose its answer after doing it, or hold it. */
@@ -52,9 +53,11 @@ export class MockServer {
   readonly sockets = new Set<{ readonly who: string; readonly handlers: LiveHandlers }>();
   socketsWork = true;
   registryKey = b64(new Uint8Array(32).fill(9));
+  readonly shut = new Set<string>();
+  /** What a shut holder is told of its end: the links after the position it knows. */
+  ending: (links: readonly string[], after: number) => readonly string[] = (links, after) => links.slice(after + 1);
   readonly #tricks: { trick: Trick; left: number }[] = [];
   readonly #holders = new Map<string, string>();
-  /** What it believes the time is. */
   now = 1_800_000_000_000;
 
   trick(trick: Trick): void {
@@ -74,7 +77,7 @@ export class MockServer {
 
   /** The network of one browser. */
   browser(): { readonly http: Http; readonly live: Live } {
-    const session = { who: null as string | null };
+    const session: Session = { who: null, holder: "" };
     const http: Http = { origin: "https://pli.test", fetch: (path, init) => this.#fetch(path, init, session) };
     const live: Live = { connect: (auth, handlers) => this.#connect(session.who ?? "", Number(auth["after"]), handlers) };
     return { http, live };
@@ -91,7 +94,8 @@ export class MockServer {
 
   // ---- one call
 
-  async #fetch(target: string, init: RequestInit, session: { who: string | null }): Promise<Response> {
+  async #fetch(target: string, init: RequestInit, session: Session): Promise<Response> {
+    if (this.shut.has(session.holder)) session.who = null;
     const url = new URL(target, "https://pli.test");
     const method = init.method ?? "GET";
     const name = `${method} ${url.pathname}`;
@@ -113,10 +117,10 @@ export class MockServer {
     return given;
   }
 
-  async #answer(asked: Asked, session: { who: string | null }, signal: AbortSignal | null): Promise<Answer> {
+  async #answer(asked: Asked, session: Session, signal: AbortSignal | null): Promise<Answer> {
     const [, , first = "", second = "", third = ""] = asked.path.split("/");
     const rooms: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
-      server: () => ok(this.#server()),
+      server: () => ok(serverInfo(this.registryKey, this.now)),
       sessions: () => this.#sessions(asked, second, session),
       me: () => this.#me(asked, second),
       accounts: () => this.#chain(second, asked.query),
@@ -127,22 +131,18 @@ export class MockServer {
     return rooms[first]?.() ?? refuse(404, "not_found");
   }
 
-  #server(): T.ServerInfo {
-    const limits = { envelope: 262_144, attachment: 104_857_600, upload_part: 8_388_608 };
-    const id = b64(new Uint8Array(16).fill(7));
-    const salt = b64(new Uint8Array(16).fill(8));
-    return { id, name: "Mock", version: "0", registry_key: this.registryKey, code_salt: salt, now: this.now, demo: false, limits };
-  }
-
-  #sessions(asked: Asked, second: string, session: { who: string | null }): Answer {
+  #sessions(asked: Asked, second: string, session: Session): Answer {
     if (second === "challenges") return ok({ challenge: b64(new Uint8Array(32)), expires: this.now + 60_000 }, 201);
     if (asked.method === "DELETE") {
       session.who = null;
       return { status: 204 };
     }
-    const who = this.#holders.get((asked.body as T.SessionRequest).holder) ?? null;
-    if (who === null) return refuse(401, "signature_refused");
+    const { holder } = asked.body as T.SessionRequest;
+    const who = this.#holders.get(holder) ?? null;
+    if (who === null || this.shut.has(holder) !== (second === "ended")) return refuse(401, "signature_refused");
+    if (second === "ended") return ok({ links: this.ending(this.accounts.get(who)?.links ?? [], (asked.body as T.EndRequest).after) });
     session.who = who;
+    session.holder = holder;
     const account = this.accounts.get(who);
     if (account !== undefined) account.holder = (asked.body as T.SessionRequest).holder;
     return ok({ token: null, account: who, expires: this.now + 3_600_000 }, 201);

@@ -193,6 +193,11 @@ export class App implements AppModel {
     this.go(wanted);
   }
 
+  #replace(route: Route): void {
+    this.#client.platform.address.show(pathOf(route), "replace");
+    this.state.patch({ route });
+  }
+
   #show(conversation: string): void {
     this.go({ name: "conversation", conversation });
   }
@@ -210,9 +215,11 @@ export class App implements AppModel {
     this.state.patch({ phase, connection, me: home === null ? null : this.state.value.me });
     if (home === null) {
       // Another tab has logged off: nothing of the account stays on the screen.
-      if (was === "open" && !isOpen(this.state.value.route)) this.state.patch({ route: { name: "unlock" } });
+      if (this.#client.removed) this.#replace({ name: "removed" });
+      else if (was === "open" && !isOpen(this.state.value.route)) this.state.patch({ route: { name: "unlock" } });
       return;
     }
+    if (this.state.value.route.name === "removed") this.#replace({ name: "inbox" }); // an address anybody can write
     const me = await meOf(home).catch(() => null);
     this.state.patch({ me, language: home.own.settings.language });
     await this.#count();

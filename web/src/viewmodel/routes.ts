@@ -14,6 +14,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   new: (patient) => ({ name: "new", patient: patient === "" ? null : patient }),
   write: (to) => ({ name: "write", to: to === "" ? null : to }),
   settings: () => ({ name: "settings" }),
+  removed: () => ({ name: "removed" }),
 };
 const WITH_SECRET = ["u", "a", "i"];
 
@@ -28,7 +29,7 @@ export function routeOf({ path, fragment }: Address): { readonly route: Route; r
   };
 }
 
-const PATHS = { unlock: "/u", activation: "/a", invitation: "/i", inbox: "/", settings: "/settings" } as const;
+const PATHS = { unlock: "/u", activation: "/a", invitation: "/i", inbox: "/", settings: "/settings", removed: "/removed" } as const;
 
 /** The path of a route, without any secret. */
 export function pathOf(route: Route): string {
@@ -40,5 +41,5 @@ export function pathOf(route: Route): string {
 
 /** Routes that need no account. */
 export function isOpen(route: Route): boolean {
-  return route.name === "unlock" || route.name === "activation" || route.name === "invitation";
+  return route.name === "unlock" || route.name === "removed" || route.name === "activation" || route.name === "invitation";
 }

@@ -6,7 +6,6 @@ import pytest
 
 from bridges.mail.causes import words
 from bridges.mail.following import failure
-from bridges.mail.outgoing import Followed
 from bridges.mail.recipients import AWAY, NOT_TRUSTED, REFUSED
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -14,24 +13,24 @@ OURS = [*REFUSED.values(), NOT_TRUSTED, AWAY]
 NUMBERS = [str(number) for number in range(900, 907)]
 
 
-def failed(said: str) -> Followed:
-    return Followed(1, "cabinet", b"c", b"m", ("a@x.mssante.fr",), "failed", said)
+def failed(said: str, language="fr") -> str:
+    return failure(["a@x.mssante.fr"], said, language)
 
 
 @pytest.mark.parametrize("code", [*OURS, *NUMBERS])
 def test_each_code_is_told_with_its_words_in_both_languages(code):
-    french, english = failure(failed(code)), failure(failed(code), "en")
+    french, english = failed(code), failed(code, "en")
     assert french == f"Non remis à a@x.mssante.fr : {words(code, 'fr')} (code {code})."
     assert english == f"Not delivered to a@x.mssante.fr: {words(code, 'en')} (code {code})."
     assert words(code, "fr") != words(code, "en")
 
 
 def test_a_refusal_of_ours_keeps_its_code_before_what_it_says_more():
-    assert "(code directory_unavailable)" in failure(failed(f"{AWAY}: away TimeoutError"))
+    assert "(code directory_unavailable)" in failed(f"{AWAY}: away TimeoutError")
 
 
 def test_an_unknown_cause_is_told_in_the_words_of_the_other_side():
-    told = failure(failed("other\n550 no"), "en")
+    told = failed("other\n550 no", "en")
     assert told == "Not delivered to a@x.mssante.fr.\n\nIts answer:\n550 no"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from bridges.mail.address import read_address
 from bridges.mail.config import Login, Server
-from bridges.mail.discovery import DiscoveryError, Target, find
+from bridges.mail.discovery import MOST, DiscoveryError, Target, find, in_order
 
 ADDRESS = read_address("dr@cabinet.mssante.fr")
 UNKNOWN = Server(login=Login(user="dr"))
@@ -23,10 +23,11 @@ async def test_tls_at_once_is_preferred_and_the_lowest_priority_counts():
         "_imaps._tcp.cabinet.mssante.fr": [
             (20, 1, 993, "slow.cabinet.mssante.fr"),
             (10, 1, 993, "light.cabinet.mssante.fr"),
-            (10, 5, 9993, "imap.cabinet.mssante.fr"),
+            (1, 5, 9993, "imap.cabinet.mssante.fr"),
         ],
     }
-    found = await find(UNKNOWN, ADDRESS, "imap", dns(records))
+    found, *others = await find(UNKNOWN, ADDRESS, "imap", dns(records))
+    assert [each.host for each in others] == ["light.cabinet.mssante.fr", "slow.cabinet.mssante.fr"]
     assert (found.host, found.port, found.security) == ("imap.cabinet.mssante.fr", 9993, "tls")
 
 
@@ -35,7 +36,7 @@ async def test_a_service_that_is_not_offered_leaves_the_other():
         "_submissions._tcp.cabinet.mssante.fr": [(0, 0, 0, ".")],
         "_submission._tcp.cabinet.mssante.fr": [(0, 0, 587, "smtp.cabinet.mssante.fr")],
     }
-    found = await find(UNKNOWN, ADDRESS, "smtp", dns(records))
+    (found,) = await find(UNKNOWN, ADDRESS, "smtp", dns(records))
     assert (found.host, found.port, found.security) == ("smtp.cabinet.mssante.fr", 587, "starttls")
 
 
@@ -52,5 +53,17 @@ async def test_nothing_found_is_said():
 
 async def test_a_host_that_is_written_down_is_not_looked_up():
     written = Server(host="imap.elsewhere.example", security="starttls", login=Login(user="dr"))
-    found = await find(written, ADDRESS, "imap", dns({}))
+    (found,) = await find(written, ADDRESS, "imap", dns({}))
     assert (found.host, found.port) == ("imap.elsewhere.example", 143)
+
+
+async def test_a_forged_target_among_others_is_left_out_and_five_are_enough():
+    records = [(0, 0, 993, "imap.evil.example"), *((n, 0, 993, f"i{n}.cabinet.mssante.fr") for n in range(1, 9))]
+    found = await find(UNKNOWN, ADDRESS, "imap", dns({"_imaps._tcp.cabinet.mssante.fr": records}))
+    assert [each.host for each in found] == [f"i{n}.cabinet.mssante.fr" for n in range(1, MOST + 1)]
+
+
+def test_the_share_of_a_target_is_its_weight():
+    targets = [Target(0, 3, 1, "big"), Target(0, 1, 1, "small")]
+    first = [in_order(targets, lambda most, n=n: n % most)[0].host for n in range(500)]
+    assert first.count("big") == 300  # the points 2 to 4 of 0 to 4 (RFC 2782)

@@ -37,7 +37,7 @@ def test_read_receipts(disposition, state, automatic, cause):
     ("action", "status", "state", "cause"),
     [
         ("delivered", "2.0.0", "delivered", ""),
-        ("relayed", "2.0.0", "delivered", ""),
+        ("relayed", "2.0.0", "relayed", ""),
         ("delayed", "4.4.1", "delayed", ""),
         ("failed", "5.1.1", "failed", "patient_unknown"),
         ("failed", "5.3.4", "failed", "too_large"),
@@ -77,3 +77,33 @@ def test_bounces_in_free_text(text, cause):
 
 def test_an_ordinary_mail_is_no_report():
     assert read(b"From: a@x.fr\r\n\r\nPatient introuvable").mail.report is None
+
+
+def test_each_recipient_has_its_own_end_under_the_name_that_we_wrote():
+    block = (
+        "Original-Envelope-Id: 0f+2B0f\r\n\r\nFinal-Recipient: rfc822; boxes@inside.fr\r\nOriginal-Recipient: rfc822;A+2Bb@x.fr\r\n"
+        "Action: failed\r\nStatus: 5.2.1\r\nDiagnostic-Code: smtp; 550 5.2.1 nobody\r\n  reads this\r\n\r\n"
+        "Final-Recipient: rfc822; c@x.fr\r\nAction: relayed\r\nStatus: 2.0.0\r\n"
+    )
+    found = read(report("delivery-status", block)).mail.report
+    assert found.envelope == "0f+0f"
+    first, second = found.outcomes
+    assert (first.recipient, first.state, first.cause, first.said) == (
+        "a+b@x.fr",
+        "failed",
+        "box_closed",
+        "550 5.2.1 nobody reads this",
+    )
+    assert (second.recipient, second.state, second.cause) == ("c@x.fr", "relayed", "")
+
+
+def test_a_bounce_is_about_the_mail_below_not_about_an_address_in_angle_brackets():
+    raw = f"From: MAILER-DAEMON@mx.fr\r\n\r\n<p@x.fr>:\r\nno mailbox (#5.1.1)\r\n\r\nReceived: x\r\nMessage-ID: {FIRST}\r\n"
+    found = read(raw.encode()).mail.report
+    assert (found.original, found.state, found.cause) == (FIRST, "failed", "patient_unknown")
+
+
+def test_a_warning_is_no_failure():
+    raw = f"From: MAILER-DAEMON@mx.fr\r\nIn-Reply-To: {FIRST}\r\n\r\nTHIS IS A WARNING MESSAGE ONLY. Connection refused\r\n"
+    found = read(raw.encode()).mail.report
+    assert (found.state, found.cause) == ("delayed", "")

@@ -26,6 +26,7 @@ export const screens = {
   "title.new": "New exchange",
   "title.write": "Write",
   "title.settings": "Settings",
+  "title.removed": "Device removed",
   "connection.ended": "You have been disconnected. New messages no longer arrive here.",
   "connection.ended.title": "Disconnected",
   "connection.reopen": "Connect again",

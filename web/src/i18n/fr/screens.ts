@@ -26,6 +26,7 @@ export const screens = {
   "title.new": "Nouvel échange",
   "title.write": "Écrire",
   "title.settings": "Réglages",
+  "title.removed": "Appareil retiré",
   "connection.ended": "Vous avez été déconnecté. Les nouveaux messages n'arrivent plus ici.",
   "connection.ended.title": "Déconnecté",
   "connection.reopen": "Se reconnecter",

@@ -13,6 +13,8 @@ import type { Person, Problem } from "./words";
 
 export type Route =
   | { readonly name: "unlock" }
+  /** This device was removed from the account; nothing of it is left here. */
+  | { readonly name: "removed" }
   | { readonly name: "activation"; readonly token: string }
   /** `link` is the fragment after `/i#`; null: type the code of the letter. */
   | { readonly name: "invitation"; readonly link: string | null }
