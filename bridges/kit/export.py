@@ -188,14 +188,21 @@ def _link(attachment: dict[str, Any]) -> str:
     return name if attachment["path"] is None else f'<a href="{html.escape(attachment["path"])}">{name}</a>'
 
 
+def _said(value: Any) -> str:
+    return html.escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
 def _article(view: dict[str, Any]) -> str:
     author = view["author"] or {"name": "", "role": "", "verified": False}
     mark = " ✓" if author["verified"] else ""
     text = html.escape(view["text"]).replace("\n", "<br>")
+    act = "".join(
+        f"<dt>{html.escape(k)}</dt><dd>{_said(v)}</dd>" for k, v in sorted(view.get("appointment", {}).items())
+    )
     links = "".join(f"<li>{_link(a)} sha256 {a['sha256']}</li>" for a in view["attachments"])
     read = "".join(f"<li>{html.escape(r['name'])}: {r['at']}</li>" for r in view["read_by"])
     who = f"{html.escape(author['name'])}{mark} ({html.escape(author['role'])})"
     return (
         f'<article id="{view["id"]}"><h2>{view["seq"]} · {who} · {html.escape(view["type"])}</h2>'
-        f"<p>{text}</p><ul>{links}</ul><ul>{read}</ul></article>"
+        f"<p>{text}</p>{f'<dl>{act}</dl>' if act else ''}<ul>{links}</ul><ul>{read}</ul></article>"
     )

@@ -108,6 +108,8 @@ def _message(line: Line, log: Log, people: People, known: _Known, *, paths: Mapp
         content = line.message.content
         view |= {"author": people.author(line.message.author), "type": content.type, "written_at": content.at}
         view |= {"text": str(content.payload.get("text", "")), "reply": content.payload.get("reply")}
+        if content.type == "appointment":
+            view["appointment"] = {name: value for name, value in content.payload.items() if name != "reply"}
         view["warning"] = "old_epoch" if line.message.old_epoch else None if content.known else "unknown_version"
     return view
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from bridges.kit.appointments_log import Reminder
 from bridges.kit.appointments_reminders import place_of
 from bridges.kit.words import PROFESSIONS, REPLIES, ROLES, say, word
+from bridges.terminal.appointments import Acts
 
 STATES: Final = {
     "accepted": ("envoyé", "sent"),
@@ -71,7 +72,8 @@ def reminder(due: Reminder) -> str:
 
 def messages(subject: str, views: Sequence[dict[str, Any]], begins: dict[str, Any] | None) -> str:
     """Write a conversation."""
-    return "\n\n".join([subject, *beginning(begins), *(message(view) for view in views)])
+    acts = Acts()
+    return "\n\n".join([subject, *beginning(begins), *(message(view, acts) for view in views)])
 
 
 def beginning(begins: dict[str, Any] | None) -> list[str]:
@@ -84,8 +86,8 @@ def beginning(begins: dict[str, Any] | None) -> list[str]:
     return [say(fr, en)]
 
 
-def message(view: dict[str, Any]) -> str:
-    """Write one message."""
+def message(view: dict[str, Any], acts: Acts) -> str:
+    """Write one message, in the order of the conversation."""
     author = person(view["author"]) if view["author"] else "?"
     state = word(STATES, view["state"])
     readers = ", ".join(f"{each['name']} {moment(each['at'])}" for each in view["read_by"])
@@ -93,7 +95,8 @@ def message(view: dict[str, Any]) -> str:
     if view["warning"]:
         lines.append(say("! À lire avec prudence : ", "! Read with caution: ") + view["warning"])
     kind = {"end": say("[Conversation terminée]", "[Conversation ended]"), "retracted": say("[Retiré]", "[Taken back]")}
-    lines += [each for each in (kind.get(view["type"], ""), view["text"]) if each]
+    act = acts.write(view["id"], view["appointment"] | {"reply": view["reply"]}) if "appointment" in view else ""
+    lines += [each for each in (kind.get(view["type"], ""), act, view["text"]) if each]
     lines += [
         f"  - {a['name']} ({a['size']} {say('octets', 'bytes')}) {a['path'] or ''}".rstrip()
         for a in view["attachments"]

@@ -1,6 +1,7 @@
 """An appointment that was agreed on at the telephone, noted from a terminal."""
 
 import asyncio
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
@@ -62,3 +63,14 @@ def test_a_patient_notes_nothing(letter, jean):
 )
 def test_a_time_that_is_none_is_wrong_usage(claire, letter, wrong):
     assert claire.run("book", letter["conversation"], *wrong, code=2)["error"]["code"] == "usage"
+
+
+def test_it_is_read_and_exported_with_its_words(claire, letter, tmp_path):
+    conversation = letter["conversation"]
+    claire.run("book", conversation, *AT, "--what", "Contrôle")
+    last = claire.run("read", conversation)["messages"][-1]
+    assert (last["appointment"]["act"], last["appointment"]["what"]) == ("booked", "Contrôle")
+    archive = tmp_path / "conversation.zip"
+    claire.run("export", conversation, "--out", archive)
+    assert "<dt>what</dt><dd>Contrôle</dd>" in zipfile.ZipFile(archive).read("messages.html").decode()
+    assert claire.run("verify", archive)["verified"] is True
