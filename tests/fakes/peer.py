@@ -280,11 +280,17 @@ class Peer:
         path = f"/v1/conversations/{b64(conversation_id)}/events"
         return (await self.ask("GET", path, params=query))["events"]
 
+    async def all_events(self, conversation_id: bytes) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while page := await self.events(conversation_id, after=found[-1]["seq"] if found else 0, limit=200):
+            found += page
+        return found
+
     async def read(self, conversation_id: bytes) -> list[str]:
         """Fetch, check and open every text of a conversation, in order."""
         opened = await self.refresh(conversation_id)
         texts = []
-        for event in await self.events(conversation_id, after=0, limit=200):
+        for event in await self.all_events(conversation_id):
             if event["type"] == "envelope" and event["envelope"] and event["epoch"] in opened.keyring:
                 message = envelope.open_message(unb64(event["envelope"]), opened, kind=event["kind"])
                 if message.content.type == "text":

@@ -39,8 +39,10 @@ async def visited(people):
 async def texts_of(reader: Peer, letter: Letter) -> list[str]:
     """Open and verify every text with the answers to the invitation alone: no account, no session."""
     opened = await reader.preview(letter.link)
-    shown = await reader.ask("GET", f"/v1/invitations/{b64(letter.invitation.id)}/events", params={"after": 0})
-    sent = [(event["envelope"], event["kind"]) for event in shown["events"] if event["type"] == "envelope"]
+    path, events = f"/v1/invitations/{b64(letter.invitation.id)}/events", []
+    while page := (await reader.ask("GET", path, params={"after": events[-1]["seq"] if events else 0}))["events"]:
+        events += page
+    sent = [(event["envelope"], event["kind"]) for event in events if event["type"] == "envelope"]
     return [envelope.open_message(unb64(wire), opened, kind=kind).content.payload["text"] for wire, kind in sent]
 
 

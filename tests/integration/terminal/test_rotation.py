@@ -162,7 +162,7 @@ async def test_what_follows_a_revocation_is_closed_to_the_lost_device(claire, je
         assert await holders.revoke(at.device, lost.holder.id) == 2
     with pytest.raises(RefusedError) as refused:
         await phone.texts(conversation)
-    assert refused.value.code == "signature_refused"
+    assert refused.value.code == "device_removed"
 
     await claire.send(conversation, "Après la perte")
     assert await claire.reasons(conversation) == ["create", "claim", "rotate"]
