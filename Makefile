@@ -42,7 +42,7 @@ web-test: .make/web ## The web client's own tests
 
 ##@ Measure
 .PHONY: bench bench-quick faults faults-release hostile
-bench: .make/dev ## The whole benchmark table beside its goals: SQLite, PostgreSQL, two nodes, a million messages, files (16 minutes)
+bench: .make/dev ## The whole benchmark table beside its goals: SQLite, PostgreSQL, two nodes, a million messages, files (7 minutes)
 	@$(BIN)/python -m bench && $(BIN)/python -m bench --quick --postgres --json && $(BIN)/python -m bench.nodes && $(BIN)/python -m bench.scale && $(BIN)/python -m bench.files
 bench-quick: .make/dev ## Under 50 s; the last line of stdout is JSON
 	@$(BIN)/python -m bench --quick
