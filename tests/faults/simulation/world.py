@@ -215,6 +215,7 @@ class World:
             if self.chance.random() < 0.4:
                 await ageing.age(self)
             await self._probe()
+            await asyncio.sleep(3 * PATIENCE)  # what was given up may still be under way, and arrive between two reads
             await self._read_to_the_end()
         finally:
             for node in self.nodes:
