@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from bridges.kit.device import Device
 from bridges.kit.errors import KitError, RefusedError, UnreachableError, UsageError
 from bridges.kit.files import create_new, media_type, safe_name
+from bridges.kit.home import TRANSFER
 from bridges.kit.wire import from_text, to_text
 from crypto import attachment
 from crypto.content import Attachment
@@ -22,7 +23,6 @@ BLOCK: Final = 1024 * 1024  # bytes read at once
 PART: Final = 4 * 1024 * 1024  # bytes of one PATCH
 SMALL: Final = BLOCK  # bytes of a document that is sealed in memory and sent anew when its transfer is cut
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds before an interrupted transfer goes on
-FOLDER: Final = "transfer"
 _BINARY: Final = frozenset({"id", "key", "sha256", "sealed_sha256"})
 
 
@@ -115,7 +115,7 @@ def uploaded(device: Device, document: Document) -> None:
 
 def sealed_path(device: Device, attachment_id: bytes) -> Path:
     """Where the sealed form of a document lies while it travels."""
-    folder = device.home.folder / FOLDER
+    folder = device.home.folder / TRANSFER
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / f"{to_text(attachment_id)}.sealed"
 

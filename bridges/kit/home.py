@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridges.kit.errors import UnreachableError, UsageError
-from bridges.kit.keystore import Keystore, refuse_wide, write_atomically
+from bridges.kit.keystore import KEY_FILE, SEALED, Keystore, refuse_wide, write_atomically
 from bridges.kit.store import Store
 
 CONFIG: Final = "home.json"
 STORE: Final = "memory.sqlite"
 LOCK: Final = "lock"
+TRANSFER: Final = "transfer"  # sealed documents that are on their way
 PATIENCE: Final = 30.0  # seconds to wait for another process that uses the same home
 
 
@@ -55,12 +56,13 @@ class Home:
         write_atomically(self.folder / CONFIG, json.dumps(config).encode())
 
     def erase(self) -> None:
-        """Remove the account from here: keys, memory, documents. The lock stays, it is held by whoever calls."""
-        for path in self.folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.name != LOCK:
-                path.unlink(missing_ok=True)
+        """Remove the account from here: keys first, then memory and what was being carried.
+
+        Nothing that others put here; and the lock stays, it is held by whoever calls.
+        """
+        for name in (SEALED, KEY_FILE, STORE, *(f"{STORE}-{end}" for end in ("wal", "shm", "journal")), CONFIG):
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / TRANSFER, ignore_errors=True)
 
     def store(self) -> Store:
         """Open the memory."""

@@ -90,8 +90,11 @@ def test_a_lost_phone_is_shut_out_and_the_others_go_on(claire, make_jean):
     assert len(laptop.run("account", "show")["holders"]) == 2
 
     assert {each.name for each in phone.home.iterdir()} > {"lock"}
+    (phone.home / "letters").mkdir()
+    (phone.home / "letters" / "mine.txt").write_text("not Pli's")
     assert phone.run("read", conversation, code=3)["error"]["code"] == "device_removed"
-    assert {each.name for each in phone.home.iterdir()} == {"lock"}  # keys, memory, documents
+    assert {each.name for each in phone.home.iterdir()} == {"lock", "letters"}  # no keys, no memory
+    assert (phone.home / "letters" / "mine.txt").read_text() == "not Pli's"
     assert phone.run("send", conversation, "--text", "Faux", code=2)["error"]["code"] == "home_empty"
     claire.run("send", conversation, "--text", "Après la perte")
     texts = [message["text"] for message in laptop.run("read", conversation)["messages"]]
