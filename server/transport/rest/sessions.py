@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -14,6 +15,8 @@ from server.transport.rest import auth
 from server.transport.rest.limits import tries
 from server.transport.rest.operations import Answer, Call, Operation, Role
 from server.transport.wire import Wire
+
+T = TypeVar("T")
 
 
 class AskChallenge(Wire):
@@ -72,12 +75,7 @@ async def ask_challenge(call: Call) -> Challenge:
 async def open_session(call: Call) -> Answer:
     """Open a session for the holder that has signed the challenge."""
     body: OpenSession = call.body
-    holder, challenge, signature = unb64(body.holder, 16), unb64(body.challenge, 32), unb64(body.signature, 64)
-    with (
-        tries(call.limits.session_holder, body.holder, SignatureRefusedError),
-        tries(call.limits.session_address, call.address, SignatureRefusedError),
-    ):
-        opened = await call.services.sessions.open(HolderId(holder), challenge, signature)
+    opened = await _signed(call, body, call.services.sessions.open)
     shown = SessionOpened(
         token=None if body.cookie else opened.token, account=b64(opened.account), expires=opened.expires
     )
@@ -90,14 +88,19 @@ async def open_session(call: Call) -> Answer:
 async def show_end(call: Call) -> EndShown:
     """Show an ended holder the links of its account up to the one that ended it."""
     body: AskEnd = call.body
+    account = await _signed(call, body, call.services.sessions.ended_holder)
+    links = await call.services.accounts.end_of(account, HolderId(unb64(body.holder, 16)), body.after)
+    return EndShown(links=[b64(each) for each in links])
+
+
+async def _signed(call: Call, body: OpenSession | AskEnd, ask: Callable[[HolderId, bytes, bytes], Awaitable[T]]) -> T:
+    """Ask with an answer to a challenge; one that is refused counts against its holder and its address."""
     holder, challenge, signature = unb64(body.holder, 16), unb64(body.challenge, 32), unb64(body.signature, 64)
     with (
         tries(call.limits.session_holder, body.holder, SignatureRefusedError),
         tries(call.limits.session_address, call.address, SignatureRefusedError),
     ):
-        account = await call.services.sessions.ended_holder(HolderId(holder), challenge, signature)
-    links = await call.services.accounts.end_of(account, HolderId(holder), body.after)
-    return EndShown(links=[b64(each) for each in links])
+        return await ask(HolderId(holder), challenge, signature)
 
 
 def keep(answer: web.StreamResponse, call: Call, opened: Opened) -> None:
