@@ -1,4 +1,4 @@
-"""What must not be in the repository: paths of a machine, addresses of registries, secrets, generated files."""
+"""What must not be in the repository: paths of a machine, addresses of registries, secrets, binary and generated files."""
 
 import re
 
@@ -24,13 +24,17 @@ PYTHON_LOCKS = [
 ]
 
 
+def is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
 def test_no_forbidden_string_is_tracked(root, tracked):
     found = []
     for path in tracked:
-        try:
-            text = (root / path).read_text("utf-8")
-        except UnicodeDecodeError:
-            continue
+        text = (root / path).read_text("utf-8")
         found += [f"{path}: {match[0]!r}" for rule in FORBIDDEN if (match := rule.search(text))]
     assert not found, "\n".join(found)
 
@@ -49,6 +53,11 @@ def test_the_locks_hold_hashes_and_no_addresses(root):
         assert all("==" in one and "--hash=sha256:" in one for one in requirements)
     for name in ("web/package-lock.json", "tools/peers/fhir/package-lock.json", "tools/peers/oidc/package-lock.json"):
         assert '"resolved"' not in (root / name).read_text()
+
+
+def test_all_that_is_tracked_is_text(root, tracked):
+    """No wheel, archive or database slips in with a merge."""
+    assert not [path for path in tracked if not is_text((root / path).read_bytes())]
 
 
 def test_what_is_built_is_not_tracked(tracked):
