@@ -24,8 +24,7 @@ from server.domain.errors import (
 from server.domain.ids import AccountId, AttachmentId, ConversationId
 from server.domain.journal import Access, Told
 from server.services.journal import JournalService
-from server.services.ports import Store, Transaction
-from server.services.records import Writes
+from server.services.ports import Store, Transaction, Writes
 
 BLOCK: Final = 1024 * 1024  # bytes handed to the disk at a time
 SWEEP: Final = 500  # abandoned uploads removed at a time

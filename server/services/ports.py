@@ -329,6 +329,13 @@ Intent = Callable[[Transaction], T]
 Done = Callable[[T | None, BaseException | None], None]
 
 
+class Writes(Protocol):
+    """Runs intents: the store itself, or a lease that first makes sure it still holds."""
+
+    async def write(self, intent: Callable[[Transaction], T]) -> T:
+        """Run ``intent`` in a transaction; return its result after the commit."""
+
+
 class Store(Protocol):
     """Where everything is kept. What a write returns is on the disk."""
 

@@ -1,20 +1,12 @@
 """What services need of the store beside the messages: journals, leases of background jobs, beginnings."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol
 
 from crypto.journal import Entry
 from server.domain.ids import AccountId, ConversationId
 from server.domain.journal import JournalEnds, Told
 from server.domain.retention import FeedBeginning, LogBeginning, Span, Trimmed
-
-if TYPE_CHECKING:
-    from server.services.ports import Transaction
-
-T = TypeVar("T")
 
 
 class Journals(Protocol):
@@ -102,10 +94,3 @@ class Jobs(Protocol):
 
     def states(self) -> list[JobState]:
         """Return every job that has ever been taken."""
-
-
-class Writes(Protocol):
-    """Runs intents: the store itself, or a lease that first makes sure it still holds."""
-
-    async def write(self, intent: Callable[[Transaction], T]) -> T:
-        """Run ``intent`` in a transaction; return its result after the commit."""

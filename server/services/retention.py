@@ -17,8 +17,7 @@ from server.clock import Clock
 from server.domain.events import Event
 from server.domain.ids import AccountId, ConversationId
 from server.domain.retention import FeedBeginning, LogBeginning, Span, Trimmed, horizon
-from server.services.ports import Store, Transaction
-from server.services.records import Writes
+from server.services.ports import Store, Transaction, Writes
 
 PAGE: Final = 100  # logs or feeds looked at in one read
 LOOK: Final = 1_000  # events looked at in one read

@@ -16,8 +16,7 @@ from server.domain.events import Announcement, Mark
 from server.domain.ids import AccountId, HolderId, SessionId, b64
 from server.domain.session import Principal, Session
 from server.services.identity import ServerIdentity
-from server.services.ports import Bus, Store, Transaction
-from server.services.records import Writes
+from server.services.ports import Bus, Store, Transaction, Writes
 from server.services.stamps import Stamps
 
 DAY: Final = 24 * 3600 * 1000  # ms

@@ -1,11 +1,10 @@
 import type { appointments } from "./fr/appointments";
-import type { fr } from "./fr/index";
+import type { Catalogue, fr } from "./fr/index";
 import type { removed } from "./fr/removed";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
-export type Catalogue = Readonly<Record<keyof typeof fr, Message>>;
 /** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
 type Words = typeof fr & typeof appointments & typeof removed;
 export type Key = keyof Words;

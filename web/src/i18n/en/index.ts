@@ -1,4 +1,4 @@
-import type { Catalogue } from "../locale.svelte";
+import type { Catalogue } from "../fr/index";
 import { errors } from "./errors";
 import { screens } from "./screens";
 import { words } from "./words";
