@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.people import PHONE, Person, give_authenticator
+from tests.journeys.people import PHONE, Person, give_authenticator, last_message, take_letter, unlock
 from tests.journeys.support import Server, Terminal, luhn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -68,3 +68,44 @@ def test_a_passkey_is_not_offered_where_the_address_is_a_number(person: Callable
     jean.page.get_by_label("J’ai mis mon code de secours à l’abri").check()
     jean.press("Continuer")
     jean.page.get_by_role("log").wait_for()
+
+
+def test_a_second_account_empties_a_device_only_when_the_person_says_so(
+    person: Callable[..., Person], shared_server: Server, terminal: Callable[..., Terminal], letter: str
+) -> None:
+    jean = person(PHONE)
+    take_letter(jean, letter)
+    beside = jean.open_page()
+    beside.goto(shared_server.url)
+    jean.sees("Votre ordonnance", page=beside)
+    made = terminal("claire", shared_server.url).run(
+        "invite", "--name", "Marie Dupont", "--subject", "Vos résultats", "--text", "Bonjour Marie."
+    )
+    jean.page.goto(str(made["invitation_link"]))
+    jean.press("Ouvrir un compte pour Marie Dupont")
+    jean.sees("Les messages de Jean Dupont sont ouverts ici.")
+    jean.press("Annuler")
+    jean.sees("Continuer comme Jean Dupont")
+    beside.reload()
+    jean.sees("Votre ordonnance", page=beside)  # nothing was touched
+
+    jean.press("Ouvrir un compte pour Marie Dupont")
+    jean.press("Effacer et continuer")
+    jean.keep_recovery_code()
+    last_message(jean, "Bonjour Marie.").wait_for()
+    jean.sees("Ouvrir mes messages", page=beside)  # the other tab has closed
+
+
+def test_the_way_back_does_not_lead_to_the_door_again(
+    person: Callable[..., Person], shared_server: Server, letter: str
+) -> None:
+    jean = person(PHONE)
+    code = take_letter(jean, letter)
+    jean.page.goto(f"{shared_server.url}/u")
+    expect(jean.page.get_by_role("heading", name="Échanges")).to_be_visible()
+    other = person(PHONE)
+    unlock(other, shared_server.url, code)
+    other.page.get_by_role("link", name=re.compile("Votre ordonnance")).click()
+    last_message(other, "Bonjour.").wait_for()
+    other.page.go_back()
+    expect(other.page.get_by_role("heading", name="Échanges")).to_be_visible()

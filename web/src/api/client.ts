@@ -78,6 +78,14 @@ export class Api {
     return this.#caller.json({ method: "POST", path: "/v1/sessions", json: request, open: true });
   }
 
+  /** Whose holder this is. No cookie is set: whoever is open in this browser stays so. */
+  async accountOf(request: Omit<T.SessionRequest, "cookie">): Promise<T.B64> {
+    const { account, token } = await this.openSession({ ...request, cookie: false });
+    const headers = { Authorization: `Bearer ${token}` };
+    await this.#caller.done({ method: "DELETE", path: "/v1/sessions/current", headers, open: true }).catch(() => undefined);
+    return account;
+  }
+
   /** To a holder that was ended, and to nobody else: the links up to the one that did. */
   endOfHolder(request: T.EndRequest): Promise<{ readonly links: readonly T.B64[] }> {
     return this.#caller.json({ method: "POST", path: "/v1/sessions/ended", json: request, open: true });

@@ -1,12 +1,13 @@
 import type { appointments } from "./fr/appointments";
 import type { Catalogue, fr } from "./fr/index";
+import type { inUse } from "./fr/in_use";
 import type { removed } from "./fr/removed";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
 /** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
-type Words = typeof fr & typeof appointments & typeof removed;
+type Words = typeof fr & typeof appointments & typeof removed & typeof inUse;
 export type Key = keyof Words;
 
 export const LANGUAGES = { fr: "Français", en: "English" } as const satisfies Record<Language, string>;
@@ -17,7 +18,7 @@ const LOADERS: Record<Language, () => Promise<Catalogue>> = {
   en: async () => (await import("./en/index")).en,
 };
 
-export type Part = "appointments" | "removed";
+export type Part = "appointments" | "removed" | "in_use";
 type Messages = Readonly<Record<string, Message>>;
 
 /** What only some conversations need does not weigh on the first page. */
@@ -29,6 +30,10 @@ const PARTS: Record<Part, Record<Language, () => Promise<Messages>>> = {
   removed: {
     fr: async () => typesetAll((await import("./fr/removed")).removed),
     en: async () => (await import("./en/removed")).removed,
+  },
+  in_use: {
+    fr: async () => typesetAll((await import("./fr/in_use")).inUse),
+    en: async () => (await import("./en/in_use")).inUse,
   },
 };
 // Read when a language is spoken, never drawn from.

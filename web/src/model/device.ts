@@ -24,39 +24,47 @@ export type DeviceRecord = {
 export type Device = { readonly record: DeviceRecord; readonly keys: DeviceKeys; readonly vault: Vault };
 
 export async function loadDevice(platform: Platform, storage: Storage): Promise<Device | null> {
-  const record = await storage.read<DeviceRecord>("device", KEY);
+  const record = await keptRecord(storage);
   if (record === undefined) return null;
   return deviceOf(platform, storage, record, await DeviceKeys.load(record.keys));
 }
 
 /**
  * Keep a new device before it is told to anybody, and read it back: a key that does not survive this browser's storage
- * must be found out now. @throws LocalRefusal `storage_unavailable`
+ * must be found out now. @throws LocalRefusal `device_in_use`: another account lies here, and nothing was touched;
+ * `storage_unavailable`
  */
 export async function keepDevice(
   platform: Platform,
   storage: Storage,
   fresh: { readonly account: AccountId; readonly keys: DeviceKeys; readonly server: B64; readonly registryKey: B64 },
 ): Promise<Device> {
-  const before = await storage.read<DeviceRecord>("device", KEY);
-  // The same person unlocks again: what waits to be sent stays readable. Anybody else begins on an empty device.
-  const same = before?.account === fresh.account && before.server === fresh.server;
-  const record: DeviceRecord = {
-    ...fresh,
-    keys: fresh.keys.stored,
-    vaultKey: same ? before.vaultKey : await Vault.newKey(),
-  };
-  await storage.write([...(same ? [] : CLEARED), { drawer: "device", key: KEY, put: record }]);
+  const before = await keptRecord(storage);
+  if (before !== undefined && !isOf(before, fresh)) throw new LocalRefusal("device_in_use");
+  // The same person unlocks again: what waits to be sent stays readable. A new one begins on an empty device.
+  const vaultKey = before?.vaultKey ?? (await Vault.newKey());
+  const record: DeviceRecord = { ...fresh, keys: fresh.keys.stored, vaultKey };
+  await storage.write([...(before === undefined ? CLEARED : []), { drawer: "device", key: KEY, put: record }]);
   const device = await loadDevice(platform, storage);
   if (device === null || !(await selfTest(device.keys))) {
-    await forgetDevice(storage);
+    await putBack(storage, before);
     throw new LocalRefusal("storage_unavailable");
   }
   return device;
 }
 
-export async function forgetDevice(storage: Storage): Promise<void> {
-  await storage.write([{ drawer: "device", key: KEY, remove: true }]);
+export function keptRecord(storage: Storage): Promise<DeviceRecord | undefined> {
+  return storage.read<DeviceRecord>("device", KEY);
+}
+
+/** Undo `keepDevice`: what lay here before lies here again, and what waits to be sent stays readable. */
+export async function putBack(storage: Storage, before: DeviceRecord | undefined): Promise<void> {
+  const change = before === undefined ? ({ remove: true } as const) : { put: before };
+  await storage.write([{ drawer: "device", key: KEY, ...change }]);
+}
+
+export function isOf(record: DeviceRecord, of: { readonly account: AccountId; readonly server: B64 }): boolean {
+  return record.account === of.account && record.server === of.server;
 }
 
 function deviceOf(platform: Platform, storage: Storage, record: DeviceRecord, keys: DeviceKeys): Device {

@@ -10,7 +10,7 @@ import { b64, unb64 } from "../protocol/codec.ts";
 import { claimInvitation, type Author } from "../protocol/conversation.ts";
 import { DeviceKeys } from "../protocol/holder.ts";
 import type { B64, ConversationId } from "../protocol/suite.ts";
-import { forgetDevice, keepDevice, loadDevice, type Device } from "./device.ts";
+import { keepDevice, loadDevice, putBack, type Device } from "./device.ts";
 import type { Letter } from "./letter.ts";
 import { isPassing } from "./refusals.ts";
 import { accountsOf, currentMe, extendOwnChain, keepServer, openSession, ownSecrets, renewSession, type Ground, type Opened } from "./session.ts";
@@ -112,7 +112,7 @@ async function begin(ground: Ground, device: Device, joining: Joining): Promise<
     // Refused for good: this device belongs to no account.
     if (!isPassing(error)) {
       await codeKept(device);
-      await forgetDevice(ground.storage);
+      await putBack(ground.storage, undefined);
     }
     throw error;
   }

@@ -5,7 +5,7 @@
 
 import type { Api } from "../api/client.ts";
 import { Refused } from "../api/refusal.ts";
-import type { Me, ServerInfo } from "../api/types.ts";
+import type { Me, ServerInfo, SessionRequest } from "../api/types.ts";
 import type { Platform, Storage } from "../platform/platform.ts";
 import type { ChainState } from "../protocol/account_chain.ts";
 import { addHolder, unlock, type ChainUpdate, type UserSecrets } from "../protocol/account.ts";
@@ -18,7 +18,7 @@ import { signSession } from "../protocol/session.ts";
 import type { Bytes } from "../protocol/suite.ts";
 import { Accounts } from "./accounts.ts";
 import type { Changes } from "./changes.ts";
-import { forgetDevice, keepDevice, loadDevice, type Device } from "./device.ts";
+import { isOf, keepDevice, keptRecord, loadDevice, putBack, type Device } from "./device.ts";
 import { LocalRefusal } from "./refusals.ts";
 
 /** What everything needs that happens before an account is open. */
@@ -47,13 +47,16 @@ export async function restore(ground: Ground): Promise<Opened | null> {
   return { device, accounts, me, secrets: await ownSecrets(device.keys, me, await ownChain(accounts, me)) };
 }
 
-/** Unlock with the 28 letters. @throws ProtocolError `bad_code`, `bad_check`; LocalRefusal `recovery_unknown`; Refused `too_many_tries` */
+/**
+ * Unlock with the 28 letters. @throws ProtocolError `bad_code`, `bad_check`; LocalRefusal `recovery_unknown`,
+ * `device_in_use`; Refused `too_many_tries`
+ */
 export async function unlockByCode(ground: Ground, typed: string): Promise<Opened> {
   const seed = await recoverySeed(await readRecoveryCode(typed));
   return enrol(ground, await holderFromSeed(seed), null).catch(unknownAs("recovery_unknown"));
 }
 
-/** Unlock with a passkey. @throws LocalRefusal `passkey_unsuitable`, `passkey_unknown`; PasskeyError */
+/** Unlock with a passkey. @throws LocalRefusal `passkey_unsuitable`, `passkey_unknown`, `device_in_use`; PasskeyError */
 export async function unlockByPasskey(ground: Ground): Promise<Opened> {
   const { credential, prf } = await ground.platform.passkeys.get(await passkeyPrfInput());
   if (prf === null) throw new LocalRefusal("passkey_unsuitable");
@@ -73,39 +76,70 @@ function unknownAs(code: string): (error: unknown) => never {
 
 /** A session for `holder`, in the cookie. */
 export async function openSession(api: Api, server: string, holder: Holder): Promise<void> {
+  await api.openSession({ ...(await signedSession(api, server, holder)), cookie: true });
+}
+
+async function signedSession(api: Api, server: string, holder: Holder): Promise<Omit<SessionRequest, "cookie">> {
   const { challenge } = await api.challenge(holder.id);
-  const signature = b64(await signSession(holder, { server, challenge }));
-  await api.openSession({ holder: holder.id, challenge, signature, cookie: true });
+  return { holder: holder.id, challenge, signature: b64(await signSession(holder, { server, challenge })) };
 }
 
 /** Make this browser a device of the account that `holder` opens. `pin`: the newest chain a passkey remembers. */
 async function enrol(ground: Ground, holder: Holder, pin: Wrapped | null): Promise<Opened> {
-  const { api, platform, storage } = ground;
+  const { api, storage } = ground;
   const server = await api.server();
+  const before = await keptRecord(storage);
+  if (before !== undefined) {
+    // Before the cookie is: every tab of the account that is open here asks with it.
+    const account = await api.accountOf(await signedSession(api, server.id, holder));
+    if (!isOf(before, { account, server: server.id })) throw new LocalRefusal("device_in_use");
+  }
   await openSession(api, server.id, holder);
-  const me = await api.me();
-  const keys = await DeviceKeys.create((length) => platform.random(length));
-  const device = await keepDevice(platform, storage, {
-    account: me.account,
-    keys,
-    server: server.id,
-    registryKey: server.registry_key,
-  });
   try {
-    const accounts = accountsOf(ground, device);
-    const chain = await accounts.refresh(me.account);
-    if (pin !== null) demandPinned(chain, pin);
-    const secrets = await ownSecrets(holder, me, chain);
-    await extendOwnChain({ api, accounts }, chain, await deviceLink(ground, { chain, holder, secrets, keys: device.keys }));
-    await api.endThisSession();
-    await openSession(api, server.id, device.keys);
-    ground.api.renewSessionBy(() => renewSession(ground, device));
-    await keepServer(device, server);
-    return { device, accounts, secrets, me: await currentMe(ground, device) };
+    return await enter(ground, server, { holder, pin });
   } catch (error) {
-    await forgetDevice(storage);
+    await putBack(storage, before); // what waits to be sent stays readable
+    await api.endThisSession().catch(() => undefined);
     throw error;
   }
+}
+
+/** With a session of `holder`. */
+async function enter(
+  ground: Ground,
+  server: ServerInfo,
+  { holder, pin }: { readonly holder: Holder; readonly pin: Wrapped | null },
+): Promise<Opened> {
+  const { api } = ground;
+  const me = await api.me();
+  const device = await ownDevice(ground, server, me);
+  const accounts = accountsOf(ground, device);
+  const chain = await accounts.refresh(me.account);
+  if (pin !== null) demandPinned(chain, pin);
+  const secrets = await ownSecrets(holder, me, chain);
+  if (!isHeldBy(chain, device)) {
+    await extendOwnChain({ api, accounts }, chain, await deviceLink(ground, { chain, holder, secrets, keys: device.keys }));
+  }
+  await api.endThisSession();
+  await openSession(api, server.id, device.keys);
+  ground.api.renewSessionBy(() => renewSession(ground, device));
+  await keepServer(device, server);
+  return { device, accounts, secrets, me: await currentMe(ground, device) };
+}
+
+/** The device that lies here, if it still is one of the account's; else a new one. @throws LocalRefusal `device_in_use` */
+async function ownDevice(ground: Ground, server: ServerInfo, { account }: Me): Promise<Device> {
+  const { platform, storage } = ground;
+  const here = await loadDevice(platform, storage);
+  if (here !== null && isOf(here.record, { account, server: server.id })) {
+    if (isHeldBy(await accountsOf(ground, here).refresh(account), here)) return here;
+  }
+  const keys = await DeviceKeys.create((length) => platform.random(length));
+  return keepDevice(platform, storage, { account, keys, server: server.id, registryKey: server.registry_key });
+}
+
+function isHeldBy({ holders }: ChainState, { keys }: Device): boolean {
+  return holders.get(keys.id)?.endedAt === null;
 }
 
 function deviceLink(

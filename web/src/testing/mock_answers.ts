@@ -5,6 +5,15 @@ import { b64 } from "../protocol/codec.ts";
 
 export type Answer = { readonly status: number; readonly body?: unknown };
 
+/** What a test does to a call: refuse it, lose its answer after doing it, or hold it. */
+export type Trick = {
+  readonly on: RegExp;
+  readonly times: number;
+  readonly answer?: Answer;
+  readonly lose?: "request" | "answer";
+  readonly hold?: Promise<void>;
+};
+
 export function ok(body: unknown, status = 200): Answer {
   return { status, body };
 }

@@ -9,19 +9,10 @@ import { b64, unb64 } from "../protocol/codec.ts";
 import { messageId } from "../protocol/envelope.ts";
 import { readRecord } from "../protocol/epoch_record.ts";
 import { linkHash } from "../protocol/link.ts";
-import { ok, refuse, respond, serverInfo, waitFor, type Answer } from "./mock_answers.ts";
+import { ok, refuse, respond, serverInfo, waitFor, type Answer, type Trick } from "./mock_answers.ts";
 
 type Session = { who: string | null; holder: string };
 type Asked = { readonly method: string; readonly path: string; readonly query: URLSearchParams; readonly body: unknown; readonly who: string | null };
-
-/** What a test does to a call: refuse it, lose its answer after doing it, or hold it. */
-export type Trick = {
-  readonly on: RegExp;
-  readonly times: number;
-  readonly answer?: Answer;
-  readonly lose?: "request" | "answer";
-  readonly hold?: Promise<void>;
-};
 
 type Account = {
   readonly id: string;
@@ -100,9 +91,10 @@ export class MockServer {
     const method = init.method ?? "GET";
     const name = `${method} ${url.pathname}`;
     this.calls.push(name);
+    const bearer = new Headers(init.headers).has("Authorization"); // a session of its own, beside the cookie's
     const body: unknown = typeof init.body === "string" ? JSON.parse(init.body) : init.body;
     const asked = { method, path: url.pathname, query: url.searchParams, body, who: session.who };
-    return respond(await this.#tricked(name, () => this.#answer(asked, session, init.signal ?? null)));
+    return respond(await this.#tricked(name, () => this.#answer(asked, bearer ? { who: null, holder: "" } : session, init.signal ?? null)));
   }
 
   async #tricked(name: string, answer: () => Promise<Answer>): Promise<Answer> {
@@ -141,11 +133,14 @@ export class MockServer {
     const who = this.#holders.get(holder) ?? null;
     if (who === null || this.shut.has(holder) !== (second === "ended")) return refuse(401, "signature_refused");
     if (second === "ended") return ok({ links: this.ending(this.accounts.get(who)?.links ?? [], (asked.body as T.EndRequest).after) });
-    session.who = who;
-    session.holder = holder;
+    return this.#begin(asked.body as T.SessionRequest, who, session);
+  }
+
+  #begin({ holder, cookie }: T.SessionRequest, who: string, session: Session): Answer {
     const account = this.accounts.get(who);
-    if (account !== undefined) account.holder = (asked.body as T.SessionRequest).holder;
-    return ok({ token: null, account: who, expires: this.now + 3_600_000 }, 201);
+    if (cookie) Object.assign(session, { who, holder });
+    if (account !== undefined && cookie) account.holder = holder;
+    return ok({ token: cookie ? null : "token", account: who, expires: this.now + 3_600_000 }, 201);
   }
 
   async #me(asked: Asked, second: string): Promise<Answer> {

@@ -2,24 +2,30 @@
 
 import { isToken, type Client } from "../model/client.ts";
 import type { Joining } from "../model/joining.ts";
+import { inUse } from "./in_use.ts";
 import { Observable } from "./observable.ts";
 import { problemOf, problemOfCode, recoveryOf } from "./presenting.ts";
-import type { ActivationModel, ActivationState } from "./types.ts";
+import type { ActivationModel, ActivationState, Person } from "./types.ts";
+
+export type ActivationParts = {
+  readonly client: Client;
+  readonly token: string;
+  /** Who is logged in here. */
+  readonly account: () => Person | null;
+  readonly inside: () => void;
+  /** This was interrupted after the keys were made; its code is shown again. */
+  readonly left: Joining | null;
+};
 
 export class Activation implements ActivationModel {
   readonly state = new Observable<ActivationState>({ step: "loading" });
-  readonly #client: Client;
-  readonly #token: string;
-  readonly #inside: () => void;
+  readonly #parts: ActivationParts;
   #name = "";
 
-  /** `left`: this activation was interrupted after the keys were made; its code is shown again. */
-  constructor(client: Client, token: string, inside: () => void, left: Joining | null) {
-    this.#client = client;
-    this.#token = token;
-    this.#inside = inside;
-    if (left === null) void this.#load();
-    else this.#made(left);
+  constructor(parts: ActivationParts) {
+    this.#parts = parts;
+    if (parts.left === null) void this.#load();
+    else this.#made(parts.left);
   }
 
   retry(): void {
@@ -32,15 +38,26 @@ export class Activation implements ActivationModel {
     if (before.step !== "hello") return;
     this.state.set({ step: "working" });
     try {
-      this.#made(await this.#client.activate(this.#token, this.#name));
+      this.#made(await this.#parts.client.activate(this.#parts.token, this.#name));
     } catch (error) {
-      this.state.set({ ...before, problem: problemOf(error) });
+      const other = await inUse(error, this.#parts.client, this.#parts.account());
+      this.state.set({ ...before, inUse: other, problem: other === null ? problemOf(error) : null });
     }
   }
 
+  async takeOver(): Promise<void> {
+    this.keep();
+    await this.#parts.client.logOff();
+    await this.accept();
+  }
+
+  keep(): void {
+    if (this.state.value.step === "hello") this.state.set({ ...this.state.value, inUse: null });
+  }
+
   keptCode(): void {
-    void this.#client.codeKept();
-    void this.#client.platform.passkeys.available().then((possible) => {
+    void this.#parts.client.codeKept();
+    void this.#parts.client.platform.passkeys.available().then((possible) => {
       this.state.set(possible ? { step: "passkey", busy: false, problem: null } : { step: "done" });
     });
   }
@@ -48,7 +65,7 @@ export class Activation implements ActivationModel {
   async addPasskey(): Promise<void> {
     this.state.set({ step: "passkey", busy: true, problem: null });
     try {
-      await this.#client.home?.own.addPasskey(this.#name);
+      await this.#parts.client.home?.own.addPasskey(this.#name);
       this.state.set({ step: "done" });
     } catch (error) {
       this.state.set({ step: "passkey", busy: false, problem: problemOf(error) });
@@ -60,7 +77,7 @@ export class Activation implements ActivationModel {
   }
 
   open(): void {
-    this.#inside();
+    this.#parts.inside();
   }
 
   dispose(): void {
@@ -68,14 +85,14 @@ export class Activation implements ActivationModel {
   }
 
   async #load(): Promise<void> {
-    if (!isToken(this.#token)) {
+    if (!isToken(this.#parts.token)) {
       this.state.set({ step: "refused", problem: problemOfCode("activation_invalid") });
       return;
     }
     try {
-      const { name, profession, identifier } = await this.#client.activation(this.#token);
+      const { name, profession, identifier } = await this.#parts.client.activation(this.#parts.token);
       this.#name = name;
-      this.state.set({ step: "hello", name, profession, identifier, problem: null });
+      this.state.set({ step: "hello", name, profession, identifier, inUse: null, problem: null });
     } catch (error) {
       this.state.set({ step: "refused", problem: problemOf(error) });
     }

@@ -56,6 +56,8 @@ export class App implements AppModel {
   #left: Joining | null = null;
   /** The code of a demonstration link, for the first unlock only. */
   #code: string | null = null;
+  /** The address that we are at came with it. */
+  #brought = false;
 
   constructor(client: Client) {
     this.#client = client;
@@ -83,7 +85,7 @@ export class App implements AppModel {
   }
 
   go(route: Route): void {
-    const target = this.#client.home === null && !isOpen(route) ? this.#later(route) : route;
+    const target = this.#instead(route);
     this.#client.platform.address.show(pathOf(target), "push");
     this.state.patch({ route: target });
   }
@@ -98,7 +100,9 @@ export class App implements AppModel {
   }
 
   unlock(): UnlockModel {
-    const model = new Unlock(this.#client, {
+    const model = new Unlock({
+      client: this.#client,
+      account: () => this.state.value.me,
       letter: () => {
         this.go({ name: "invitation", link: null });
       },
@@ -112,8 +116,15 @@ export class App implements AppModel {
   }
 
   activation(token: string): ActivationModel {
-    const left = this.#takeLeft("activation");
-    return new Activation(this.#client, token, () => { this.#inside(); }, left);
+    return new Activation({
+      client: this.#client,
+      token,
+      account: () => this.state.value.me,
+      inside: () => {
+        this.#inside();
+      },
+      left: this.#takeLeft("activation"),
+    });
   }
 
   invitation(link: string | null): InvitationModel {
@@ -166,11 +177,12 @@ export class App implements AppModel {
   #arrive(): void {
     const { current } = this.#client.platform.address;
     const { route, secret } = routeOf(current);
-    if (route.name === "unlock" && secret) this.#code = decoded(current.fragment);
+    this.#brought = route.name === "unlock" && secret;
+    if (this.#brought) this.#code = decoded(current.fragment);
     if (secret) this.#client.platform.address.show(pathOf(route), "replace");
     const starting = this.state.value.phase === "starting";
-    const shut = !starting && this.#client.home === null && !isOpen(route);
-    this.state.patch({ route: shut ? this.#later(route) : route });
+    if (starting) this.state.patch({ route });
+    else this.#land(route);
   }
 
   /** After the start: to the joining that was left, to the first page, or where the address says. */
@@ -180,6 +192,21 @@ export class App implements AppModel {
     if (this.#left?.how === "activation") this.go({ name: "activation", token: "" });
     else if (this.#left?.how === "claim") this.go({ name: "invitation", link: null });
     else if (this.#client.home === null && !isOpen(route)) this.go(route);
+    else this.#land(route);
+  }
+
+  #land(route: Route): void {
+    const target = this.#instead(route);
+    if (target.name === "inbox") this.#replace(target);
+    else this.state.patch({ route: target });
+  }
+
+  /** A closed account shows its door; one that is open has none, unless a code was brought or it wants to come back. */
+  #instead(route: Route): Route {
+    const { home, connection } = this.#client;
+    if (home === null && !isOpen(route)) return this.#later(route);
+    const inside = home !== null && connection !== "ended" && !this.#brought;
+    return route.name === "unlock" && inside ? { name: "inbox" } : route;
   }
 
   #later(route: Route): Route {
@@ -190,7 +217,7 @@ export class App implements AppModel {
   #inside(): void {
     const wanted = this.#wanted ?? { name: "inbox" };
     this.#wanted = null;
-    this.go(wanted);
+    this.#replace(wanted); // the way back does not lead to the door again
   }
 
   #replace(route: Route): void {

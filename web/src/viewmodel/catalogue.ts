@@ -42,6 +42,8 @@ export const LOCAL_CODES = [
   "recovery_unknown",
   /** The server shows another registry key than at first contact: an alarm. */
   "registry_changed",
+  /** Another account is open on this device; it is closed only when the person says so. */
+  "device_in_use",
   /** This device was removed from the account; unlock again with the recovery code. */
   "device_removed",
   /** The content was written by a newer version of Pli. */

@@ -4,6 +4,7 @@ import type { Client } from "../model/client.ts";
 import type { Joining } from "../model/joining.ts";
 import type { Letter } from "../model/letter.ts";
 import { LocalRefusal } from "../model/refusals.ts";
+import { inUse } from "./in_use.ts";
 import { Observable } from "./observable.ts";
 import { codeField, EMPTY_CODE, INVITATION_LETTERS, personOf, problemOf, recoveryOf, stranger, typingError } from "./presenting.ts";
 import { documentCard } from "./timeline.ts";
@@ -77,8 +78,20 @@ export class Invitation implements InvitationModel {
       if (choice === "existing") this.#parts.inside(await this.#parts.client.claimHere(letter));
       else this.#made(await this.#parts.client.claim(letter));
     } catch (error) {
-      this.state.set({ ...before, problem: problemOf(error) });
+      const account = this.#parts.account();
+      const other = await inUse(error, this.#parts.client, account);
+      this.state.set({ ...before, account, inUse: other, problem: other === null ? problemOf(error) : null });
     }
+  }
+
+  async takeOver(): Promise<void> {
+    this.keep();
+    await this.#parts.client.logOff();
+    await this.accept("new");
+  }
+
+  keep(): void {
+    if (this.state.value.step === "letter") this.state.set({ ...this.state.value, inUse: null });
   }
 
   async decline(): Promise<void> {
@@ -143,6 +156,7 @@ export class Invitation implements InvitationModel {
       entries: entriesOf(letter, people),
       expires: letter.detail.expires,
       account: this.#parts.account(),
+      inUse: null,
       problem: null,
     });
   }

@@ -1,24 +1,34 @@
 /** (1) First page: the recovery code, the passkey, or "I have a letter". */
 
 import type { Client } from "../model/client.ts";
+import { inUse } from "./in_use.ts";
 import { Observable } from "./observable.ts";
 import { codeField, EMPTY_CODE, problemOf, RECOVERY_LETTERS, typingError } from "./presenting.ts";
-import type { UnlockModel, UnlockState } from "./types.ts";
+import type { Person, UnlockModel, UnlockState } from "./types.ts";
+
+export type UnlockParts = {
+  readonly client: Client;
+  /** Who is logged in here. */
+  readonly account: () => Person | null;
+  readonly letter: () => void;
+  readonly inside: () => void;
+};
 
 export class Unlock implements UnlockModel {
   readonly state = new Observable<UnlockState>({
     code: EMPTY_CODE(RECOVERY_LETTERS),
     busy: false,
     passkey: false,
+    inUse: null,
     problem: null,
   });
-  readonly #client: Client;
-  readonly #go: { readonly letter: () => void; readonly inside: () => void };
+  readonly #parts: UnlockParts;
+  /** The way that found another account here. */
+  #again: () => Promise<void> = () => Promise.resolve();
 
-  constructor(client: Client, go: { readonly letter: () => void; readonly inside: () => void }) {
-    this.#client = client;
-    this.#go = go;
-    void client.platform.passkeys.available().then((passkey) => {
+  constructor(parts: UnlockParts) {
+    this.#parts = parts;
+    void parts.client.platform.passkeys.available().then((passkey) => {
       this.state.patch({ passkey });
     });
   }
@@ -29,15 +39,25 @@ export class Unlock implements UnlockModel {
 
   async submit(): Promise<void> {
     const { text } = this.state.value.code;
-    await this.#try(() => this.#client.unlockByCode(text));
+    await this.#try(() => this.#parts.client.unlockByCode(text));
   }
 
   async usePasskey(): Promise<void> {
-    await this.#try(() => this.#client.unlockByPasskey());
+    await this.#try(() => this.#parts.client.unlockByPasskey());
   }
 
   haveLetter(): void {
-    this.#go.letter();
+    this.#parts.letter();
+  }
+
+  async takeOver(): Promise<void> {
+    this.keep();
+    await this.#parts.client.logOff();
+    await this.#try(this.#again);
+  }
+
+  keep(): void {
+    this.state.patch({ inUse: null });
   }
 
   dispose(): void {
@@ -51,9 +71,12 @@ export class Unlock implements UnlockModel {
       await way();
       // The code is not kept a moment longer than needed.
       this.state.patch({ code: EMPTY_CODE(RECOVERY_LETTERS) });
-      this.#go.inside();
+      this.#parts.inside();
     } catch (error) {
-      this.#tell(error);
+      this.#again = way;
+      const other = await inUse(error, this.#parts.client, this.#parts.account());
+      if (other === null) this.#tell(error);
+      else this.state.patch({ inUse: other });
     } finally {
       this.state.patch({ busy: false });
     }

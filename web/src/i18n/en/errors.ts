@@ -74,6 +74,7 @@ export const errors = {
   "error.passkey_unknown": "This is not known here. Use your recovery code.",
   "error.recovery_unknown": "This recovery code opens no account here. Read it again, and check that it is your newest sheet.",
   "error.registry_changed": "The server is no longer the one you know. To be safe, everything is stopped. Call your professional.",
+  "error.device_in_use": "Another account is already used on this device.",
   "error.device_removed": "This device was removed from your account. Open again with your recovery code.",
   "error.newer_version": "This message needs a newer version of Pli. Reload the page.",
   "error.before_joining": "This message is older than your arrival in the exchange.",

@@ -77,6 +77,7 @@ export const errors = {
   "error.passkey_unknown": "Ce déverrouillage n'est pas connu ici. Utilisez votre code de secours.",
   "error.recovery_unknown": "Ce code de secours n'ouvre aucun compte ici. Relisez-le, et vérifiez que c'est votre feuille la plus récente.",
   "error.registry_changed": "Le serveur n'est plus celui que vous connaissez. Par prudence, tout est arrêté. Appelez votre professionnel.",
+  "error.device_in_use": "Cet appareil est déjà utilisé par un autre compte.",
   "error.device_removed": "Cet appareil a été retiré de votre compte. Ouvrez de nouveau avec votre code de secours.",
   "error.newer_version": "Ce message demande une version plus récente de Pli. Rechargez la page.",
   "error.before_joining": "Ce message date d'avant votre arrivée dans l'échange.",

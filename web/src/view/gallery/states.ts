@@ -19,14 +19,14 @@ export const app = (me: Person | null, route: AppState["route"], more: Partial<A
   serverName: "Pli", demo: false, alarm: null, problem: null, ...more,
 });
 
-export const unlock: UnlockState = { code: { text: "", missing: 28, problem: null }, busy: false, passkey: true, problem: null };
+export const unlock: UnlockState = { code: { text: "", missing: 28, problem: null }, busy: false, passkey: true, inUse: null, problem: null };
 export const unlockWrong: UnlockState = { ...unlock, passkey: false, code: { text: recovery.text, missing: 0, problem: "bad_check" } };
 
-export const hello: ActivationState = { step: "hello", name: martin.name, profession: "10", identifier: "10101234567", problem: null };
+export const hello: ActivationState = { step: "hello", name: martin.name, profession: "10", identifier: "10101234567", inUse: null, problem: null };
 
 export const letter: InvitationState = {
   step: "letter", writer: martin, people: [martin, invited], invited: "Jean Dupont", subject: "Votre ordonnance",
-  entries: shortStory(dupont).slice(1, 2), expires: NOW + 20 * DAY, account: null, problem: null,
+  entries: shortStory(dupont).slice(1, 2), expires: NOW + 20 * DAY, account: null, inUse: null, problem: null,
 };
 
 const row = (fields: Partial<InboxRow> & Pick<InboxRow, "conversation" | "title">): InboxRow => ({

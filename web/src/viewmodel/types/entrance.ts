@@ -4,16 +4,27 @@ import type { Readable } from "../observable";
 import type { Entry, OpenedDocument } from "./timeline";
 import type { CodeField, Disposable, Person, Problem, RecoveryCode } from "./words";
 
+/** Somebody else's account is open on this device. `name`: "" when unknown; `unsent`: messages that would be lost, null: unknown. */
+export type InUse = { readonly name: string; readonly unsent: number | null };
+
+export interface TakesOver {
+  /** Close the other account on this device, then go on. */
+  takeOver(): Promise<void>;
+  /** Leave everything as it is. */
+  keep(): void;
+}
+
 export type UnlockState = {
   readonly code: CodeField;
   readonly busy: boolean;
   /** This browser can use passkeys with PRF. */
   readonly passkey: boolean;
+  readonly inUse: InUse | null;
   readonly problem: Problem | null;
 };
 
 /** After success the app goes to the inbox (or where the user wanted to go) by itself. */
-export interface UnlockModel extends Disposable {
+export interface UnlockModel extends Disposable, TakesOver {
   readonly state: Readable<UnlockState>;
   type(text: string): void;
   submit(): Promise<void>;
@@ -31,6 +42,7 @@ export type ActivationState =
       readonly name: string;
       readonly profession: string;
       readonly identifier: string;
+      readonly inUse: InUse | null;
       readonly problem: Problem | null;
     }
   | { readonly step: "working" }
@@ -38,7 +50,7 @@ export type ActivationState =
   | { readonly step: "passkey"; readonly busy: boolean; readonly problem: Problem | null }
   | { readonly step: "done" };
 
-export interface ActivationModel extends Disposable {
+export interface ActivationModel extends Disposable, TakesOver {
   readonly state: Readable<ActivationState>;
   retry(): void;
   accept(): Promise<void>;
@@ -66,6 +78,7 @@ export type InvitationState =
       readonly expires: number;
       /** Somebody is already logged in on this browser and may take the letter with that account. */
       readonly account: Person | null;
+      readonly inUse: InUse | null;
       readonly problem: Problem | null;
     }
   | { readonly step: "working" }
@@ -74,7 +87,7 @@ export type InvitationState =
   | { readonly step: "recovery"; readonly code: RecoveryCode; readonly name: string }
   | { readonly step: "passkey"; readonly busy: boolean; readonly problem: Problem | null };
 
-export interface InvitationModel extends Disposable {
+export interface InvitationModel extends Disposable, TakesOver {
   readonly state: Readable<InvitationState>;
   type(text: string): void;
   submitCode(): Promise<void>;
