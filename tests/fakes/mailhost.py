@@ -71,6 +71,11 @@ def is_gone(process: int) -> bool:
         return True
 
 
+def queue_is_empty(spool: Path) -> bool:
+    """Whether Postfix has nothing to do. A mail goes from incoming to active, and its report begins in incoming."""
+    return not any(path.is_file() for name in ("incoming", "active", "incoming") for path in (spool / name).rglob("*"))
+
+
 class MailHost:
     """nginx, Postfix and Dovecot. Our own programs listen on `port("2400")` to `port("2402")`."""
 
