@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from server import telemetry
 from tests.fakes.peer import Letter, Peer
 from tests.fakes.server import LocalServer, running
+
+# Examples are judged by what they show. How long one takes says only how busy the machine is.
+settings.register_profile("pli", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pli")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import pwd
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,23 +26,43 @@ from pathlib import Path
 import asyncpg
 
 PATIENCE = 60  # seconds a server may take to answer
+_KEPT = 64  # ports; more than are chosen before the program that the first is for has bound it
 
 
 class MissingError(Exception):
     """A program is not installed, or may not be started from here. The text is the reason."""
 
 
+_GIVEN: deque[socket.socket] = deque()
+"""Names of the ports that this process was given lately. While they are held no other process is given these."""
+
+
 def free_port(many: int = 1) -> int:
-    """The first of so many free ports in a row, below those that the system gives to outgoing connections."""
+    """The first of so many free ports in a row, below those that the system gives to whoever asks for any.
+
+    A program binds its port a while after it was chosen. Until then nothing but this function could take it, and this
+    function gives it to nobody else: not here, not in a test process beside this one.
+    """
     while True:
         first = secrets.choice(range(12_000, 32_000))
-        with ExitStack() as kept:
+        with ExitStack() as tried:
+            names = [tried.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) for _ in range(many)]
             try:
-                for port in range(first, first + many):
-                    kept.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                for port, name in enumerate(names, first):
+                    name.bind(f"\0pli-port-{port}")  # in no folder: it is gone with its socket, however that ends
+                    tried.enter_context(socket.socket()).bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return first
+            _GIVEN.extend(socket.socket(fileno=name.detach()) for name in names)
+        while len(_GIVEN) > _KEPT:
+            _GIVEN.popleft().close()
+        return first
+
+
+@atexit.register
+def _give_back() -> None:
+    while _GIVEN:
+        _GIVEN.popleft().close()
 
 
 def program(name: str, *folders: str) -> str:

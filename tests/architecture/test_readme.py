@@ -3,11 +3,12 @@
 import json
 import os
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tools.services import free_port
 
 BLOCK = re.compile(r"^<!-- walk-through.*?-->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -34,12 +35,6 @@ def test_every_make_target_that_is_named_exists(root, targets):
     }
     assert named
     assert not {one for one in named if one[1] not in targets}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,9 @@ from tools.services import MissingError, Postgres, Service, program
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".venv/peers/bin"
+_SOON = datetime.now(UTC) + timedelta(days=14)
+SUMMER = datetime(_SOON.year + (_SOON.month > 6), 7, 1, tzinfo=UTC)
+"""A day to come within 13 months, whenever the tests run; in the summer time of Europe."""
 needs_peers = pytest.mark.skipif(
     not (PEERS / "radicale").exists(), reason="the peers are not installed: tools/peers/install.sh"
 )

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.fakes.mailhost_papers import Paper
+from tools.services import free_port
 
 DOVECOT = shutil.which("dovecot") or "/usr/sbin/dovecot"
 needs_dovecot = pytest.mark.skipif(
@@ -66,12 +66,6 @@ service anvil {{
 }}
 {more}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def write_certificate(folder: Path) -> None:

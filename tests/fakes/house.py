@@ -65,11 +65,15 @@ class House:
             await asyncio.sleep(0.01)
         assert await self.offset(attachment) == offset
 
-    async def writing(self):
-        deadline = time.monotonic() + 30
-        while not self.services.attachments._writing and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(0.05)
+    async def reads(self, count):
+        """Wait until the server has read so many bytes of the one body that is under way."""
+        async with asyncio.timeout(30):
+            while self._read() < count:
+                await asyncio.sleep(0.005)
+
+    def _read(self):
+        requests = [each._current_request for each in self.client.server.runner.server.connections]
+        return max((each.content.total_bytes - each.content._size for each in requests if each is not None), default=0)
 
     async def upload(self, attachment, data):
         assert (await self.begin(attachment, len(data))).status == 201

@@ -21,6 +21,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.fakes.mailhost_papers import Paper, issue, revoked, signed_list
+from tools.services import free_port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operate" / "mail.md"
 PATIENTS, PRACTICE, HOSPITAL, STRANGER = "patients.example", "practice.example", "hopital.example", "autre.example"
@@ -44,13 +45,6 @@ _FOLDERS = {
 }
 _PORTS = ("2525", "2425", "2400", "2401", "2402", "2587", "2143", "2993", "2424", "2412")
 _PORT = re.compile(rf"\b(?:{'|'.join(_PORTS)})\b")
-
-
-def free_ports(count: int) -> list[int]:
-    """All different: the sockets are held until the last one has its number."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
 
 
 def until(found: Callable[[], object], what: str, logs: Callable[[], str] = str):
@@ -77,12 +71,18 @@ def is_gone(process: int) -> bool:
         return True
 
 
+def queue_is_empty(spool: Path) -> bool:
+    """Whether Postfix has nothing to do. A mail goes from incoming to active, and its report begins in incoming."""
+    return not any(path.is_file() for name in ("incoming", "active", "incoming") for path in (spool / name).rglob("*"))
+
+
 class MailHost:
     """nginx, Postfix and Dovecot. Our own programs listen on `port("2400")` to `port("2402")`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        first = free_port(len(_PORTS))
+        self._ports = {documented: first + place for place, documented in enumerate(_PORTS)}
         self._processes: list[subprocess.Popen[bytes]] = []
         folder.chmod(0o755)
         for name in ("etc/postfix", "spool", "lib", "log", "run/dovecot", "boxes", "papers", "bridge"):

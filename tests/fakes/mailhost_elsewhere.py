@@ -11,7 +11,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.fakes.mailhost import PRACTICE, MailHost, answers, free_ports, is_gone, until
+from tests.fakes.mailhost import PRACTICE, MailHost, answers, is_gone, until
+from tools.services import free_port
 
 SILENT, TALKING = "autre.example", "causant.example"
 """Domains whose server does not, and does, offer delivery reports."""
@@ -55,7 +56,7 @@ class Elsewhere:
 
     def __init__(self, host: MailHost) -> None:
         self.host, self.folder = host, host.folder / "elsewhere"
-        self.ports = dict(zip((SILENT, TALKING), free_ports(2), strict=True))
+        self.ports = {SILENT: free_port(), TALKING: free_port()}
         for name in ("etc", "spool", "lib", "boxes"):
             (self.folder / name).mkdir(parents=True)
         shutil.chown(self.folder / "lib", "postfix", "postfix")

@@ -61,10 +61,12 @@ booking = "https://rdv.example/thomas"
 """
 
 
+_MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=21)
+
+
 def day(hours: int = 10, minutes: int = 0) -> datetime:
-    """A time of a day three weeks from now, inside the opening hours."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=21)
-    return midnight + timedelta(hours=hours, minutes=minutes)
+    """A time of a day three weeks from now, inside the opening hours; the same day for a test that goes past midnight."""
+    return _MIDNIGHT + timedelta(hours=hours, minutes=minutes)
 
 
 @dataclass
@@ -164,6 +166,6 @@ def mails(spool: Path, sender: str, recipient: str, calendar: bytes, name: str) 
         verified=True,
     )
     (spool / "in").mkdir(parents=True, exist_ok=True)
-    (spool / "in" / f"{name}.json").write_text(
-        json.dumps({name: getattr(letter, name) for name in letter.__struct_fields__})
-    )
+    part = spool / "in" / f"{name}.part"
+    part.write_text(json.dumps({name: getattr(letter, name) for name in letter.__struct_fields__}))
+    part.rename(part.with_suffix(".json"))

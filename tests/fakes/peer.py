@@ -166,19 +166,23 @@ class Peer:
         *,
         with_code: bool = False,
         expires: int | None = None,
+        lasts: int = 30 * DAY,
         reply: Any = "open",
     ) -> Letter:
-        """Begin a conversation with somebody who has no account; the message leaves at once. A code costs 0.2 s."""
-        invited = invitation.draw()
-        expires = expires or now() + 30 * DAY
-        place = conversation.invited_seat(invited.public, "patient", expires=expires)
-        begun = conversation.create(self.own, [place], Roster(subject, {invited.member: patient}), at=now())
-        offered, code = invitation_json(invited.public, expires), ""
+        """Begin a conversation with somebody who has no account; the message leaves at once. A code costs 0.2 s.
+
+        It ``lasts`` so many milliseconds from when the code is there, unless it is said when it ``expires``.
+        """
+        invited, coded, code = invitation.draw(), {}, ""
         if with_code:
             typed = invitation.draw_code()
             stretched = typed.stretch(unb64((await self.ask("GET", "/v1/server"))["code_salt"]))
-            offered |= {"locator": b64(stretched.locator), "code_box": b64(stretched.seal(invited, self.id))}
+            coded = {"locator": b64(stretched.locator), "code_box": b64(stretched.seal(invited, self.id))}
             code = typed.text()
+        expires = expires or now() + lasts
+        place = conversation.invited_seat(invited.public, "patient", expires=expires)
+        begun = conversation.create(self.own, [place], Roster(subject, {invited.member: patient}), at=now())
+        offered = invitation_json(invited.public, expires) | coded
         body = self.start_body(begun, [offered])
         body["envelope"] = self.submission(begun.opened, content.words(text, reply=reply))
         started = await self.ask("POST", "/v1/conversations", body)

@@ -14,7 +14,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from tests.faults.checker import Breach, check
 from tests.faults.devices import Device, Stage
 from tests.faults.history import History
 from tests.faults.proxy import Proxy
+from tools.services import free_port
 
 ROOT = Path(__file__).parents[2]
 How = Literal["kill", "cut", "run", "nodes", "partitions", "sim"]
@@ -40,12 +40,6 @@ STUCK = 15.0  # seconds after the faults in which everybody ends, beside those t
 GONE = 30.0  # seconds in which nothing is left of a killed process
 HELPED = 120.0  # seconds in which a helper answers, on a machine with much else to do
 CLOCKS = (0, 0, -2 * 3_600_000, 24 * 3_600_000)  # milliseconds by which the wall clock of a start jumps
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Program:

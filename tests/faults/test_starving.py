@@ -60,23 +60,23 @@ def test_processes_that_share_one_processor_wait_for_each_other():
     assert starving.waited([each.pid for each in spinning]) == 0
 
 
-async def stuck(starved: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Wait for somebody who never ends, 0.2 s long beside what the machine owes."""
+async def stuck(starved: Any, monkeypatch: pytest.MonkeyPatch, later: float) -> list[Any]:
+    """Wait for somebody who never ends, 0.2 s long beside what the machine owes; tell whether that was ``later``."""
     monkeypatch.setattr(campaign, "STUCK", 0.2)
     nothing = cast("Any", SimpleNamespace(conversations={}))
     stage = Stage(nothing, History(), random.Random(1), [], starved=starved)
     endless = asyncio.ensure_future(asyncio.sleep(3600))
-    asyncio.get_running_loop().call_later(0.6, stage.count, "later")
+    asyncio.get_running_loop().call_later(later, stage.count, "later")
     await campaign._finish([endless], stage, "somebody")
     endless.cancel()
     return [len(stage.history.of("stuck")), "later" in stage.counts]
 
 
 async def test_who_stands_still_is_named_and_who_may_not_run_is_waited_for(monkeypatch: pytest.MonkeyPatch):
-    assert await stuck(lambda: 0.0, monkeypatch) == [1, False]
+    assert await stuck(lambda: 0.0, monkeypatch, later=30) == [1, False]
     begun = asyncio.get_running_loop().time()
     never_ran = lambda: min(1.0, asyncio.get_running_loop().time() - begun)  # noqa: E731
-    assert await stuck(never_ran, monkeypatch) == [1, True]
+    assert await stuck(never_ran, monkeypatch, later=0.6) == [1, True]
 
 
 async def test_a_killed_server_that_nobody_counts_any_more_is_gone():

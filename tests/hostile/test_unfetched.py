@@ -138,9 +138,12 @@ async def test_a_lean_socket_takes_no_more_than_it_can_store(tmp_path):
             said = b'{"t":"send","ref":%d,"conversation":"%s","submission":%s}' % (number, conversation.encode(), body)
             frames.append(masked(FIN | TEXT, said))
         before, sending = memory(), asyncio.ensure_future(wire.send(b"".join(frames)))
-        for _ in range(100):
+        (line,) = next(iter(practice.server.app[GATEWAY]._lines.values()))
+        async with asyncio.timeout(20):
+            while line.owed <= OWED:
+                await asyncio.sleep(0.01)
+        for _ in range(100):  # and no more of it is read, though it is there
             await asyncio.sleep(0.01)
-            (line,) = next(iter(practice.server.app[GATEWAY]._lines.values()))
             assert line.owed <= OWED + 2 * LARGE, "more was read than may wait"
         assert line.owed > OWED
         assert not sending.done()

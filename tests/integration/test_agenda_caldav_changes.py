@@ -100,9 +100,9 @@ async def test_another_calendar_of_the_same_person_takes_time_too(server, tmp_pa
         tmp_path, server.url, provider=f'also_busy = ["{server.url.removesuffix(PATH)}/else/other.ics"]'
     )
     async with open_agenda(load(path)) as agenda:
-        day = Window(start=DAY.start + timedelta(days=365), end=DAY.end + timedelta(days=365))
+        day = Window(start=agendas.SUMMER, end=agendas.SUMMER + timedelta(days=1))
         assert len(await agenda.find(day)) == 20
-        server.items["/else/other.ics"] = (other[0], other[1].replace(b"20260701", b"20270701"))
+        server.items["/else/other.ics"] = (other[0], other[1].replace(b"20260701", f"{agendas.SUMMER:%Y%m%d}".encode()))
         agenda.provider.feeds[0]._asked_at = None
         agenda.provider.feeds[0]._etag = ""
         assert len(await agenda.find(day)) == 19

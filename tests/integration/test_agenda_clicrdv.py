@@ -45,7 +45,7 @@ async def speaking(clicrdv, **more):
     }
     async with TestServer(clicrdv.app) as server:
         origin = Origin(base=str(server.make_url("")), inside=True, plain=True)
-        async with Outgoing(origin, deadline=2.0) as outgoing:
+        async with Outgoing(origin) as outgoing:
             yield ClicRdvProvider(
                 Api(outgoing, Account(**{**account, **more})),
                 Habits(minutes=20, page="https://www.clicrdv.com/cabinet"),

@@ -119,7 +119,7 @@ async def answering(**answers):
     app.router.add_route("*", "/{kind}", answer)
     async with TestServer(app) as server:
         origin = Origin(base=str(server.make_url("")), inside=True, plain=True)
-        async with Outgoing(origin, deadline=2.0) as outgoing:
+        async with Outgoing(origin) as outgoing:
             yield FhirProvider(outgoing, AGENDA)
 
 

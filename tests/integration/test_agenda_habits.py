@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -34,7 +34,7 @@ from tests.fakes import agendas
 from tests.fakes.agendas_proxy import Habit, Proxy
 
 pytestmark = agendas.needs_peers
-DAY = Window(start=datetime(2027, 7, 1, tzinfo=UTC), end=datetime(2027, 7, 2, tzinfo=UTC))
+DAY = Window(start=agendas.SUMMER, end=agendas.SUMMER + timedelta(days=1))
 HABITS: list[Habit] = ["honest", "unconditional", "done_then_500", "other_names", "slow", "false_tags"]
 PEOPLE = 50
 T = TypeVar("T")

@@ -5,7 +5,7 @@
 
 import asyncio
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -13,10 +13,11 @@ from bridges.agenda.adapters import open_agenda
 from bridges.agenda.config import load
 from bridges.agenda.provider import AgendaError, SlotGoneError, Window
 from tests.fakes import agendas
+from tests.fakes.agendas import SUMMER
 
 RACES = int(os.environ.get("AGENDA_RACES", "2"))
 PEOPLE = 50
-DAY = Window(start=datetime(2027, 7, 1, tzinfo=UTC), end=datetime(2027, 7, 2, tzinfo=UTC))
+DAY = Window(start=SUMMER, end=SUMMER + timedelta(days=1))
 
 
 @pytest.fixture(scope="module", params=agendas.SERVERS, ids=lambda kind: kind.__name__)
@@ -101,21 +102,28 @@ async def test_the_doctor_moves_and_deletes_in_her_own_program_and_we_hear_of_it
         assert other in await agenda.find(DAY)
 
 
+def last_sunday(month: int) -> str:
+    """When the clocks change in March and in October."""
+    last = SUMMER.replace(month=month, day=31)
+    return f"{last - timedelta(days=last.isoweekday() % 7):%Y%m%d}"
+
+
 async def test_summer_is_right_even_after_a_zone_that_servers_misread(server, tmp_path):
     """A VTIMEZONE by listed dates poisons the free-busy reports of one of these servers: we never ask for them."""
     listed = (
         "BEGIN:VTIMEZONE\r\nTZID:Europe/Paris\r\n"
-        "BEGIN:DAYLIGHT\r\nDTSTART:19700329T020000\r\nRDATE:20270328T020000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nEND:DAYLIGHT\r\n"
-        "BEGIN:STANDARD\r\nDTSTART:19701025T030000\r\nRDATE:20271031T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\n"
+        f"BEGIN:DAYLIGHT\r\nDTSTART:19700329T020000\r\nRDATE:{last_sunday(3)}T020000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nEND:DAYLIGHT\r\n"
+        f"BEGIN:STANDARD\r\nDTSTART:19701025T030000\r\nRDATE:{last_sunday(10)}T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\n"
         "END:VTIMEZONE\r\n"
     )
-    event = "BEGIN:VEVENT\r\nUID:poison\r\nDTSTAMP:20270101T000000Z\r\nDTSTART;TZID=Europe/Paris:20270701T080000\r\nDTEND;TZID=Europe/Paris:20270701T083000\r\nSUMMARY:x\r\nEND:VEVENT\r\n"
+    times = f"DTSTART;TZID=Europe/Paris:{SUMMER:%Y%m%d}T080000\r\nDTEND;TZID=Europe/Paris:{SUMMER:%Y%m%d}T083000\r\n"
+    event = f"BEGIN:VEVENT\r\nUID:poison\r\nDTSTAMP:20260101T000000Z\r\n{times}SUMMARY:x\r\nEND:VEVENT\r\n"
     body = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{listed}{event}END:VCALENDAR\r\n".encode()
     path = f"{server.calendar}poison.ics"
     assert server.ask("PUT", path, body, {"Content-Type": "text/calendar"})[0] in {200, 201, 204}
     async with open_agenda(load(agendas.settings(tmp_path, server.url, user=server.user))) as agenda:
         first = (await agenda.find(DAY))[0]
-        assert first.start == datetime(2027, 7, 1, 6, 30, tzinfo=UTC)
+        assert first.start == SUMMER + timedelta(hours=6, minutes=30)
         assert first.end - first.start == timedelta(minutes=30)
     server.ask("DELETE", path)
 

@@ -20,7 +20,8 @@ from bridges.kit.client import client
 from bridges.kit.home import Home
 from bridges.mail.patients import Patients
 from bridges.mail.threads import Threads
-from tests.journeys.support import BIN, Server, Terminal, free_port, luhn, write_pdf
+from tests.journeys.support import BIN, Server, Terminal, luhn, write_pdf
+from tools.services import free_port
 
 JEAN = {"ins": "279035121518989", "birth_name": "DUPONT", "first_name": "Jean", "birth_date": "1979-03-28", "sex": "F"}
 TRAITS = {"ins": JEAN["ins"], "birth_name": "DUPONT", "given_names": "Jean", "birth_date": "1979-03-28", "sex": "F"}

@@ -15,7 +15,7 @@ from bridges.mail.carrying import replace_writer
 from bridges.mail.threads import Writer
 from crypto.codec import unb64
 from tests.fakes.mail_bridge import INS, JEAN, make_home, running_bridge, soon
-from tests.fakes.mailhost import HOSPITAL, PRACTICE, MailHost, needs_mailhost
+from tests.fakes.mailhost import HOSPITAL, PRACTICE, MailHost, needs_mailhost, queue_is_empty
 from tests.fakes.mailhost_elsewhere import SILENT, TALKING, Elsewhere
 from tests.integration.test_mail_carrying import mine, payloads
 
@@ -93,7 +93,9 @@ security = "starttls"
 
 @pytest.fixture
 async def bridge(server, people, host, tmp_path):
-    """A running bridge over an empty mailbox, and its only patient."""
+    """A running bridge over an empty mailbox, and its only patient. No report of an earlier test is under way any more."""
+    for spool in (host.folder / "spool", host.elsewhere.folder / "spool"):
+        await soon(lambda spool=spool: queue_is_empty(spool), f"an empty queue in {spool}")
     with host.mailbox(BOX) as box:
         box.store("1:*", "+FLAGS", "\\Deleted") if int(box.select("INBOX")[1][0]) else None
         box.expunge()

@@ -184,27 +184,29 @@ async def test_a_client_that_leaves_within_a_mail_leaves_nothing():
 
 
 async def test_slow_and_many_clients_are_sent_away(monkeypatch):
-    monkeypatch.setattr(lmtp, "IDLE", 0.2)
-    monkeypatch.setattr(lmtp, "WHOLE", 0.5)
     door = Door()
     async with served(door, clients=1) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert (await reader.readline()).startswith(b"220")
         assert codes(await say(port)) == [421]
-        assert await asyncio.wait_for(reader.read(), 30) == b""  # idle: closed
+        monkeypatch.setattr(lmtp, "IDLE", 0.2)  # no sooner: the other client had to find this one still there
+        writer.write(b"NOOP\r\n")
+        assert codes((await asyncio.wait_for(reader.read(), 30)).split(b"\r\n")) == [250]  # then idle: closed
         writer.close()
         await writer.wait_closed()
+        monkeypatch.setattr(lmtp, "IDLE", 1.0)
+        monkeypatch.setattr(lmtp, "WHOLE", 1.5)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"LHLO x\r\n" + letter("a@x.fr")[:-3])
-        drops = asyncio.create_task(drip(writer))
+        await drip(writer, 0.9)
         assert codes((await asyncio.wait_for(reader.read(), 30)).split(b"\r\n"))[-1] == 421
-        drops.cancel()
         writer.close()
     assert door.taken == []
 
 
-async def drip(writer) -> None:
-    """A byte now and then, for ever: never idle, never done."""
-    while True:
+async def drip(writer, seconds: float) -> None:
+    """A byte now and then: never idle. It ends before the server does, whose last words a byte on its way would undo."""
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
         writer.write(b"x")
         await asyncio.sleep(0.05)

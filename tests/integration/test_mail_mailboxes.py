@@ -86,7 +86,8 @@ async def test_one_broken_mailbox_stops_no_other_and_says_why(state, tmp_path):
             assert refused.next_at - refused.since > 400  # too many wrong passwords close a mailbox
             away = await soon(lambda: condition(lives, "away").tries > 0 and condition(lives, "away"), "away")
             assert (away.condition, away.reason) == ("retrying", "lost: ConnectionRefusedError")
-            assert condition(lives, "unread").reason.startswith("file_unreadable")
+            unread = await soon(lambda: condition(lives, "unread").next_at and condition(lives, "unread"), "unread")
+            assert unread.reason.startswith("file_unreadable")
             await soon(lambda: condition(lives, "good").condition == "idle", "idle")
             await asyncio.to_thread(dovecot.stop)
             await soon(lambda: condition(lives, "good").condition == "retrying", "the server is away")
@@ -100,8 +101,6 @@ def as_dict(server):
 
 
 async def test_a_server_that_falls_silent_while_we_wait_is_left(monkeypatch, tmp_path):
-    monkeypatch.setattr(imap_module, "TIMEOUT", 0.3)
-
     async def serve(reader, writer):
         writer.write(b"* OK hi\r\n")
         with contextlib.suppress(ConnectionError):
@@ -122,6 +121,7 @@ async def test_a_server_that_falls_silent_while_we_wait_is_left(monkeypatch, tmp
         login = Login(user="dr", password_file=secret_file(tmp_path))
         box = box_at("x", Server(host="127.0.0.1", port=port, security="none", login=login))
         async with entered(box, Ways()) as (imap, _):
+            monkeypatch.setattr(imap_module, "TIMEOUT", 0.3)
             with pytest.raises(ImapError) as lost:
                 await asyncio.wait_for(imap.idle(0.1), 10)
             assert lost.value.code == "lost"

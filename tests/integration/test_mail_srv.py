@@ -16,8 +16,8 @@ from bridges.mail.delivering import probe
 from bridges.mail.imap import ImapError
 from bridges.mail.submission import RefusedError
 from bridges.mail.ways import Ways
-from tests.fakes.mailhost import free_ports
 from tests.fakes.mailhost_papers import issue
+from tools.services import free_port
 
 ADDRESS = "dr@cabinet.example"
 
@@ -118,7 +118,7 @@ async def test_the_next_target_is_tried_and_only_the_right_name_hears_anything(
         listening(greeting, other, tmp_path, wrong) as second,
         listening(greeting, right, tmp_path, good) as third,
     ):
-        targets = [f"10 0 {free_ports(1)[0]} a.cabinet.example.", f"20 0 {second} b.cabinet.example."]
+        targets = [f"10 0 {free_port()} a.cabinet.example.", f"20 0 {second} b.cabinet.example."]
         names[f"{service}._tcp.cabinet.example."] = [*targets, f"30 0 {third} c.cabinet.example."]
         await enter(protocol, box_of(tmp_path))
         assert good, "the third was spoken to"

@@ -16,14 +16,9 @@ from server.admin.terminal import CommandError
 from server.domain.ids import b64
 from server.settings import Settings, SettingsError, read
 from tests.fakes.peer import Refused
+from tools.services import free_port
 
 SAMPLE = re.compile(r"^(pli_[a-z_]+)(\{[^{}]*(?:\{\w+\}[^{}]*)*\})? (\+Inf|[0-9.e+-]+)$")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Page:

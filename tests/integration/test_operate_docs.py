@@ -6,7 +6,6 @@ import configparser
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,17 +15,12 @@ import pytest
 from server.__main__ import _parser
 from server.admin.terminal import CommandError
 from server.storage.identity import init_data
+from tools.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "operate"
 TRIED = re.compile(r"^<!-- tried -->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 UNIT = re.compile(r"^```ini\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @pytest.mark.slow
@@ -38,9 +32,8 @@ def test_the_commands_of_a_page_work_as_they_stand(name, tmp_path):
         init_data(tmp_path / "pli")
     for folder in ("backups", "keys"):
         (tmp_path / folder).mkdir()
-    script = (
-        "\n".join(blocks).replace("/srv/", f"{tmp_path}/").replace("8420", free_port()).replace("9420", free_port())
-    )
+    here = {"/srv/": f"{tmp_path}/", "8420": str(free_port()), "9420": str(free_port())}
+    script = re.sub("|".join(here), lambda found: here[found[0]], "\n".join(blocks))
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}"],
         cwd=tmp_path,

@@ -7,7 +7,8 @@ from contextlib import closing
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from tests.journeys.support import BIN, Server, Terminal, free_port, luhn
+from tests.journeys.support import BIN, Server, Terminal, luhn
+from tools.services import free_port
 
 NUMBERS = itertools.count(1)
 

@@ -109,7 +109,7 @@ async def test_what_came_before_a_cut_counts(house):
     attachment, data = drawn(), os.urandom(200_000)
     await house.begin(attachment, len(data))
     _, writer = await cut(house, attachment, 0, data[:70_000], len(data))
-    await house.writing()
+    await house.reads(70_000)
     writer.transport.abort()
     await house.until(attachment, 70_000)
     assert (await house.append(attachment, 70_000, data[70_000:])).status == 204
@@ -121,7 +121,7 @@ async def test_a_client_that_lost_its_connection_goes_on_though_the_server_has_n
     attachment, data = drawn(), os.urandom(200_000)
     await house.begin(attachment, len(data))
     _, writer = await cut(house, attachment, 0, data[:50_000], len(data))
-    await house.writing()
+    await house.reads(50_000)
     assert await house.offset(attachment) == 0
     assert await house.code(await house.append(attachment, 0, data)) == (409, "offset_conflict")
     assert await house.offset(attachment) == 50_000

@@ -10,7 +10,8 @@ import pytest
 
 from tests.journeys.people import Person
 from tests.journeys.scripted import Script
-from tests.journeys.support import BIN, CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, free_port, write_pdf
+from tests.journeys.support import BIN, CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, write_pdf
+from tools.services import free_port
 
 
 @pytest.fixture

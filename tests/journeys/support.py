@@ -35,12 +35,6 @@ def luhn(ten_digits: str) -> str:
     return ten_digits + str(-total % 10)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Recorder:
     """A TCP proxy in front of the server that keeps every byte of both directions, and can cut a connection once."""
 

@@ -33,8 +33,8 @@ def type_code(who: Person, server: Server, code: str) -> None:
 def test_an_expired_letter_says_so_by_link_and_by_code(
     script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
 ) -> None:
+    letter = script.run(doctor.invite(with_code=True, lasts=SHORT_LIFE))
     ends = now() + SHORT_LIFE
-    letter = script.run(doctor.invite(with_code=True, expires=ends))
     while now() <= ends:
         time.sleep(0.05)
     jean = person(PHONE)

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.journeys.support import BIN, Server, Terminal, free_port, luhn, write_pdf
+from tests.journeys.support import BIN, Server, Terminal, luhn, write_pdf
+from tools.services import free_port
 
 NUMBERS = itertools.count(1)
 LETTER = "Bonjour Monsieur Dupont, voici votre ordonnance. À bientôt."

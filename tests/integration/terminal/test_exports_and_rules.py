@@ -145,8 +145,8 @@ def test_watch_tells_what_arrives_live_and_in_order(claire, jean, letter):
         # Her home has lived through other tests, so what comes first may be of another conversation.
         read = wait_for(lambda e: e["type"] == "receipt" and e["conversation"] == conversation)
         assert read["by"]["name"] == "Jean Dupont"
-        started = time.monotonic()
         jean.run("send", conversation, "--text", "Merci")
+        started = time.monotonic()
         wait_for(lambda e: e["type"] == "message" and e["message"]["text"] == "Merci")
         assert time.monotonic() - started < 15, "announced, not found by looking now and then"
         sent = claire.run("send", conversation, "--text", "Pendant que l'on suit")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.support import BIN, Server, Terminal, free_port, luhn
+from tests.journeys.support import BIN, Server, Terminal, luhn
+from tools.services import free_port
 
 REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE) \S+ HTTP/1\.1\r\n")
 

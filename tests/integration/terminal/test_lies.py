@@ -6,7 +6,8 @@ import subprocess
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
 
-from tests.journeys.support import BIN, Server, Terminal, free_port, luhn, write_pdf
+from tests.journeys.support import BIN, Server, Terminal, luhn, write_pdf
+from tools.services import free_port
 
 
 class Liar(Server):
