@@ -98,22 +98,28 @@ def warm_up() -> None:
         b"a".decode(name, "replace")
 
 
-def decode(octets: bytes, charset: str) -> str:
+def decode(octets: bytes, charset: str, most: int | None = None) -> str:
     """Decode as far as possible.
 
     What does not fit the declared set is read as UTF-8; where only little of either is damaged, that stays a mark among
-    legible signs; else it is read as Windows-1252.
+    legible signs; else it is read as Windows-1252. After ``most`` bytes, and before a sign that is cut there, it ends.
     """
     names = dict.fromkeys((_meant(charset), "utf-8"))
     for name in filter(None, names):
         try:
-            return octets.decode(name)
+            return _decode(octets, name, most)
         except ValueError:
             continue
     for name in names:
-        if name in _LONG and _is_legible(text := octets.decode(name, "replace")):
+        if name in _LONG and _is_legible(text := _decode(octets, name, most, "replace")):
             return text
-    return octets.decode("cp1252", "replace")
+    return _decode(octets, "cp1252", most, "replace")
+
+
+def _decode(octets: bytes, name: str, most: int | None, errors: str = "strict") -> str:
+    if most is None or len(octets) <= most:
+        return octets.decode(name, errors)
+    return codecs.getincrementaldecoder(name)(errors).decode(octets[:most])
 
 
 def declared_in_html(octets: bytes) -> str:

@@ -160,8 +160,8 @@ def text_of(node: Node) -> str:
         return ""
     octets, said = node.body(), node.content.parameters
     if node.media_type == "text/html":
-        return to_text(decode(octets, said.get("charset") or declared_in_html(octets)))
-    text = paragraph(decode(octets, said.get("charset", "")))
+        return to_text(decode(octets, said.get("charset") or declared_in_html(octets), 4 * limits.HTML))
+    text = paragraph(decode(octets, said.get("charset", ""), 4 * limits.TEXT))
     flowed = said.get("format", "").lower() == "flowed"
     return unfold(text, joined=said.get("delsp", "").lower() == "yes") if flowed else text
 

@@ -44,6 +44,15 @@ def test_one_damaged_octet_leaves_the_rest_legible():
     assert decode("Résultat à jour, reçu".encode("cp1252"), "utf-8") == "Résultat à jour, reçu"
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "gb18030", "iso-2022-jp", "shift_jis", "iso-8859-1"])
+def test_a_long_text_ends_before_the_sign_that_is_cut(charset):
+    octets = ("é" * 20 if charset == "iso-8859-1" else "日本" * 5).encode(charset)
+    for most in range(4, len(octets)):
+        text = decode(octets, charset, most)
+        assert set(text) <= set("é日本"), (most, text)
+        assert len(text) >= most // 4 - 2
+
+
 def test_a_sign_cut_in_two_words_is_one():
     assert decode_words("=?utf-8?q?h=C3?= =?UTF-8?q?=A9mogramme?=") == "hémogramme"
     assert decode_words("=?utf-8?b?w6k=?=\t=?utf-8?q?_b?=") == "é b"
