@@ -168,7 +168,8 @@ def files_of(reading: Reading) -> tuple[list[File], list[Part]]:
 def _is_opened_archive(part: Part, reading: Reading) -> bool:
     """Whether all an archive holds stands in cards with their PDFs; one with structured data alone is passed on."""
     inside = [card for card in reading.documents if card.path.startswith(f"{part.path}/")]
-    return part.type == _ARCHIVE and bool(inside) and all(card.pdf_path for card in inside)
+    whole = bool(inside) and "document_is_no_cda" not in reading.warnings  # else it holds files that have no card
+    return part.type == _ARCHIVE and whole and all(card.pdf_path for card in inside)
 
 
 def _kind(card: Document) -> str:

@@ -65,6 +65,11 @@ def test_of_several_recipients_the_worst_counts():
         ("Adresse invalide : x@patient.mssante.fr", "address_invalid"),
         ("Votre message est trop volumineux", "too_large"),
         ("Something happened", "other"),
+        ("Connection closed by the other side", "other"),
+        ("The remote host closed the connection", "other"),
+        ("The connection was closed", "other"),
+        ("This mailbox is closed", "box_closed"),
+        ("Account disabled", "box_closed"),
     ],
 )
 def test_bounces_in_free_text(text, cause):
@@ -77,6 +82,9 @@ def test_bounces_in_free_text(text, cause):
 
 def test_an_ordinary_mail_is_no_report():
     assert read(b"From: a@x.fr\r\n\r\nPatient introuvable").mail.report is None
+    assert read(b"From: chef-postmaster@x.fr\r\n\r\nPatient introuvable").mail.report is None
+    for daemon in ("postmaster@x.fr", "Mail <Mailer-Daemon@x.fr>", "MAILER-DAEMON@x.fr (Mail Delivery System)"):
+        assert read(f"From: {daemon}\r\n\r\nPatient introuvable".encode()).mail.report.kind == "bounce"
 
 
 def test_each_recipient_has_its_own_end_under_the_name_that_we_wrote():
