@@ -1,11 +1,15 @@
 """What a report may change: who may know, at which recipient, and what the conversation is told."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from bridges.mail.address import read_address
 from bridges.mail.config import Box, Login, Server
 from bridges.mail.fates import Fates
 from bridges.mail.following import Following, reason_of
+from bridges.mail.lmtp_service import Operator
 from bridges.mail.outgoing import Composed, Outgoing
 from bridges.mail.reading import read
 from bridges.mail.state import State
@@ -48,7 +52,7 @@ def leave(outgoing: Outgoing, *recipients: str, message_id: str = ID) -> str:
 
 def dsn(sender: str, *ends: tuple[str, str], envelope: str = "", original: str = ID, words: str = "550 5.1.1 no"):
     blocks = "".join(
-        f"\r\nFinal-Recipient: rfc822; {recipient}\r\nAction: {action}\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; {words}\r\n"
+        f"\r\nFinal-Recipient: rfc822; {recipient}\r\nAction: {action}\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; {words.format(recipient)}\r\n"
         for recipient, action in ends
     )
     named = f"Original-Envelope-Id: {envelope}\r\n" if envelope else ""
@@ -105,6 +109,14 @@ def fates(outgoing: Outgoing) -> list[tuple[str, str]]:
 def test_without_envid_a_report_counts_from_the_way_and_for_bad_news(following, outgoing, sender, action, verdict):
     leave(outgoing, KARIM)
     assert take(following, dsn(sender, (KARIM, action))) == verdict
+
+
+def test_behind_the_door_of_an_operator_a_certificate_was_asked_for(following, outgoing):
+    leave(outgoing, KARIM)
+    box = msgspec.structs.replace(BOX, operator=Operator(domain="patients.example", whitelist=Path(), authority=Path()))
+    report = dsn("mailer-daemon@mx.autre.example", (KARIM, "failed"))
+    assert take(following, report) == ("left", "report_of_a_stranger")
+    assert take(following, report, box) == ("report", "failed")
 
 
 def test_who_gives_envid_back_is_a_server_wherever_it_is(following, outgoing):
@@ -195,6 +207,66 @@ def test_a_failure_without_words_of_its_own_has_those_of_the_mail(following, out
     envelope = leave(outgoing, DR)
     take(following, dsn("mailer-daemon@x.example", (DR, "failed"), envelope=envelope, words=""))
     assert said(outgoing)[0][1].endswith("\nun texte")
+
+
+def test_of_several_failures_the_first_is_that_of_the_mail(following, outgoing):
+    envelope = leave(outgoing, DR, KARIM)
+    report = dsn("mailer-daemon@x.example", (KARIM, "failed"), (DR, "failed"), envelope=envelope, words="550 no {}")
+    take(following, report)
+    assert said(outgoing) == [("failed", f"other\n550 no {KARIM}")]
+    assert [each.said for each in outgoing.fates.untold()] == [f"other\n550 no {KARIM}", f"other\n550 no {DR}"]
+
+
+def test_a_bounce_in_free_text_names_its_recipients_as_it_likes(following, outgoing):
+    leave(outgoing, DR, KARIM)
+    text = f"Message-ID: {ID}\r\n{DR.upper()} est inconnu\r\n" + "x" * 5000
+    take(following, read(f"From: postmaster@x.mssante.fr\r\n\r\n{text}".encode()).mail)
+    assert fates(outgoing) == [(DR, "failed")]
+    assert len(said(outgoing)[0][1]) < 2100
+
+
+class Voice:
+    """Notes what a conversation is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+        self.numbers = set[int]()
+
+    async def state(self, _, states) -> None:
+        self.told += [("state", each.state) for _, each in states]
+
+    async def acknowledge(self, _, message) -> None:
+        self.told.append(("read", message))
+
+    async def note(self, _, text, number) -> None:
+        assert number not in self.numbers, "a note of this number was said before, and would be passed over"
+        self.numbers.add(number)
+        self.told.append(("note", text.partition(" :")[0].partition(",")[0]))
+
+
+async def test_a_conversation_is_told_each_thing_once(following, outgoing):
+    voice, daemon = Voice(), "mailer-daemon@x.example"
+    envelope = leave(outgoing, DR, KARIM)
+    assert (await following.tell(voice), voice.told) == (1, [("state", "handed")])
+    take(following, dsn(daemon, (DR, "relayed"), (KARIM, "failed"), envelope=envelope))
+    assert await following.tell(voice) == 3
+    failed, relayed = ("note", f"Non remis à {KARIM}"), ("note", f"Transmis à la messagerie de {DR}")
+    assert voice.told[1:] == [("state", "failed"), relayed, failed]
+    second = leave(outgoing, DR, KARIM, message_id="<pli.2@cabinet.example>")
+    take(following, dsn(daemon, (DR, "relayed"), (KARIM, "failed"), envelope=second))
+    await following.tell(voice)
+    assert voice.told[4:] == [("state", "failed"), failed]  # that DR's server reports nothing was said before
+    take(following, dsn(daemon, (DR, "failed"), envelope=envelope))
+    await following.tell(voice)
+    assert voice.told[6:] == [("note", f"Non remis à {DR}")]
+    assert (await following.tell(voice), len(voice.told)) == (0, 7)
+
+
+async def test_a_mail_that_was_read_is_acknowledged(following, outgoing):
+    voice = Voice()
+    leave(outgoing, DR)
+    take(following, mdn(DR, "manual-action/MDN-sent-manually; displayed"))
+    assert (await following.tell(voice), voice.told) == (1, [("read", b"m")])
 
 
 def test_an_envid_is_drawn_once_and_known_again(state):
