@@ -144,6 +144,11 @@ def test_a_report_about_no_mail_of_ours_is_left(following, outgoing):
     assert take(following, ordinary) == ("left", "report_of_nobody")
 
 
+def test_mailboxes_do_not_differ_by_case(following, outgoing):
+    leave(outgoing, "Dr.Leroy@CHU.mssante.fr")
+    assert take(following, mdn("dr.leroy@chu.mssante.fr", "manual-action/MDN-sent-manually; displayed"))[0] == "report"
+
+
 @pytest.mark.parametrize(
     ("disposition", "verdict", "progress"),
     [

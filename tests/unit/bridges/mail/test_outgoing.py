@@ -89,6 +89,7 @@ def test_a_state_never_goes_back(outgoing):
     assert outgoing.report(MAIL.message_id, "read", "lu").state == "read"
     assert outgoing.report(MAIL.message_id, "delivered", "").state == "read"
     assert outgoing.report("<unknown@x.fr>", "read", "") is None
+    assert outgoing.report(MAIL.message_id, "failed", "550").state == "read"  # it was there
 
 
 @pytest.mark.parametrize("progress", ["delivered", "read", "failed"])
