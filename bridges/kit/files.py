@@ -43,7 +43,12 @@ def read_up_to(path: Path, most: int) -> bytes:
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(handle, True)
-    with os.fdopen(handle, "rb") as stream:
+    try:
+        stream = os.fdopen(handle, "rb")
+    except OSError as error:  # a folder; the error names the number of the handle, which stays open
+        os.close(handle)
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+    with stream:
         return stream.read(most)
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from bridges.kit.errors import UsageError
 from bridges.mail.config import Login, Server, read_secret
 from bridges.mail.tokens import MAX_TOKEN, PATIENCE, CredentialsError, Tokens
+from bridges.sandbox.parent import kill
 
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"  # of TLS 1.2: forward secret and authenticated, all of them
 
@@ -68,7 +69,7 @@ async def _run(command: list[str]) -> str:
         async with asyncio.timeout(PATIENCE):
             out, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
+        kill(process)
         await process.wait()
         raise CredentialsError("token_command: too slow", refused=False) from None
     token = out[:MAX_TOKEN].decode("ascii", "replace").partition("\n")[0].strip()

@@ -6,8 +6,8 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from bridges.mail import limits
+from bridges.mail.charsets import decode
 from bridges.mail.reasons import QuarantineError
-from bridges.mail.words import decode
 
 _NAME: Final = re.compile(rb"[!-9;-~]+")
 _FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
@@ -15,6 +15,7 @@ _END: Final = re.compile(rb"\r?\n")
 _BLANK: Final = re.compile(rb"(?:\A|\n)\r?\n")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _PARAMETER: Final = re.compile(r';[ \t]*([!#-\'*+.0-9A-Z^-~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))')
+_COMMENT: Final = re.compile(r"\([^()]*\)")
 ONCE: Final = ("from", "sender", "subject", "message-id", "date", "content-type", "content-transfer-encoding")
 
 
@@ -110,7 +111,7 @@ def read_value(text: str) -> Value:
         else:
             plain.setdefault(name, value)
     plain.update({name: _join(pieces) for name, pieces in extended.items()})
-    return Value(text.partition(";")[0].strip().lower(), plain)
+    return Value(_COMMENT.sub("", text.partition(";")[0]).strip().lower(), plain)
 
 
 def _keep_extended(extended: dict[str, list[tuple[int, bool, str]]], name: str, value: str) -> None:

@@ -10,7 +10,27 @@ from bridges.mail import limits
 from bridges.mail.words import paragraph
 
 _SILENT: Final = {"script", "style", "head", "title", "template", "svg", "math", "object", "iframe", "noscript"}
-_BREAKS: Final = {"br", "p", "div", "tr", "li", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "hr", "pre"}
+_BREAKS: Final = {
+    "br",
+    "p",
+    "div",
+    "tr",
+    "li",
+    "ul",
+    "ol",
+    "table",
+    "blockquote",
+    "dl",
+    "dd",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "hr",
+    "pre",
+}
+_CELLS: Final = {"td", "th", "dt"}  # what stands in two cells is two words
+_SPACES: Final = re.compile(r"\s+")
 _SAFE_LINK: Final = re.compile(r"(?:https?://|mailto:)[!-~]{1,500}", re.IGNORECASE)
 
 
@@ -20,13 +40,17 @@ class _Reader(HTMLParser):
         self.pieces: list[str] = []
         self._silent: list[str] = []
         self._link = ""
+        self._as_written = 0  # how many ``pre`` are open
 
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SILENT:
+        if tag == "body":  # many pages leave out the end of their head
+            self._silent.clear()
+        elif tag in _SILENT:
             self._silent.append(tag)
         elif tag in _BREAKS:
             self.pieces.append("\n- " if tag == "li" else "\n")
+            self._as_written += tag == "pre"
         elif tag == "a":
             self._link = next((value or "" for name, value in attrs if name == "href"), "")
 
@@ -41,13 +65,16 @@ class _Reader(HTMLParser):
             del self._silent[self._silent.index(tag) :]
         elif tag in _BREAKS and tag != "br":
             self.pieces.append("\n")
+            self._as_written = max(0, self._as_written - (tag == "pre"))
+        elif tag in _CELLS:
+            self.pieces.append(" ")
         elif tag == "a" and self._link:
             self._say_where_the_link_goes()
 
     @override
     def handle_data(self, data: str) -> None:
         if not self._silent:
-            self.pieces.append(re.sub(r"\s+", " ", data))
+            self.pieces.append(data if self._as_written else _SPACES.sub(" ", data))
 
     def _say_where_the_link_goes(self) -> None:
         """A link that shows one address and leads to another is told, not hidden."""

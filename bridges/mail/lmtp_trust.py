@@ -97,8 +97,10 @@ class Trust:
             status = self.path.stat()
             if (mark := (status.st_mtime_ns, status.st_size)) == self._seen:
                 return
-            self._list = whitelist.verify(self.path.read_bytes(), issuer=self.issuer, authority=self.authority)
-            self._seen, self.reason = mark, ""
+            octets = self.path.read_bytes()
+            self._seen = mark  # also of one that does not count: a large list is not judged again at every question
+            self._list = whitelist.verify(octets, issuer=self.issuer, authority=self.authority)
+            self.reason = ""
         except OSError as error:
             self.reason = type(error).__name__
         except SignatureError as error:

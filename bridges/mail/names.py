@@ -1,4 +1,7 @@
-"""Names of certificates, compared as what they hold: order, case and spaces do not count. Source: RFC 4514."""
+"""Names of certificates, compared as what they hold: order, case and spaces do not count.
+
+Source: RFC 4514; what Java writes besides: a value between quotes, ``OID.`` before a number.
+"""
 
 import re
 from typing import Final
@@ -10,7 +13,9 @@ Attributes = frozenset[tuple[str, str]]
 """(dotted OID, value without case and with single spaces); the order in which a name lists them is dropped."""
 
 _PAIR: Final = re.compile(
-    r"\s*(?P<type>[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*(?P<value>(?:\\.|[^,+\\])*)(?:[,+]|\Z)", re.DOTALL
+    r"\s*(?:OID\.)?(?P<type>[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*"
+    r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)"\s*|(?P<value>(?:\\.|[^,+\\])*))(?:[,+]|\Z)""",
+    re.DOTALL | re.IGNORECASE,
 )
 _ESCAPE: Final = re.compile(r"(?:\\[0-9A-Fa-f]{2})+|\\(.)", re.DOTALL)
 _TYPES: Final = {
@@ -28,6 +33,10 @@ _TYPES: Final = {
     "organizationidentifier": NameOID.ORGANIZATION_IDENTIFIER,
     "emailaddress": NameOID.EMAIL_ADDRESS,
     "e": NameOID.EMAIL_ADDRESS,
+    "t": NameOID.TITLE,
+    "title": NameOID.TITLE,
+    "givenname": NameOID.GIVEN_NAME,
+    "surname": NameOID.SURNAME,
 }
 
 
@@ -38,7 +47,8 @@ def read_name(text: str) -> Attributes:
         found = _PAIR.match(text, at)
         if not found or found.end() == at:
             raise ValueError("not a distinguished name")
-        pairs.append((_type(found["type"]), _value(_unescape(found["value"]))))
+        written = found["value"] if found["quoted"] is None else found["quoted"]
+        pairs.append((_type(found["type"]), _value(_unescape(written))))
         at = found.end()
     if not pairs or text.rstrip().endswith((",", "+")):
         raise ValueError("not a distinguished name")
@@ -73,4 +83,4 @@ def _unescape(text: str) -> str:
     def plain(found: re.Match[str]) -> str:
         return found[1] if found[1] is not None else bytes.fromhex(found[0].replace("\\", "")).decode("utf-8")
 
-    return _ESCAPE.sub(plain, text.strip())
+    return _ESCAPE.sub(plain, text)

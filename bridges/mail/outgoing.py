@@ -153,18 +153,22 @@ class Outgoing:
         self._state.run("UPDATE outgoing SET lease = 0 WHERE box = ? AND state = 'queued'", (box,))
 
     def sent(self, mail: int) -> None:
-        """Write down that the next server has taken it; its bytes are not needed any more."""
-        self._state.run("UPDATE outgoing SET state = 'sent', lease = 0, sealed = x'' WHERE id = ?", (mail,))
+        """Write down that the next server has taken it; its bytes are not needed any more.
+
+        After a try whose end is unknown, a report may have said more already.
+        """
+        state = "CASE state WHEN 'queued' THEN 'sent' ELSE state END"
+        self._state.run(f"UPDATE outgoing SET state = {state}, lease = 0, sealed = x'' WHERE id = ?", (mail,))  # noqa: S608
 
     def failed(self, mail: int, *, permanent: bool, text: str) -> None:
-        """Write down a refusal in its own words: for good, or until the next try."""
+        """Write down a refusal in its own words: for good, or until the next try; a report knows better."""
         row = self._state.one("SELECT attempts, made FROM outgoing WHERE id = ?", (mail,))
         attempts, made = row or (0, 0.0)
         now = self._clock()
         ends = permanent or now - made > GIVE_UP
         pause = PAUSES[min(max(attempts, 1), len(PAUSES)) - 1]
         self._state.run(
-            "UPDATE outgoing SET state = ?, said = ?, lease = 0, next_at = ? WHERE id = ?",
+            "UPDATE outgoing SET state = ?, said = ?, lease = 0, next_at = ? WHERE id = ? AND state = 'queued'",
             ("failed" if ends else "queued", self._state.seal(text.encode()), now + pause, mail),
         )
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bridges.mail import files, limits
+from bridges.mail.charsets import declared_in_html, decode
+from bridges.mail.flowed import unfold
 from bridges.mail.headers import Fields, Value, split
 from bridges.mail.html import to_text
 from bridges.mail.reasons import QuarantineError
-from bridges.mail.words import decode, paragraph
+from bridges.mail.words import paragraph
 
 _NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}")
@@ -50,7 +52,7 @@ class Node:
     def body(self) -> bytes:
         """Decode the content; what is broken in it is left out."""
         octets = self.raw[self.start : self.end]
-        encoding = self.fields.first("content-transfer-encoding").strip().lower()
+        encoding = self.fields.structured("content-transfer-encoding").main.strip('"')
         if encoding == "base64":
             return _from_base64(octets)
         return binascii.a2b_qp(octets) if encoding == "quoted-printable" else octets
@@ -89,8 +91,9 @@ class Cutter:
         if depth > limits.DEPTH:
             raise QuarantineError("too_deep", f"over {limits.DEPTH}")
         content = fields.structured("content-type")
-        if not _TYPE.fullmatch(content.main):
-            content = Value("application/octet-stream" if content.main else "text/plain", content.parameters)
+        if not _TYPE.fullmatch(content.main):  # "text" alone is what old programs write (RFC 2045 5.2)
+            text = content.main in {"", "text"}
+            content = Value("text/plain" if text else "application/octet-stream", content.parameters)
         node = Node(path, fields, content, self._raw, start, end)
         if content.main.startswith("multipart/"):
             self._children(node, depth)
@@ -151,12 +154,16 @@ def text_of(node: Node) -> str:
         shown = [text_of(child) for child in node.children]
         if node.media_type == "multipart/alternative":
             plain = (text for child, text in zip(node.children, shown, strict=True) if child.media_type != "text/html")
-            return next(filter(None, plain), next(filter(None, shown), ""))
+            return next(filter(str.strip, plain), next(filter(str.strip, shown), ""))
         return paragraph("\n\n".join(filter(None, shown)))
     if node.disposition == "attachment":
         return ""
-    text = decode(node.body(), node.content.parameters.get("charset", "utf-8"))
-    return to_text(text) if node.media_type == "text/html" else paragraph(text)
+    octets, said = node.body(), node.content.parameters
+    if node.media_type == "text/html":
+        return to_text(decode(octets, said.get("charset") or declared_in_html(octets), 4 * limits.HTML))
+    text = paragraph(decode(octets, said.get("charset", ""), 4 * limits.TEXT))
+    flowed = said.get("format", "").lower() == "flowed"
+    return unfold(text, joined=said.get("delsp", "").lower() == "yes") if flowed else text
 
 
 def read_block(octets: bytes) -> dict[str, str]:

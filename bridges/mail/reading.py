@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from bridges.mail import files, limits, marks, reports
+from bridges.mail import files, limits, marks, reports, tnef
 from bridges.mail.address import Mailbox, read_list, read_sender
 from bridges.mail.cda import Document, read_document
 from bridges.mail.headers import Fields
@@ -111,18 +111,27 @@ def _read_mail(reading: Reading, raw: bytes) -> None:
     root.fields.require_once()
     reading.mail = _mail(root, reading)
     for node in root.walk():
-        body = node.body()
-        media_type = files.kind(body, node.media_type)
-        reading.parts.append(
-            Part(node.path, media_type, node.name, len(body), node.disposition, files.handling(node.name, media_type))
-        )
-        if node.media_type not in (media_type, "application/octet-stream"):
-            reading.warnings.append("type_differs")
-        reading.bodies[node.path] = body
-        if media_type == "application/zip" and _ARCHIVE.fullmatch(node.name):
-            _open_archive(reading, body, node.path)
+        _take_part(reading, node.path, node.name, node.media_type, node.body(), disposition=node.disposition)
     if len({card.patient.ins for card in reading.documents}) > 1:
         reading.warnings.append("several_patients")
+
+
+def _take_part(reading: Reading, path: str, name: str, said: str, body: bytes, *, disposition: str) -> None:
+    if len(reading.parts) >= limits.PARTS:
+        raise QuarantineError("too_many_parts", f"over {limits.PARTS}")
+    media_type = files.kind(body, said)
+    reading.parts.append(Part(path, media_type, name, len(body), disposition, files.handling(name, media_type)))
+    if said not in (media_type, "application/octet-stream"):
+        reading.warnings.append("type_differs")
+    reading.bodies[path] = body
+    if media_type == "application/zip" and _ARCHIVE.fullmatch(name):
+        _open_archive(reading, body, path)
+    if said in tnef.TYPES:
+        for number, inside in enumerate(tnef.read_files(body), 1):
+            inner = files.clean_name(inside.name)
+            _take_part(
+                reading, f"{path}.{number}", inner, "application/octet-stream", inside.octets, disposition="attachment"
+            )
 
 
 def _cut(raw: bytes) -> Node:

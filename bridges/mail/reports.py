@@ -16,7 +16,7 @@ State = Literal["read", "processed", "delivered", "relayed", "delayed", "failed"
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,990}>")
 ACKNOWLEDGED: Final = re.compile(r"\[(?:KO Int|Erreur d.int)[^\]]{0,40}\]\s*\[(90[0-6])\]", re.IGNORECASE)
 """Beginning of the subject of what software answers when it could not file a document."""
-_DAEMON: Final = re.compile(r"(?:mailer-daemon|postmaster)@", re.IGNORECASE)
+_DAEMON: Final = re.compile(r"(?:\A|[<\s])(?:mailer-daemon|postmaster)@", re.IGNORECASE)
 _ACTIONS: Final[dict[str, State]] = {
     "failed": "failed",
     "delayed": "delayed",
@@ -28,6 +28,7 @@ _WORST: Final[tuple[State, ...]] = ("failed", "delayed", "relayed", "delivered",
 _WARNING: Final = re.compile(r"warning message only|do not need to resend|(?:will|still) be retried", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"^[> \t]*message-id:\s*(<[!-;=?-~]{1,990}>)", re.IGNORECASE | re.MULTILINE)
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+_DIAGNOSTIC_TYPE: Final = re.compile(r"\A\s*[A-Za-z][A-Za-z0-9-]*\s*;")  # "smtp;" (RFC 3464 2.3.6)
 _SAID: Final = 500  # characters kept of what a server said about one recipient
 _STATUS: Final = {
     "5.1.1": "patient_unknown",
@@ -42,7 +43,11 @@ _STATUS: Final = {
 }
 """What RFC 3463 says plainly: worth more than the words around it."""
 _CAUSES: Final = (
-    ("box_closed", r"ferm[ée]e?|cl[oô]tur|opposition|closed|disabled|inactive"),
+    # A connection may be closed or unknown as well, which says nothing about the mailbox.
+    (
+        "box_closed",
+        r"ferm[ée]e?|cl[oô]tur|opposition|(?<!connection )(?<!was )closed(?! (?:the )?connection)|disabled|inactive",
+    ),
     ("patient_unknown", r"introuvable|inexistant|inconnue?|not found|unknown|no such|does not exist|5\.1\.1\b"),
     ("address_invalid", r"invalide?|bad (?:address|destination)|5\.1\.[23]\b"),
     (
@@ -146,7 +151,7 @@ def _dsn(octets: bytes, original: str) -> Report:
 def _outcome(block: dict[str, str]) -> Outcome:
     state: State = _ACTIONS.get(block.get("action", "").strip().lower(), "unknown")
     status, said = block.get("status", "").strip(), block.get("diagnostic-code", "")
-    words = one_line(said.partition(";")[2] or said, most=_SAID)
+    words = one_line(_DIAGNOSTIC_TYPE.sub("", said), most=_SAID)
     named = _recipients([_from_xtext(block.get("original-recipient", "")) or block.get("final-recipient", "")])
     return Outcome(
         recipient=next(iter(named), "").strip("<>").lower(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridges.kit.files import safe_name
+from bridges.mail import tnef
 from bridges.mail.cda import Document
 from bridges.mail.config import Box
 from bridges.mail.reading import Mail, Part, Reading
@@ -155,7 +156,7 @@ def files_of(reading: Reading) -> tuple[list[File], list[Part]]:
     refused = list[Part]()
     for part in reading.parts:
         octets = reading.bodies.get(part.path, b"")
-        if part.disposition != "attachment" or not octets or _is_opened_archive(part, reading):
+        if part.disposition != "attachment" or not octets or _is_opened(part, reading):
             continue
         if part.handling == "refuse":
             refused.append(part)
@@ -165,10 +166,18 @@ def files_of(reading: Reading) -> tuple[list[File], list[Part]]:
     return files, refused
 
 
-def _is_opened_archive(part: Part, reading: Reading) -> bool:
-    """Whether all an archive holds stands in cards with their PDFs; one with structured data alone is passed on."""
+def _is_opened(part: Part, reading: Reading) -> bool:
+    """Whether all that a container holds stands beside it.
+
+    In cards with their PDFs for an archive; one with structured data alone is passed on. As files for winmail.dat,
+    whose words, which are not read, stand in the mail too unless that says nothing.
+    """
+    if part.type in tnef.TYPES:
+        stands = any(each.path.startswith(f"{part.path}.") for each in reading.parts)
+        return stands and reading.mail is not None and bool(reading.mail.text.strip())
     inside = [card for card in reading.documents if card.path.startswith(f"{part.path}/")]
-    return part.type == _ARCHIVE and bool(inside) and all(card.pdf_path for card in inside)
+    whole = bool(inside) and "document_is_no_cda" not in reading.warnings  # else it holds files that have no card
+    return part.type == _ARCHIVE and whole and all(card.pdf_path for card in inside)
 
 
 def _kind(card: Document) -> str:

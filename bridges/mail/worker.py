@@ -9,8 +9,8 @@ import time
 import msgspec
 
 from bridges.mail import codes, limits
+from bridges.mail.charsets import warm_up
 from bridges.mail.reading import Reading, read, set_aside
-from bridges.mail.words import warm_up
 from bridges.sandbox.child import Meter, serve
 
 

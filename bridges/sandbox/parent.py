@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from bridges.sandbox.limits import Limits
 
 ROOM: Final = str(Path(bridges.__file__).resolve().parents[1])
 _SIGPROF, _SIGKILL, _SIGXCPU = -27, -9, -24
+_LEAVING, _DYING = 0.2, 2.0  # seconds for a child to end by itself: one that is asked to, one whose pipe broke
 _Answer = TypeVar("_Answer")
 
 
@@ -72,7 +74,7 @@ class Child:
             await self._end()
             raise LostError("too_slow") from None
         except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError, ValueError):
-            raise LostError(_why(await self._end())) from None
+            raise LostError(_why(await self._end(_DYING))) from None
         except BaseException:  # cancelled half way: the pipe holds the rest of an answer
             await self._end()
             raise
@@ -116,7 +118,7 @@ class Child:
             )
         return self._child
 
-    async def _end(self) -> int | None:
+    async def _end(self, patience: float = _LEAVING) -> int | None:
         child, self._child = self._child, None
         if child is None:
             return None
@@ -125,12 +127,21 @@ class Child:
         if child.returncode is None:
             # A child whose pipe broke is about to end by itself, and how it ends is the reason we report.
             try:
-                async with asyncio.timeout(0.2):
+                async with asyncio.timeout(patience):
                     return await child.wait()
             except TimeoutError:
-                with suppress(ProcessLookupError):  # it ended just now
-                    child.kill()
+                kill(child)
         return await child.wait()
+
+
+def kill(child: asyncio.subprocess.Process) -> None:
+    """Kill a child that may have ended just now.
+
+    ``Process.kill`` of Python 3.11 asks first whether it has, and so takes its exit code from the one who waits for it.
+    """
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
 
 
 def _why(code: int | None) -> Literal["too_slow", "reader_died"]:

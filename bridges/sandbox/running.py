@@ -4,12 +4,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridges.sandbox.parent import ROOM
+from bridges.sandbox.parent import ROOM, kill
 
 SAID: Final = "said"  # file in the folder that takes what the program prints; its size is limited as every file's
 
@@ -54,7 +53,5 @@ async def run(command: Sequence[str], folder: Path, share: Share, environment: M
         async with asyncio.timeout(share.wall):
             return await child.wait()
     finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):  # it ended just now
-                child.kill()
-            await child.wait()
+        kill(child)
+        await child.wait()

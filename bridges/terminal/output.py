@@ -53,7 +53,9 @@ def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
 
-def _write(stream: TextIO, line: str) -> None:
+def _write(stream: TextIO | None, line: str) -> None:
+    if stream is None:  # closed by who started us: nobody wants to hear it
+        return
     stream.write(line + "\n")
     stream.flush()
 

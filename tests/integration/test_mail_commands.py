@@ -142,3 +142,26 @@ def test_every_name_of_a_file_gives_a_line_of_json(material):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, env={**os.environ, **settings})
         (line,) = done.stdout.decode("utf-8").splitlines()
         assert (done.returncode, done.stderr, json.loads(line)["file"]) == (0, b"", odd)
+
+
+UNSAID = "This file cannot be read or written. [file_unreadable: OSError]"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("parse /dev/null --json >&-", 0, ""),
+        ("parse /dev/null --json >&- 2>&- <&-", 0, ""),
+        ("parse --json >&-", 2, ""),
+        ("parse /dev/null --json > /dev/full", 2, UNSAID),
+        ("parse /dev/null --json > /dev/full 2>&1", 2, ""),
+        ("parse --json | true", 0, ""),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_traceback(words, code, said):
+    command = f"set -o pipefail; {sys.executable} -m bridges mail {words}"
+    settings = {**os.environ, "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120, env=settings
+    )
+    assert (done.returncode, done.stderr.partition("\n")[0]) == (code, said)

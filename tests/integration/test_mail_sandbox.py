@@ -13,7 +13,7 @@ import pytest
 from bridges.mail import limits
 from bridges.mail.reasons import REASONS
 from bridges.mail.sandbox import Sandbox
-from bridges.sandbox.parent import ROOM
+from bridges.sandbox.parent import ROOM, kill
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT.parent / "shared/corpora"
@@ -130,6 +130,15 @@ async def test_a_child_that_dies_costs_one_file():
         os.kill(box._child.pid, signal.SIGKILL)
         assert (await box.read(PLAIN)).reading.reason == "reader_died"
         assert (await box.read(PLAIN)).reading.outcome == "accepted"
+
+
+async def test_who_waits_for_a_child_learns_how_it_ended(monkeypatch):
+    asked = []
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+    monkeypatch.setattr(subprocess.Popen, "poll", lambda _: asked.append("and took the exit code along"))
+    kill(child)
+    assert (await child.wait(), asked) == (-signal.SIGKILL, [])
+    kill(child)
 
 
 async def test_a_file_that_eats_time_is_stopped_by_the_clock_of_the_processor(monkeypatch):

@@ -1,12 +1,13 @@
 """File names that a stranger chose."""
 
+import os
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.kit.files import MAX_NAME, create_new, media_type, safe_name
+from bridges.kit.files import MAX_NAME, create_new, media_type, read_up_to, safe_name
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,11 @@ def test_nothing_is_overwritten_and_links_are_not_followed(tmp_path):
 )
 def test_the_content_tells_the_type(name, start, kind):
     assert media_type(name, start) == kind
+
+
+def test_a_folder_is_no_file_and_leaves_no_handle_open(tmp_path):
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(IsADirectoryError) as refused:
+        read_up_to(tmp_path, 10)
+    assert refused.value.filename == str(tmp_path)
+    assert os.listdir("/proc/self/fd") == before

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, strategies
 
+from bridges.mail import whitelist
 from bridges.mail.lmtp_trust import PeerError, Trust, name_peer, read_peer, split_own, split_peer
 from bridges.mail.names import of_certificate
 from tests.fakes.mailhost_papers import issue, signed_list
@@ -83,3 +84,18 @@ def test_a_list_counts_for_thirty_days_and_a_bad_one_leaves_the_last_good_one(tm
     assert trust.reason == "authority_differs"
     path.write_bytes(signed_list(SIGNER, {"other.fr": [PEER.name]}))
     assert (trust.admits("chu.fr", NAME), trust.admits("other.fr", NAME)) == (False, True)
+
+
+def test_a_list_is_judged_once_whether_it_counts_or_not(tmp_path, monkeypatch):
+    judged = []
+    judge = whitelist.verify
+    monkeypatch.setattr(whitelist, "verify", lambda octets, **known: judged.append(octets) or judge(octets, **known))
+    path = tmp_path / "list.xml"
+    trust = Trust(path, AUTHORITY.certificate)
+    for octets, known, reason in (
+        (b"no list", None, "xml_broken"),
+        (signed_list(SIGNER, {"chu.fr": [PEER.name]}), True, ""),
+    ):
+        path.write_bytes(octets)
+        assert [trust.admits("chu.fr", NAME) for _ in range(3)] == [known] * 3
+        assert (trust.reason, judged.pop(), judged) == (reason, octets, [])

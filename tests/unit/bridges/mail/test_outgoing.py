@@ -89,6 +89,23 @@ def test_a_state_never_goes_back(outgoing):
     assert outgoing.report(MAIL.message_id, "read", "lu").state == "read"
     assert outgoing.report(MAIL.message_id, "delivered", "").state == "read"
     assert outgoing.report("<unknown@x.fr>", "read", "") is None
+    assert outgoing.report(MAIL.message_id, "failed", "550").state == "read"  # it was there
+
+
+@pytest.mark.parametrize("progress", ["delivered", "read", "failed"])
+def test_the_end_of_a_try_takes_nothing_back_that_a_report_said(outgoing, clock, progress):
+    """The first try broke after the mail was handed over; its report comes while the mail goes a second time."""
+    (leased,) = outgoing.due("cabinet")
+    outgoing.failed(leased.id, permanent=False, text="lost")
+    clock.now += PAUSES[0]
+    (again,) = outgoing.due("cabinet")
+    outgoing.report(MAIL.message_id, progress, "x")
+    outgoing.sent(again.id)
+    assert [(each.state, each.said) for each in outgoing.untold()] == [(progress, "x")]
+    outgoing.failed(again.id, permanent=True, text="550 again")
+    assert [(each.state, each.said) for each in outgoing.untold()] == [(progress, "x")]
+    clock.now += GIVE_UP
+    assert outgoing.due("cabinet") == []
 
 
 def test_several_writes_are_all_or_none(state, outgoing):

@@ -24,6 +24,10 @@ def report(kind: str, block: str, quoted: str = "") -> bytes:
         ("automatic-action/MDN-sent-automatically; processed", "processed", True, ""),
         ("automatic-action/MDN-sent-automatically; processed/Error: 902^patient inconnu", "failed", True, "902"),
         ("manual-action/MDN-sent-manually; deleted", "unknown", False, ""),
+        ("manual-action/MDN-sent-manually; denied", "failed", False, ""),
+        ("automatic-action/MDN-sent-automatically; failed", "failed", True, ""),
+        ("automatic-action/MDN-sent-automatically; displayed/failure", "failed", True, ""),
+        ("automatic-action/MDN-sent-automatically; DISPLAYED", "read", True, ""),
     ],
 )
 def test_read_receipts(disposition, state, automatic, cause):
@@ -38,7 +42,8 @@ def test_read_receipts(disposition, state, automatic, cause):
     [
         ("delivered", "2.0.0", "delivered", ""),
         ("relayed", "2.0.0", "relayed", ""),
-        ("delayed", "4.4.1", "delayed", ""),
+        ("expanded", "2.0.0", "delivered", ""),
+        ("DELAYED", "4.4.1", "delayed", ""),
         ("failed", "5.1.1", "failed", "patient_unknown"),
         ("failed", "5.3.4", "failed", "too_large"),
         ("failed", "5.0.0", "failed", "other"),
@@ -55,6 +60,15 @@ def test_of_several_recipients_the_worst_counts():
     block = "X: y\r\n\r\nFinal-Recipient: rfc822;a@x.fr\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822;b@x.fr\r\nAction: failed\r\n"
     found = read(report("delivery-status", block)).mail.report
     assert (found.state, found.recipients) == ("failed", ["a@x.fr", "b@x.fr"])
+    for worse, better in (("failed", "delayed"), ("delayed", "relayed"), ("relayed", "delivered")):
+        other = block.replace("delivered", better).replace("failed", worse)
+        assert read(report("delivery-status", other)).mail.report.state == worse
+
+
+def test_a_recipient_is_named_with_or_without_brackets():
+    block = "X: y\r\n\r\nFinal-Recipient: rfc822; <A@x.fr>\r\nAction: failed\r\nDiagnostic-Code: smtp;\r\n"
+    (only,) = read(report("delivery-status", block)).mail.report.outcomes
+    assert (only.recipient, only.said) == ("a@x.fr", "")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +79,11 @@ def test_of_several_recipients_the_worst_counts():
         ("Adresse invalide : x@patient.mssante.fr", "address_invalid"),
         ("Votre message est trop volumineux", "too_large"),
         ("Something happened", "other"),
+        ("Connection closed by the other side", "other"),
+        ("The remote host closed the connection", "other"),
+        ("The connection was closed", "other"),
+        ("This mailbox is closed", "box_closed"),
+        ("Account disabled", "box_closed"),
     ],
 )
 def test_bounces_in_free_text(text, cause):
@@ -77,6 +96,9 @@ def test_bounces_in_free_text(text, cause):
 
 def test_an_ordinary_mail_is_no_report():
     assert read(b"From: a@x.fr\r\n\r\nPatient introuvable").mail.report is None
+    assert read(b"From: chef-postmaster@x.fr\r\n\r\nPatient introuvable").mail.report is None
+    for daemon in ("postmaster@x.fr", "Mail <Mailer-Daemon@x.fr>", "MAILER-DAEMON@x.fr (Mail Delivery System)"):
+        assert read(f"From: {daemon}\r\n\r\nPatient introuvable".encode()).mail.report.kind == "bounce"
 
 
 def test_each_recipient_has_its_own_end_under_the_name_that_we_wrote():

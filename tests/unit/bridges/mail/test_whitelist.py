@@ -234,6 +234,10 @@ def test_names_are_compared_by_attributes():
     assert read_name("O=a\\2C b") == read_name("O=a\\, b")
     assert read_name("O=\\C3\\89") == read_name("O=é")
     assert of_certificate(name("CN=a,C=FR")) == read_name("C=fr,CN=A")
+    java = 'CN=a, O="CHU, É \\"Nord\\"", OID.2.5.4.97=NTRFR-1, T=x'
+    assert read_name(java) == read_name('2.5.4.97=NTRFR-1,TITLE=x,cn=a,O=CHU\\, \\C3\\89 \\"Nord\\"')
+    assert read_name("CN=a\\ ,O=b") == read_name("CN=a,O=b")
+    assert read_name('O="a" b') != read_name("O=a b")
     for bad in ("", "a", "CN=a,", "CN=a,,O=b", "XY=a", "CN=a,CN=a", "CN"):
         with pytest.raises(ValueError):
             read_name(bad)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from bridges.mail.ins import check, key_of
 from bridges.mail.metadata import read_metadata
 from bridges.mail.reading import read
 from bridges.mail.reasons import QuarantineError
+from bridges.mail.saying import files_of
 from bridges.mail.tree import parse
 from bridges.mail.xdm import open_xdm
 from bridges.mail.xdm_making import make_xdm
@@ -130,6 +132,22 @@ def test_a_mail_with_an_archive_carries_its_document():
     (card,) = reading.documents
     assert card.path == "2/IHE_XDM/SUBSET01/DOC0001.XML"
     assert reading.bodies[card.pdf_path] == PDF
+
+
+def test_an_archive_that_holds_a_pdf_without_card_is_passed_on():
+    """Its document travels as PDF; the other file is in the archive alone."""
+    added = {"METADATA": lambda octets: re.sub(rb"<(\S*ExtrinsicObject) .*</\1>", _twice, octets, flags=re.DOTALL)}
+    archive = io.BytesIO(repacked(make_xdm(draft()).archive, **added))
+    with zipfile.ZipFile(archive, "a") as more:
+        more.writestr("IHE_XDM/SUBSET01/IMAGE.PDF", PDF + b"other")
+    for octets, names in ((make_xdm(draft()).archive, ["pdf"]), (archive.getvalue(), ["pdf", "ZIP"])):
+        head = b"From: a@x.fr\r\nContent-Type: application/zip; name=IHE_XDM.ZIP\r\nContent-Transfer-Encoding: binary"
+        files, _ = files_of(read(head + b"\r\n\r\n" + octets, bodies=True))
+        assert [each.name.rpartition(".")[2] for each in files] == names
+
+
+def _twice(found: re.Match[bytes]) -> bytes:
+    return found[0] + found[0].replace(b"DOC0001.XML", b"IMAGE.PDF").replace(b"text/xml", b"application/pdf")
 
 
 @pytest.mark.parametrize(
