@@ -39,6 +39,9 @@ _WINDOWS: Final = {
     "z": "UTC",
     "gmt": "UTC",
 }
+_HALF: Final = timedelta(hours=12)
+_DAY: Final = timedelta(days=1)
+_AROUND: Final = timedelta(days=2)  # further than two offsets are apart
 _TAIL: Final = re.compile(r"([A-Za-z_]+/(?:[A-Za-z_]+/)?[A-Za-z_+\-0-9]+)$", re.ASCII)
 
 
@@ -51,6 +54,10 @@ class Zone(Protocol):
 
     def wall(self, instant: datetime) -> datetime:
         """Give the naive time on the wall."""
+        ...
+
+    def whole_day(self, midnight: datetime) -> datetime | None:
+        """Give the instant at which a day of the wall begins; None when the clocks change on it, or might."""
         ...
 
 
@@ -67,6 +74,11 @@ class Known:
     def wall(self, instant: datetime) -> datetime:
         """Take the zone away."""
         return instant.astimezone(self.info).replace(tzinfo=None)
+
+    def whole_day(self, midnight: datetime) -> datetime | None:
+        """Look three times: no clocks of the world change twice in half a day."""
+        begun, noon, ended = (self.instant(midnight + half * _HALF) for half in range(3))
+        return begun if noon - begun == ended - noon == _HALF else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,12 @@ class Defined:
         naive = instant.replace(tzinfo=None)
         place = bisect_right(self._instants, naive) - 1
         return naive + (self._shifts[0].before if place < 0 else self._shifts[place].after)
+
+    def whole_day(self, midnight: datetime) -> datetime | None:
+        """Look for a shift on that day and around it."""
+        around = (midnight - _AROUND, midnight + _DAY + _AROUND)
+        first, last = (bisect_right(self._walls, wall) for wall in around)
+        return self.instant(midnight) if first == last else None
 
 
 @cache
