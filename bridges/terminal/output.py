@@ -1,6 +1,7 @@
 """Answers on stdout, progress on stderr: one JSON object with --json, readable text without."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,11 +34,9 @@ class Output:
     def refuse(self, code: str, *, of_protocol: bool, detail: str, more: Mapping[str, Any]) -> int:
         """Say what went wrong and what to do; gives the exit code."""
         sentence = explain(code, of_protocol=of_protocol)
-        if self.json:
-            known = {"code": code, "message": sentence.message, "hint": sentence.hint}
-            extra = {"detail": detail} if detail else {}
-            _write(sys.stdout, _dumps({"error": {**more, **extra, **known}}))
-        else:
+        known = {"code": code, "message": sentence.message, "hint": sentence.hint}
+        extra = {"detail": detail} if detail else {}
+        if not (self.json and _is_written({"error": {**more, **extra, **known}})):
             shown = f" [{code}: {detail}]" if detail else f" [{code}]"
             self.tell(f"{sentence.message}{shown}\n{sentence.hint}")
         return exit_code(code)
@@ -53,7 +52,19 @@ def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
 
-def _write(stream: TextIO, line: str) -> None:
+def _is_written(answer: Mapping[str, Any]) -> bool:
+    """Write a refusal, if stdout takes it: on a full disk it is told on stderr."""
+    try:
+        _write(sys.stdout, _dumps(answer))
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what waits there is not tried again at the end
+        return False
+    return True
+
+
+def _write(stream: TextIO | None, line: str) -> None:
+    if stream is None:  # whoever started us closed it: nobody listens
+        return
     stream.write(line + "\n")
     stream.flush()
 

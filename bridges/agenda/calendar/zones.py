@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridges.agenda.calendar.reasons import SkipError
 
@@ -42,6 +42,7 @@ _WINDOWS: Final = {
 _HALF: Final = timedelta(hours=12)
 _DAY: Final = timedelta(days=1)
 _AROUND: Final = timedelta(days=2)  # further than two offsets are apart
+_NO_PLACE: Final = ("posix/", "right/", "Factory", "localtime", "posixrules")  # files beside the zones of the world
 _TAIL: Final = re.compile(r"([A-Za-z_]+/(?:[A-Za-z_]+/)?[A-Za-z_+\-0-9]+)$", re.ASCII)
 
 
@@ -127,9 +128,19 @@ class Defined:
 @cache
 def load() -> dict[str, Known]:
     """Give all zones by lower-case name. The first call opens files; the child makes it before it loses that right."""
-    names = {name for name in zoneinfo.available_timezones() if not name.startswith(("posix/", "right/"))}
-    found = {name.lower(): Known(ZoneInfo(name)) for name in names - {"Factory", "localtime"}}
+    names = (name for name in zoneinfo.available_timezones() if not name.startswith(_NO_PLACE))
+    found = {name.lower(): Known(ZoneInfo(name)) for name in names}
     return found | {alias: found[name.lower()] for alias, name in _WINDOWS.items() if name.lower() in found}
+
+
+def of_place(name: str) -> ZoneInfo:
+    """Give the zone of a place by its IANA name; raises ValueError for whatever else the machine has there."""
+    try:
+        if not name.startswith(_NO_PLACE):
+            return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    raise ValueError("zone: a name like Europe/Paris")
 
 
 def known(name: str) -> Known | None:
