@@ -3,10 +3,10 @@
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from bridges.agenda.calendar.zones import of_place
 from bridges.agenda.openings import Opening
 from bridges.kit.errors import UsageError
 
@@ -60,10 +60,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 60 or not self.name.isprintable():
             raise ValueError("name: one line of 1 to 60 characters")
-        try:
-            ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("zone: a name like Europe/Paris") from None
+        of_place(self.zone)
         if self.page and not self.page.startswith("https://"):
             raise ValueError("page: begins with https://")
         if not 0 <= self.notice_minutes <= 60 * 24 * 60:

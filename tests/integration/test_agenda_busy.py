@@ -62,6 +62,9 @@ def test_the_answer_at_the_terminal(tmp_path):
     [
         (("--from", "2026-07-01", "--to", "2026-08-01", "--zone", "Mars/Olympus"), "usage"),
         (("--from", "2026-07-01", "--to", "2026-08-01", "--zone", "../../etc/passwd"), "usage"),
+        (("--from", "2026-07-01", "--to", "2026-08-01", "--zone", "localtime"), "usage"),
+        (("--from", "2026-07-01", "--to", "2026-08-01", "--zone", "right/UTC"), "usage"),
+        (("--from", "2026-07-01", "--to", "2026-07-01", "--zone", "UTC"), "usage"),
         (("--from", "2026-08-01", "--to", "2026-07-01", "--zone", "UTC"), "usage"),
         (("--from", "yesterday", "--to", "2026-07-01", "--zone", "UTC"), "usage"),
         (("--from", "0001-01-01", "--to", "9999-12-31", "--zone", "Europe/Paris"), "usage"),
@@ -81,6 +84,42 @@ def test_a_file_that_is_no_calendar_is_no_free_time(tmp_path):
     assert told == {"busy": [], "skipped": [{"uid": "", "reason": "not_a_calendar"}]}
     code, told, _ = run(tmp_path / "missing.ics")
     assert (code, told["error"]["code"]) == (2, "file_unreadable")
+
+
+def test_a_pipe_is_read_while_somebody_writes_and_not_waited_for_without_end(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code, told, error = run(pipe)
+    assert (code, told["error"]["code"], told["error"]["path"]) == (2, "file_unreadable", str(pipe))
+    assert "Traceback" not in error
+    read, write = os.pipe()
+    os.write(write, calendar("DTSTART:20260701T080000\r\nDURATION:PT1H").encode())
+    os.close(write)
+    window = ("--from", "2026-07-01", "--to", "2026-08-01", "--zone", "UTC", "--json")
+    command = [sys.executable, "-m", "bridges", "agenda", "busy", "/dev/stdin", *window]
+    done = subprocess.run(command, cwd=ROOT, stdin=read, capture_output=True, timeout=60)
+    os.close(read)
+    assert json.loads(done.stdout)["busy"] == [["2026-07-01T08:00:00Z", "2026-07-01T09:00:00Z"]]
+    code, told, _ = run(Path("/dev/zero"))
+    assert (code, told["skipped"]) == (3, [{"uid": "", "reason": "too_large"}])
+
+
+@pytest.mark.parametrize(("redirect", "code"), [(">/dev/full", 2), (">&-", 0), (">&- 2>&-", 0)])
+def test_an_answer_that_cannot_be_written_is_no_traceback(tmp_path, redirect, code):
+    path = tmp_path / "a.ics"
+    path.write_text(calendar("DTSTART:20260701T080000"))
+    words = f"agenda busy {path} --from 2026-07-01 --to 2026-08-01 --zone UTC --json"
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m bridges {words} {redirect}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert ("file_unreadable" in done.stderr) is (code == 2)
 
 
 def hostile(folder: Path) -> list[Path]:

@@ -1,12 +1,16 @@
 """``pli-bridge agenda busy``. Source: docs/operate/agenda.md."""
 
 import argparse
+import errno
+import os
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
+from select import select
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from bridges.agenda.calendar import limits
+from bridges.agenda.calendar import limits, zones
 from bridges.agenda.calendar.reading import Query, Reading
 from bridges.agenda.calendar.sandbox import Sandbox
 from bridges.kit.errors import UsageError
@@ -14,6 +18,7 @@ from bridges.kit.words import say
 from bridges.terminal.output import Output
 
 REFUSED: Final = 3  # exit code: the answer is no
+_SILENCE: Final = 1.0  # second that a pipe may say nothing
 
 
 async def busy(args: argparse.Namespace, out: Output) -> int:
@@ -50,9 +55,9 @@ def _plain(moment: datetime) -> str:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError("usage", "--zone: a name like Europe/Paris") from None
+        return zones.of_place(name)
+    except ValueError as error:
+        raise UsageError("usage", f"--{error}") from None
 
 
 def _moment(text: str, zone: ZoneInfo, option: str) -> datetime:
@@ -69,5 +74,18 @@ def _moment(text: str, zone: ZoneInfo, option: str) -> datetime:
 
 
 def _read_bounded(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(limits.RAW + 1)
+    """Read a file, or a pipe as long as somebody writes into it; raises OSError."""
+    with FileIO(path, opener=_without_waiting) as stream:
+        found = bytearray()
+        while len(found) <= limits.RAW:
+            if not select([stream], [], [], _SILENCE)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, "nothing comes", str(path))
+            piece = stream.read(limits.MIB)
+            if not piece:
+                break
+            found += piece
+    return bytes(found)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridges.agenda.calendar.reasons import SkipError
 
@@ -39,6 +39,10 @@ _WINDOWS: Final = {
     "z": "UTC",
     "gmt": "UTC",
 }
+_HALF: Final = timedelta(hours=12)
+_DAY: Final = timedelta(days=1)
+_AROUND: Final = timedelta(days=2)  # further than two offsets are apart
+_NO_PLACE: Final = ("posix/", "right/", "Factory", "localtime", "posixrules")  # files beside the zones of the world
 _TAIL: Final = re.compile(r"([A-Za-z_]+/(?:[A-Za-z_]+/)?[A-Za-z_+\-0-9]+)$", re.ASCII)
 
 
@@ -51,6 +55,10 @@ class Zone(Protocol):
 
     def wall(self, instant: datetime) -> datetime:
         """Give the naive time on the wall."""
+        ...
+
+    def whole_day(self, midnight: datetime) -> datetime | None:
+        """Give the instant at which a day of the wall begins; None when the clocks change on it, or might."""
         ...
 
 
@@ -67,6 +75,11 @@ class Known:
     def wall(self, instant: datetime) -> datetime:
         """Take the zone away."""
         return instant.astimezone(self.info).replace(tzinfo=None)
+
+    def whole_day(self, midnight: datetime) -> datetime | None:
+        """Look three times: no clocks of the world change twice in half a day."""
+        begun, noon, ended = (self.instant(midnight + half * _HALF) for half in range(3))
+        return begun if noon - begun == ended - noon == _HALF else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +118,29 @@ class Defined:
         place = bisect_right(self._instants, naive) - 1
         return naive + (self._shifts[0].before if place < 0 else self._shifts[place].after)
 
+    def whole_day(self, midnight: datetime) -> datetime | None:
+        """Look for a shift on that day and around it."""
+        around = (midnight - _AROUND, midnight + _DAY + _AROUND)
+        first, last = (bisect_right(self._walls, wall) for wall in around)
+        return self.instant(midnight) if first == last else None
+
 
 @cache
 def load() -> dict[str, Known]:
     """Give all zones by lower-case name. The first call opens files; the child makes it before it loses that right."""
-    names = {name for name in zoneinfo.available_timezones() if not name.startswith(("posix/", "right/"))}
-    found = {name.lower(): Known(ZoneInfo(name)) for name in names - {"Factory", "localtime"}}
+    names = (name for name in zoneinfo.available_timezones() if not name.startswith(_NO_PLACE))
+    found = {name.lower(): Known(ZoneInfo(name)) for name in names}
     return found | {alias: found[name.lower()] for alias, name in _WINDOWS.items() if name.lower() in found}
+
+
+def of_place(name: str) -> ZoneInfo:
+    """Give the zone of a place by its IANA name; raises ValueError for whatever else the machine has there."""
+    try:
+        if not name.startswith(_NO_PLACE):
+            return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    raise ValueError("zone: a name like Europe/Paris")
 
 
 def known(name: str) -> Known | None:

@@ -5,10 +5,10 @@ There is no place in it for a name, a motive or a free text: what a partner send
 
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from bridges.agenda.calendar.zones import of_place
 from bridges.agenda.provider import Mode
 
 Kind = Literal["booked", "moved", "cancelled", "fulfilled", "noshow"]
@@ -81,8 +81,8 @@ def to_utc(moment: datetime, where: str) -> datetime:
 def known_zone(name: str) -> str:
     """Give back the name of a time zone; raises MalformedError when there is no such zone."""
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        of_place(name)
+    except ValueError:
         raise MalformedError("zone_unknown", "zone") from None
     return name
 

@@ -4,45 +4,22 @@ More examples by hand: ``CALENDAR_EXAMPLES=20000 pytest tests/unit/bridges/agend
 """
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from bridges.agenda.calendar import limits, zones
-from bridges.agenda.calendar.plain import Plain
-from bridges.agenda.calendar.reading import Query, Reading, read
+from bridges.agenda.calendar import limits
+from bridges.agenda.calendar.reading import Query, read
+from tests.fakes.calendars import CABINET, HEAD, STRANGE, TAIL, both, event, left, window
 
 EXAMPLES = int(os.environ.get("CALENDAR_EXAMPLES", "150"))
-HEAD, TAIL = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n", "END:VCALENDAR\r\n"
 PLACES = [
     *("Europe/Paris", "Indian/Reunion", "America/Guadeloupe", "America/Miquelon", "Pacific/Noumea", "UTC"),
     *("Pacific/Marquesas", "America/Havana", "Africa/Casablanca", "Pacific/Apia", "Australia/Lord_Howe"),
 ]
 DAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
-
-
-def event(uid: str, *lines: str) -> str:
-    return "\r\n".join(["BEGIN:VEVENT", f"UID:{uid}", *lines, "END:VEVENT", ""])
-
-
-def both(text: str, query: Query) -> tuple[Reading, Reading]:
-    """Counted, and the long way: nothing is counted where the entries are wanted."""
-    return read(text.encode(), query), read(text.encode(), replace(query, entries=True))
-
-
-def left(text: str, query: Query) -> str:
-    zone = zones.known(query.zone)
-    assert zone is not None
-    rest, _, _ = Plain(query.start, query.end, zone).take(text.replace("\r\n", "\n"))
-    return rest
-
-
-def window(start: str, days: int = 7, zone: str = "Europe/Paris") -> Query:
-    begun = datetime.fromisoformat(start).replace(tzinfo=UTC)
-    return Query(start=begun, end=begun + timedelta(days=days), zone=zone)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +33,11 @@ def window(start: str, days: int = 7, zone: str = "Europe/Paris") -> Query:
             "FREQ=YEARLY;BYWEEKNO=28",
         ),
         *("FREQ=WEEKLY;BYDAY=MO;COUNT=500", "FREQ=DAILY;COUNT=2500;INTERVAL=2", "FREQ=MONTHLY;COUNT=97", "freq=weekly"),
+        *("FREQ=HOURLY", "FREQ=HOURLY;INTERVAL=7", "FREQ=HOURLY;INTERVAL=48;UNTIL=20260703", "FREQ=HOURLY;COUNT=70150"),
+        *("FREQ=HOURLY;INTERVAL=5;BYDAY=MO,TU;BYHOUR=7,8,9;BYMINUTE=0,40", "FREQ=HOURLY;BYMONTH=7;BYMONTHDAY=3"),
+        *("FREQ=DAILY;BYHOUR=7,8,14;BYMINUTE=0,30", "FREQ=WEEKLY;BYDAY=MO;BYHOUR=6;UNTIL=20260720T040000Z"),
+        *("FREQ=WEEKLY;BYDAY=MO;BYHOUR=6;UNTIL=20260720T035959Z", "FREQ=DAILY;BYMINUTE=0,50;UNTIL=20260720T061500Z"),
+        *("FREQ=MONTHLY;BYMONTHDAY=-1;BYHOUR=23", "FREQ=YEARLY;BYMONTH=7;BYDAY=1MO;BYSECOND=30"),
         *("FREQ=WEEKLY;BYDAY=MO;UNTIL=20260707T070000Z", "FREQ=WEEKLY;UNTIL=20260706", "UNTIL=20270101;FREQ=DAILY"),
     ],
 )
@@ -89,18 +71,28 @@ def test_clocks_that_change_under_a_series(start, size, first, count):
     assert "VEVENT" not in left(text, query)
 
 
+def test_a_repetition_that_the_clocks_leave_out_is_not_moved_either():
+    first = event("a", "DTSTART;TZID=Europe/Paris:20260302T023000", "DURATION:PT1H", "RRULE:FREQ=DAILY")
+    rest = ("RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Paris:20260320T023000", "DTSTART:20260320T100000Z")
+    quick, long = both(HEAD + first + event("a", *rest, "DURATION:PT1H") + TAIL, window("2026-03-25", 9))
+    assert quick.busy == long.busy
+    assert len(quick.busy) == 8  # on the 29th there is no 2:30
+
+
 @pytest.mark.parametrize(
     "lines",
     [
-        ("RRULE:FREQ=HOURLY;INTERVAL=5",),
-        ("RRULE:FREQ=DAILY;BYHOUR=8,9",),
+        ("RRULE:FREQ=HOURLY;INTERVAL=5;BYDAY=MO;COUNT=90",),
+        ("RRULE:FREQ=DAILY;BYHOUR=8,9;COUNT=90",),
+        ("RRULE:FREQ=DAILY;BYHOUR=8,9;BYSETPOS=1",),
         ("RRULE:FREQ=SECONDLY",),
         ("RRULE:FREQ=DAILY;COUNT=0",),
         ("RRULE:FREQ=DAILY;UNTIL=20269901",),
         ("RRULE:FREQ=DAILY;COUNT=9;UNTIL=20270101",),
         ("RRULE:FREQ=MONTHLY;BYMONTHDAY=31;COUNT=90",),
         ("RRULE:FREQ=DAILY", "RRULE:FREQ=WEEKLY"),
-        ("RRULE:FREQ=DAILY", "RDATE;TZID=Europe/Paris:20260703T120000"),
+        ("RRULE:FREQ=DAILY", "RDATE;TZID=Moon/Base:20260703T120000"),
+        ("RRULE:FREQ=DAILY", "RDATE;VALUE=PERIOD:20260703T120000Z/20260703T110000Z"),
         ("RRULE:FREQ=DAILY", "EXDATE;TZID=Moon/Base:20260703T080000"),
         ("RRULE:FREQ=DAILY", "EXDATE;TZID=Europe/Paris:2026-07-03"),
         ("RRULE:FREQ=DAILY", "RECURRENCE-ID;TZID=Europe/Paris:20260703T080000"),
@@ -119,6 +111,7 @@ def weekly(*more: str) -> str:
 
 
 MOVED = event("a", "RECURRENCE-ID:20260706T080000", "DTSTART:20260707T100000", "DURATION:PT30M")
+AND_FUTURE = MOVED.replace("-ID:", "-ID;RANGE=THISANDFUTURE:")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +136,24 @@ MOVED = event("a", "RECURRENCE-ID:20260706T080000", "DTSTART:20260707T100000", "
         + MOVED.replace("DURATION:PT30M", "DTEND;TZID=Moon/Base:20190708T110000").replace("20260707", "20190707")
         + TAIL,
         HEAD + weekly() + MOVED.replace("-ID:2", "-ID;RANGE=THISANDFUTURE:2") + TAIL,
+        HEAD + weekly() + AND_FUTURE + TAIL,
+        HEAD + weekly("EXDATE:20260713T080000") + AND_FUTURE.replace("0707T10", "0707T00") + TAIL,
+        HEAD + weekly() + AND_FUTURE.replace("DURATION", "STATUS:CANCELLED\r\nDURATION") + TAIL,
+        HEAD + weekly() + AND_FUTURE.replace("DTSTART:", "DTSTART;TZID=Pacific/Noumea:") + TAIL,
+        HEAD + weekly() + AND_FUTURE.replace("0707T10", "0729T10") + TAIL,
+        HEAD + weekly() + AND_FUTURE.replace("20260706", "20260530") + TAIL,
+        HEAD + weekly() + AND_FUTURE.replace("0706", "0601").replace("0707", "0602") + TAIL,
+        HEAD + weekly() + AND_FUTURE + AND_FUTURE.replace("0706", "0713").replace("0707T10", "0713T15") + TAIL,
+        HEAD + weekly("RDATE:20260707T120000") + AND_FUTURE + TAIL,
+        HEAD + weekly("RDATE:20260707T120000,20260713T080000") + TAIL,
+        HEAD + weekly("RDATE;VALUE=PERIOD:20260706T080000/PT3H,20260708T080000Z/20260708T093000Z") + TAIL,
+        HEAD + weekly("RDATE;VALUE=PERIOD:20260706T080000/PT5M,20260601T080000/PT0S") + TAIL,
+        HEAD + weekly("RDATE;VALUE=PERIOD:20260706T080000/PT3H", "EXDATE:20260706T080000") + MOVED + TAIL,
+        HEAD + weekly("RDATE;VALUE=DATE:20260708").replace("RRULE:FREQ=WEEKLY\r\n", "") + TAIL,
+        HEAD + weekly("RDATE:20260708T080000", "RDATE;TZID=Asia/Tokyo:20260709T080000", "STATUS:CANCELLED") + TAIL,
+        HEAD + MOVED + TAIL,
+        HEAD + MOVED + MOVED.replace("0706", "0713").replace("0707T", "0714T") + TAIL,
+        HEAD + MOVED + MOVED.replace("20260707", "20260709") + TAIL,
         HEAD
         + weekly()
         + MOVED
@@ -184,10 +195,10 @@ def numbers(least: int, most: int) -> st.SearchStrategy[str]:
 
 @st.composite
 def rules(draw: st.DrawFn, start: datetime) -> str:
-    frequency = draw(st.sampled_from(["DAILY", "WEEKLY", "WEEKLY", "MONTHLY", "YEARLY"]))
+    frequency = draw(st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "WEEKLY", "MONTHLY", "YEARLY"]))
     parts = [f"FREQ={frequency}"]
     if draw(st.booleans()):
-        parts.append(f"INTERVAL={draw(st.integers(1, 6))}")
+        parts.append(f"INTERVAL={draw(st.integers(1, 6) if frequency != 'HOURLY' else st.integers(1, 50))}")
     if draw(st.booleans()):
         names = draw(st.lists(st.sampled_from(DAYS), min_size=1, max_size=3, unique=True))
         nth = draw(st.sampled_from(["", "", "1", "2", "-1", "5", "-5"])) if frequency in {"MONTHLY", "YEARLY"} else ""
@@ -201,6 +212,8 @@ def rules(draw: st.DrawFn, start: datetime) -> str:
         parts.append(draw(st.sampled_from(["BYWEEKNO=", "BYYEARDAY="])) + draw(numbers(1, 53)))
     if draw(st.integers(0, 5)) == 0:
         parts.append(f"BYSETPOS={draw(numbers(1, 3))}")
+    if draw(st.integers(0, 3)) == 0:
+        parts.append(draw(st.sampled_from(["BYHOUR=2", "BYHOUR=0,2,23", "BYMINUTE=0,30", "BYHOUR=3;BYSECOND=30"])))
     if draw(st.integers(0, 3)) == 0:
         parts.append(f"WKST={draw(st.sampled_from(DAYS))}")
     end = draw(st.sampled_from(["", "", "COUNT", "UNTIL"]))
@@ -218,7 +231,7 @@ def series(draw: st.DrawFn, uid: str, around: datetime) -> str:
     back = draw(st.sampled_from([20, 400, 3000]))
     minutes = draw(st.sampled_from([0, 30, 90, 120, 150, 180, 540, 1439]))
     start = around - timedelta(days=draw(st.integers(-15, back))) + timedelta(minutes=minutes)
-    zone = draw(st.sampled_from(["", "Z", *(f";TZID={place}" for place in PLACES)]))
+    zone = draw(st.sampled_from(["", "Z", *(f";TZID={place}" for place in [*PLACES, "Cabinet", "Odd"])]))
     day = zone == "" and draw(st.booleans())
 
     def when(name: str, at: datetime) -> str:
@@ -239,12 +252,18 @@ def series(draw: st.DrawFn, uid: str, around: datetime) -> str:
         st.sampled_from([0, 0, 0, 1]),
     )
     lines += [when("EXDATE", at) for at in draw(st.lists(hits, max_size=3))]
-    others = []
+    lines += [when("RDATE", at) for at in draw(st.lists(hits, max_size=2))]
+    if not day:
+        periods = st.sampled_from(["/PT2H", "/P1D", "/PT0S"])
+        lines += [when("RDATE;VALUE=PERIOD", at) + draw(periods) for at in draw(st.lists(hits, max_size=1))]
+    others, name = [], draw(st.sampled_from(["RECURRENCE-ID", "RECURRENCE-ID", "RECURRENCE-ID;RANGE=THISANDFUTURE"]))
+    if "RANGE" in name and draw(st.booleans()):
+        lines = [line for line in lines if not line.startswith("RDATE")]
     for at in draw(st.lists(hits, max_size=2)):
         moved = at + timedelta(hours=draw(st.integers(-50, 50)))
         state = draw(st.sampled_from(["STATUS:CONFIRMED", "STATUS:CANCELLED", "SEQUENCE:2"]))
-        others.append(event(uid, when("RECURRENCE-ID", at), when("DTSTART", moved), "DURATION:PT30M", state))
-    whole = [event(uid, *lines), *others]
+        others.append(event(uid, when(name, at), when("DTSTART", moved), "DURATION:PT30M", state))
+    whole = [event(uid, *lines) if draw(st.integers(0, 9)) else "", *others]
     return "".join(draw(st.permutations(whole)))
 
 
@@ -252,13 +271,24 @@ def series(draw: st.DrawFn, uid: str, around: datetime) -> str:
 def cases(draw: st.DrawFn) -> tuple[str, Query]:
     moment = draw(
         st.sampled_from(
-            ["2026-03-25", "2026-10-22", "2026-07-01", "2024-02-20", "2026-12-20", "2011-12-25", "2026-11-01"]
+            [
+                "2026-03-25",
+                "2026-10-22",
+                "2026-07-01",
+                "2026-07-04",
+                "2024-02-20",
+                "2026-12-20",
+                "2011-12-25",
+                "2026-11-01",
+            ]
         )
     )
     around = datetime.fromisoformat(moment)
     query = window(moment, draw(st.sampled_from([1, 7, 33])), draw(st.sampled_from(PLACES)))
     size = draw(st.integers(1, 3))
-    return HEAD + "".join(draw(series(str(number), around)) for number in range(size)) + TAIL, query
+    return HEAD + "".join(
+        [CABINET, STRANGE, *(draw(series(str(number), around)) for number in range(size))]
+    ) + TAIL, query
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
