@@ -38,6 +38,7 @@ from server.storage.postgres_store import PostgresStore
 from server.storage.store import SqliteStore, Store
 from server.storage.traced import TracedStore
 from server.traces import Tracer
+from server.transport.connections import CONNECTIONS, Connections
 from server.transport.live.doors import Doors
 from server.transport.live.gateway import Gateway
 from server.transport.live.lean import LeanSocket
@@ -71,6 +72,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
         handler_args={"auto_decompress": False},  # not even of a body that is refused and read to its end
     )
     app[SERVICES], app[STORE], app[BUS] = services, store, bus
+    app[CONNECTIONS] = Connections(settings.connections, settings.connections_each, settings.trusted_proxies)
     if tracer is not None:
         app.cleanup_ctx.append(_sending(tracer))
     documents = BucketWatch(blobs.bucket, _written(store)) if isinstance(blobs, RemoteBlobs) else None

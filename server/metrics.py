@@ -103,9 +103,10 @@ WRITES: Final = Histogram("pli_write_seconds", "From handing a write to the comm
 WAITING: Final = Gauge("pli_writes_waiting", "Writes handed over and not committed yet")
 DOCUMENTS: Final = Counter("pli_document_bytes_total", "Bytes of sealed documents", ("direction",))
 JOBS: Final = Counter("pli_jobs_total", "Runs of background jobs", ("job", "outcome"))
+CONNECTIONS: Final = Counter("pli_connections_ended_total", "Connections that found no room, or made it", ("outcome",))
 REMOVED: Final = Counter("pli_jobs_removed_total", "What background jobs have removed", ("job",))
 SPANS: Final = Counter("pli_trace_spans_total", "Spans of traces", ("outcome",))
-ALL: Final = (REQUESTS, REFUSALS, LATENCY, WRITES, WAITING, DOCUMENTS, JOBS, REMOVED, SPANS)
+ALL: Final = (REQUESTS, REFUSALS, LATENCY, WRITES, WAITING, DOCUMENTS, JOBS, REMOVED, SPANS, CONNECTIONS)
 
 
 class Told(Protocol):

@@ -177,6 +177,12 @@ class Settings:
     conversation_pace: Annotated[int, _As(_amount, "The same for one account in one conversation.")] = 12_000
     sockets: Annotated[int, _As(_amount, "Live sockets that may be open at once.")] = 20_000
     sockets_each: Annotated[int, _As(_amount, "Live sockets from one address at once.")] = 2_000
+    connections: Annotated[
+        int, _As(_amount, "Connections that may be open at once beside live sockets; idle ones make room.")
+    ] = 5_000
+    connections_each: Annotated[
+        int, _As(_amount, "The same from one address; `PLI_TRUSTED_PROXIES` are not counted by it.")
+    ] = 1_000
     metrics: Annotated[
         tuple[str, int] | None,
         _As(_endpoint, "Where Prometheus asks for `/metrics` (`127.0.0.1:9420`); nowhere when empty."),

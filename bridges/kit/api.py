@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from bridges.kit import wire
 from bridges.kit.errors import UnreachableError
 from bridges.kit.transport import Answer, Transport
@@ -45,7 +47,7 @@ class Api:
         return await self._get(f"/v1/accounts/{to_text(account)}", wire.AccountInfo)
 
     async def chain(self, account: bytes, after: int | None) -> wire.ChainPart:
-        """Read links after a position, at most 500."""
+        """Read links after a position, a page of them: until the chain has the position told, or there are none."""
         params = {} if after is None else {"after": after}
         return await self._get(f"/v1/accounts/{to_text(account)}/chain", wire.ChainPart, **params)
 
@@ -82,7 +84,7 @@ class Api:
         return answer.read(wire.SessionGrant)
 
     async def end_of_holder(self, holder: bytes, challenge: bytes, signature: bytes, after: int) -> list[bytes]:
-        """Ask how a holder was ended: the links after a position, up to that one. Not repeated."""
+        """Ask how a holder was ended: a page of the links after a position, up to that one. Not repeated."""
         body = {"holder": B64(holder), "challenge": B64(challenge), "signature": B64(signature), "after": after}
         answer = await self.transport.ask("POST", "/v1/sessions/ended", json=body, session=False)
         return [bytes(each) for each in answer.read(wire.EndOfHolder).links]
@@ -102,11 +104,17 @@ class Api:
                 return found
 
     async def conversation(self, conversation: bytes) -> wire.Detail:
-        """Read one conversation's state."""
-        return await self._get(f"/v1/conversations/{to_text(conversation)}", wire.Detail)
+        """Read one conversation's state, with every invitation there was."""
+        path = f"/v1/conversations/{to_text(conversation)}"
+        detail = await self._get(path, wire.Detail)
+        found = list(detail.invitations)
+        while detail.next is not None and detail.invitations:
+            detail = await self._get(path, wire.Detail, invitations=detail.next)
+            found += detail.invitations
+        return structs.replace(detail, invitations=found)
 
     async def epochs(self, conversation: bytes, after: int) -> list[wire.EpochEntry]:
-        """Read epoch records after an epoch, at most 100."""
+        """Read epoch records after an epoch, a page of them: until there are none."""
         path = f"/v1/conversations/{to_text(conversation)}/epochs"
         return (await self._get(path, wire.EpochPage, after=after)).epochs
 
@@ -157,8 +165,13 @@ class Api:
     # --- invitations ----------------------------------------------------------------------------------------------
 
     async def invitation(self, invitation: bytes) -> wire.InvitationView:
-        """Read what an invitation opens."""
-        return await self._open_get(f"/v1/invitations/{to_text(invitation)}", wire.InvitationView)
+        """Read what an invitation opens, all pages of it. ``_look`` checks the whole."""
+        path = f"/v1/invitations/{to_text(invitation)}"
+        view = page = await self._open_get(path, wire.InvitationView)
+        while page.next is not None and (page.epochs or page.chains):
+            page = await self._open_get(path, wire.InvitationView, after=page.next)
+            view = _joined(view, page)
+        return view
 
     async def invitation_by_code(self, locator: bytes) -> wire.CodeBox:
         """Find the invitation behind a typed code."""
@@ -223,8 +236,19 @@ class Api:
     async def _get(self, path: str, shape: type[wire.T], **params: str | int) -> wire.T:
         return (await self.transport.ask("GET", path, params=params)).read(shape)
 
-    async def _open_get(self, path: str, shape: type[wire.T]) -> wire.T:
-        return (await self.transport.ask("GET", path, session=False)).read(shape)
+    async def _open_get(self, path: str, shape: type[wire.T], **params: str | int) -> wire.T:
+        return (await self.transport.ask("GET", path, params=params, session=False)).read(shape)
+
+
+def _joined(view: wire.InvitationView, more: wire.InvitationView) -> wire.InvitationView:
+    """Put a page behind those before it; a chain may go on where a page ended."""
+    chains = list(view.chains)
+    for chain in more.chains:
+        if chains and chains[-1].account == chain.account:
+            chains[-1] = structs.replace(chain, links=[*chains[-1].links, *chain.links])
+        else:
+            chains.append(chain)
+    return structs.replace(more, epochs=[*view.epochs, *more.epochs], boxes=[*view.boxes, *more.boxes], chains=chains)
 
 
 def _offset(answer: Answer) -> int:

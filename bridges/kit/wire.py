@@ -225,6 +225,7 @@ class OpenInvitation(msgspec.Struct, frozen=True):
 class Detail(Summary, frozen=True, kw_only=True):
     delivered: list[Delivered]
     invitations: list[OpenInvitation]
+    next: str | None = None
 
 
 class EpochEntry(msgspec.Struct, frozen=True):
@@ -306,6 +307,7 @@ class InvitationView(msgspec.Struct, frozen=True):
     boxes: list[EpochBox]
     chains: list[ChainOf]
     registry_key: B64
+    next: str | None = None
 
 
 class CodeBox(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from server.admin.terminal import UNREACHABLE, CommandError
 from server.app import GATEWAY, SERVICES, STORE
 from server.metrics import Reading
 from server.settings import Settings
+from server.transport.connections import CONNECTIONS
 
 TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -59,6 +60,7 @@ def _process(app: web.Application) -> Iterator[Reading]:
     yield Reading("pli_writes_total", "Intents committed; over commits, the size of a batch", counts.intents, "counter")
     yield Reading("pli_live_connections", "Open sockets, both framings", gateway.lines)
     yield Reading("pli_live_behind", "Open sockets whose reader has fallen behind", gateway.behind)
+    yield Reading("pli_connections", "Open connections that are no sockets", len(app[CONNECTIONS]))
     yield Reading("pli_feeds_waiting", "Requests that wait for their feed to grow", app[SERVICES].feed.waiting)
 
 

@@ -13,7 +13,7 @@ EventType = Literal["epoch", "envelope", "policy", "left", "refused", "blocked",
 PAGE: Final = 1024 * 1024
 """Bytes of events after which a page of them ends, however many were asked for: an answer costs no more than that."""
 EPOCH: Final = 32 * 1024
-"""Bytes that an epoch counts for in a page: its record and the reader's box, which lie elsewhere."""
+"""Bytes that an epoch counts for in a page beside its record: the reader's box, which lies elsewhere."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Event:
     @property
     def carries(self) -> int:
         """Bytes that it counts for in a page."""
-        return EPOCH if self.type == "epoch" else len(self.body or b"")
+        return len(self.body or b"") + (EPOCH if self.type == "epoch" else 0)
 
 
 @dataclass(slots=True)

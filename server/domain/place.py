@@ -32,6 +32,11 @@ class Place:
     """Where the log begins, when it no longer does at its beginning."""
 
     @property
+    def carries(self) -> int:
+        """Bytes that it counts for in a page of a list."""
+        return len(self.record) + len(self.box or b"")
+
+    @property
     def refused(self) -> Refusal | None:
         """Why a message of this member is refused for good, or none."""
         return refusal(self.role, gone=self.patient_gone, blocked=self.blocked)

@@ -41,6 +41,7 @@ from server.services.sessions import DAY, SessionService
 
 ACTIVATION: Final = 14 * DAY
 MAX_BLOB: Final = 4_096  # bytes of a passkey blob
+MAX_LINKS: Final = 500  # links of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +137,24 @@ class AccountService:
         return await self.store.read(lambda view: _existing(view, account))
 
     async def links(self, account: AccountId, after: int) -> tuple[Account, list[bytes]]:
-        """Return an account and up to 500 links after a position (-1: from the genesis).
+        """Return an account and up to ``MAX_LINKS`` links after a position (-1: from the genesis), a page at most.
 
         Raises:
             NotFoundError.
 
         """
-        return await self.store.read(lambda view: (_existing(view, account), view.accounts.links(account, after, 500)))
+        return await self.store.read(
+            lambda view: (_existing(view, account), view.accounts.page_of_links(account, after, MAX_LINKS))
+        )
 
     async def end_of(self, account: AccountId, holder: HolderId, after: int) -> list[bytes]:
-        """Return up to 500 links after a position, none behind the one that ended a holder of the account."""
+        """Return a page of links after a position, none behind the one that ended a holder of the account."""
 
         def query(view: Transaction) -> list[bytes]:
             chain = self.chains.account(view, account)
             held = chain.holders.get(holder) if chain else None
             ended_at = held.term.ended_at if held and held.term.ended_at is not None else -1
-            return view.accounts.links(account, after, min(500, max(0, ended_at - after)))
+            return view.accounts.page_of_links(account, after, min(MAX_LINKS, max(0, ended_at - after)))
 
         return await self.store.read(query)
 

@@ -83,8 +83,8 @@ class Chains:
     def conversation(self, view: Transaction, conversation: ConversationId) -> ConversationChain:
         """Return the chain of a conversation as it was accepted (not verified again)."""
         known = self._conversations.get(conversation) or ConversationChain()
-        newer = view.conversations.epochs(conversation, b"", known.epoch, 1_000_000)
+        newer = view.conversations.records(conversation, known.epoch)
         if newer:
-            known = ConversationChain((*known.records, *(epoch_record.read(record) for _, _, record, _ in newer)))
+            known = ConversationChain((*known.records, *(epoch_record.read(record) for record in newer)))
             self._conversations.put(conversation, known)
         return known

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from crypto.conversation_chain import ConversationChain
 from server.clock import Clock
 from server.domain.conversation import Conversation, History, Member, Role
 from server.domain.envelope import admit
 from server.domain.errors import LastOwnerError, NotFoundError, NotPermittedError, UnlockerMissingError
-from server.domain.events import Event
+from server.domain.events import PAGE, Event
 from server.domain.ids import AccountId, ConversationId, b64
 from server.domain.invitation import Invitation
 from server.domain.journal import Access, Told
@@ -22,6 +23,9 @@ from server.services.envelopes import Accepted, EnvelopeService, Submission, Sub
 from server.services.epochs import CheckedEpoch, NewEpoch
 from server.services.journal import JournalService, note_members, note_visit
 from server.services.ports import Ahead, Store, Transaction
+
+INVITATIONS: Final = 400
+"""Of a conversation in an answer: 1.8 KB each, and an owner makes as many as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,17 @@ class ConversationService:
         ahead = Ahead(submit.id, conversation) if submit else None
         return await self.store.write(lambda tx: _start(tx, conversation, checked, submit, now), ahead=ahead)
 
-    async def browse(self, principal: Principal, *, before: tuple[int, bytes] | None, limit: int) -> list[Place]:
-        """Return one's conversations, newest first, from a cursor (last_at, id) on."""
-        return await self.store.read(lambda view: view.conversations.places(principal.account, before, limit))
+    async def browse(
+        self, principal: Principal, *, before: tuple[int, bytes] | None, limit: int
+    ) -> tuple[list[Place], bool]:
+        """Return a page of one's conversations, newest first, from a cursor (last_at, id) on; is there perhaps more?"""
+        found = await self.store.read(lambda view: view.conversations.places(principal.account, before, limit))
+        return found, len(found) == limit or sum(place.carries for place in found) >= PAGE
 
-    async def show(self, principal: Principal, conversation: ConversationId) -> Details:
-        """Return one conversation.
+    async def show(
+        self, principal: Principal, conversation: ConversationId, after: tuple[int, bytes] | None = None
+    ) -> Details:
+        """Return one conversation, with its invitations from a place (expires, id) on, ``INVITATIONS`` at most.
 
         Raises:
             NotFoundError.
@@ -102,14 +111,14 @@ class ConversationService:
             if place is None:
                 raise NotFoundError
             delivered = [(account, seq) for account, _, seq in view.conversations.marks(conversation)]
-            return Details(place, delivered, view.invitations.of_conversation(conversation))
+            return Details(place, delivered, view.invitations.of_conversation(conversation, after, INVITATIONS))
 
         return await self.store.read(query)
 
     async def epochs(
         self, principal: Principal, conversation: ConversationId, *, after: int, limit: int
     ) -> list[EpochRow]:
-        """Return the records after an epoch with one's own boxes, ascending.
+        """Return a page of the records after an epoch with one's own boxes, ascending.
 
         Raises:
             NotFoundError.

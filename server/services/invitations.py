@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from crypto.account_chain import AccountChain
+from crypto.conversation_chain import ConversationChain
 from crypto.epoch_record import EpochRecord
 from server.clock import Clock
 from server.domain.errors import (
@@ -16,19 +18,32 @@ from server.domain.errors import (
     UnauthenticatedError,
     UnlockerMissingError,
 )
-from server.domain.events import Event
+from server.domain.events import PAGE, Event
 from server.domain.ids import AccountId, ConversationId, HolderId, InvitationId, MemberId
 from server.domain.invitation import Invitation
 from server.domain.session import Principal
 from server.services import epochs
-from server.services.chains import ALL, Chains
+from server.services.accounts import MAX_LINKS
+from server.services.chains import Chains
 from server.services.epochs import CheckedEpoch, NewEpoch
 from server.services.growth import NewAccount, add_account, read_new
 from server.services.ports import Store, Transaction
 from server.services.sessions import Opened, SessionService
 
 MAX_EPOCHS: Final = 1_000
-"""Records an answer holds at most: without all of them an invitation cannot be verified, nor taken."""
+"""Records an answer holds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a page of a preview begins: the records after ``epoch``, or the chains that the first ``epoch`` ones name.
+
+    ``account``: the chains from this one on, of it the links after ``position``. None: still among the records.
+    """
+
+    epoch: int = 0
+    account: bytes | None = None
+    position: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,8 @@ class Preview:
     """Epoch, seq, record, the invite's box."""
     chains: dict[AccountId, list[bytes]]
     """Of every account that stands in any of the records, those who have left included: they wrote and signed."""
+    next: Page | None
+    """Where the next page begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +92,8 @@ class InvitationService:
     chains: Chains
     sessions: SessionService
 
-    async def preview(self, invitation: InvitationId) -> Preview:
-        """Return the conversation as an open invitation may see it.
+    async def preview(self, invitation: InvitationId, page: Page) -> Preview:
+        """Return a page of the conversation as an open invitation may see it: its records, then the chains they name.
 
         Raises:
             InvitationUnknownError, InvitationUsedError, InvitationExpiredError, InvitationReplacedError.
@@ -86,11 +103,16 @@ class InvitationService:
 
         def query(view: Transaction) -> Preview:
             found = _open(view, invitation, now)
-            rows = view.conversations.epochs(found.conversation, found.member, 0, MAX_EPOCHS)
             chain = self.chains.conversation(view, found.conversation)
-            accounts = sorted(epochs.accounts_of(chain.records[:MAX_EPOCHS]))
-            chains = {AccountId(each): view.accounts.links(AccountId(each), -1, ALL) for each in accounts}
-            return Preview(found, chain.head.wire, rows, chains)
+            rows, at, room = [], page, PAGE
+            if page.account is None:
+                rows = view.conversations.epochs(found.conversation, found.member, page.epoch, MAX_EPOCHS)
+                at = Page(rows[-1][0] if rows else page.epoch)
+                room -= sum(len(record) + len(box or b"") for _, _, record, box in rows)
+                if at.epoch < chain.epoch:
+                    return Preview(found, chain.head.wire, rows, {}, at)
+            chains, following = _chains(view, chain, at, room)
+            return Preview(found, chain.head.wire, rows, chains, following)
 
         return await self.store.read(query)
 
@@ -176,6 +198,32 @@ class InvitationService:
         if chain is not None and claim.wants_session:
             opened = self.sessions.begin(tx, AccountId(chain.id), _first_device(chain))
         return Claimed(checked.author, found.conversation, head.epoch, seq, opened)
+
+
+def _chains(
+    view: Transaction, chain: ConversationChain, page: Page, room: int
+) -> tuple[dict[AccountId, list[bytes]], Page | None]:
+    """Return links of the accounts that the first records name until they fill ``room`` bytes; where to go on."""
+    found: dict[AccountId, list[bytes]] = {}
+    for account in sorted(epochs.accounts_of(chain.records[: page.epoch])):
+        if page.account is not None and account < page.account:
+            continue
+        position = page.position if account == page.account else -1
+        while room > 0 and (links := view.accounts.page_of_links(AccountId(account), position, MAX_LINKS)):
+            taken = list(_within(links, room))
+            found.setdefault(AccountId(account), []).extend(taken)
+            position, room = position + len(taken), room - sum(map(len, taken))
+        if room <= 0:
+            return found, Page(page.epoch, account, position)
+    return found, None
+
+
+def _within(links: list[bytes], room: int) -> Iterator[bytes]:
+    for each in links:
+        if room <= 0:
+            return
+        yield each
+        room -= len(each)
 
 
 def _open(view: Transaction, invitation: InvitationId, now: int) -> Invitation:

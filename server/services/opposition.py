@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from crypto.invitation import PublicInvitation, verify_refusal
 from server.clock import Clock
@@ -16,6 +17,8 @@ from server.services.chains import Chains, checked
 from server.services.epochs import CheckedEpoch
 from server.services.pace import Pace
 from server.services.ports import Store, Transaction
+
+SHOWN: Final = 10_000  # of those whom a patient has blocked in an answer, newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class OppositionService:
         await self._change(principal.account, account, since=None)
 
     async def blocks(self, principal: Principal) -> list[tuple[AccountId, int]]:
-        """Return (account, since when) of everybody whom one has blocked, newest first."""
-        return await self.store.read(lambda view: view.conversations.blocks(principal.account))
+        """Return (account, since when) of everybody whom one has blocked, newest first, ``SHOWN`` at most."""
+        return await self.store.read(lambda view: view.conversations.blocks(principal.account, SHOWN))
 
     async def refuse(self, invitation: InvitationId, keys: tuple[bytes, bytes], signature: bytes) -> None:
         """End an invitation for whoever holds it and wants no account. ``keys``: its public keys, sign and enc.

@@ -50,6 +50,9 @@ class Accounts(Protocol):
     def links(self, account: AccountId, after: int, limit: int) -> list[bytes]:
         """Return the links after a position (-1: from the genesis), ascending."""
 
+    def page_of_links(self, account: AccountId, after: int, limit: int) -> list[bytes]:
+        """Return the same; fewer when they carry more than a page."""
+
     def add_links(self, account: AccountId, first: int, links: list[bytes]) -> None:
         """Append links, the first one at position ``first``."""
 
@@ -108,8 +111,8 @@ class Sessions(Protocol):
     def get(self, session: SessionId) -> Session | None:
         """Return a session by its id, expired ones included."""
 
-    def of_account(self, account: AccountId) -> list[Session]:
-        """Return the sessions of an account, newest first."""
+    def of_account(self, account: AccountId, limit: int) -> list[Session]:
+        """Return up to ``limit`` sessions of an account, newest first."""
 
     def touch(self, session: SessionId, last_used: int, expires: int) -> None:
         """Store that a session has been used."""
@@ -166,13 +169,16 @@ class Conversations(Protocol):
     def epochs(
         self, conversation: ConversationId, reader: bytes, after: int, limit: int
     ) -> list[tuple[int, int, bytes, bytes | None]]:
-        """Return (epoch, seq, record, the reader's box) after an epoch, ascending."""
+        """Return (epoch, seq, record, the reader's box) after an epoch, ascending; fewer when they carry a page."""
+
+    def records(self, conversation: ConversationId, after: int) -> list[bytes]:
+        """Return every record after an epoch, ascending."""
 
     def place(self, conversation: ConversationId, account: AccountId) -> Place | None:
         """Return a conversation as ``account`` finds it."""
 
     def places(self, account: AccountId, before: tuple[int, bytes] | None, limit: int) -> list[Place]:
-        """Return an account's conversations, newest first, from a cursor (last_at, id) on."""
+        """Return an account's conversations, newest first, from a cursor (last_at, id) on; fewer as in ``epochs``."""
 
     def right(self, patient: AccountId, professional: AccountId) -> bool:
         """Tell whether a patient may open a subject with a professional."""
@@ -183,8 +189,8 @@ class Conversations(Protocol):
     def blocked(self, patient: AccountId, account: AccountId) -> bool:
         """Tell whether a patient takes nothing from an account."""
 
-    def blocks(self, patient: AccountId) -> list[tuple[AccountId, int]]:
-        """Return (account, since when) of everybody whom a patient has blocked, newest first."""
+    def blocks(self, patient: AccountId, limit: int) -> list[tuple[AccountId, int]]:
+        """Return (account, since when) of those whom a patient has blocked, newest first."""
 
     def save_block(self, patient: AccountId, account: AccountId, since: int | None) -> None:
         """Store that a patient takes nothing from an account, or (none) that it does again."""
@@ -248,8 +254,10 @@ class Invitations(Protocol):
     def by_member(self, member: MemberId) -> Invitation | None:
         """Return the invitation with this member id."""
 
-    def of_conversation(self, conversation: ConversationId) -> list[Invitation]:
-        """Return every invitation of a conversation."""
+    def of_conversation(
+        self, conversation: ConversationId, after: tuple[int, bytes] | None, limit: int
+    ) -> list[Invitation]:
+        """Return invitations of a conversation by (expires, id), from such a place on."""
 
     def add(self, invitation: Invitation) -> None:
         """Store a new invitation."""

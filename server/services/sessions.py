@@ -23,6 +23,7 @@ DAY: Final = 24 * 3600 * 1000  # ms
 REFRESH: Final = 5 * 60 * 1000  # ms between two writes of "last used"
 CHALLENGE: Final = 60_000  # ms
 TICKET: Final = 30_000  # ms
+SHOWN: Final = 1_000  # sessions of an account in an answer, newest first
 _REMEMBER: Final = 20_000  # sessions in memory
 
 
@@ -177,14 +178,13 @@ class SessionService:
         return not self.shared or await self.store.write(lambda tx: tx.sessions.spend(stamp, ends))
 
     async def of_account(self, account: AccountId) -> list[tuple[Session, str]]:
-        """Return the open sessions of an account with the names of their holders, newest first."""
+        """Return the open sessions of an account with the names of their holders, newest first, ``SHOWN`` at most."""
         now = self.clock.now()
 
         def query(view: Transaction) -> list[tuple[Session, str]]:
             names = {holder.id: holder.name for holder in view.accounts.holders(account)}
-            return [
-                (each, names.get(each.holder, "")) for each in view.sessions.of_account(account) if each.expires > now
-            ]
+            found = view.sessions.of_account(account, SHOWN)
+            return [(each, names.get(each.holder, "")) for each in found if each.expires > now]
 
         return await self.store.read(query)
 

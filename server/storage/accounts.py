@@ -70,6 +70,15 @@ class SqlAccounts:
         )
         return [row[0] for row in rows]
 
+    def page_of_links(self, account: AccountId, after: int, limit: int) -> list[bytes]:
+        """Return the same; fewer when they carry more than a page."""
+        rows = self._rows.page(
+            "SELECT l.wire, l.position, LENGTH(l.wire) AS carries FROM link l WHERE l.account = ? AND l.position > ?",
+            "l.position",
+            account, after, limit,
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
     def add_links(self, account: AccountId, first: int, links: list[bytes]) -> None:
         """Append links, the first one at position ``first``."""
         self._rows.many(

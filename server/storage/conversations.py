@@ -24,7 +24,8 @@ _PLACE: Final = (
     " AND e.kind = 'message' AND e.author <> m.account AND e.body IS NOT NULL),"
     " c.patient_gone, EXISTS (SELECT 1 FROM member p JOIN reply_right r ON r.patient = p.account"
     " WHERE p.conversation = c.id AND p.role = 'patient' AND p.left IS NULL"
-    " AND r.professional = m.account AND r.blocked_at IS NOT NULL), g.first, g.before"
+    " AND r.professional = m.account AND r.blocked_at IS NOT NULL), g.first, g.before,"
+    " LENGTH(p.record) + COALESCE(LENGTH(b.box), 0) AS carries"
     " FROM member m JOIN conversation c ON c.id = m.conversation"
     " JOIN epoch p ON p.conversation = c.id AND p.epoch = c.epoch"
     " LEFT JOIN epoch_box b ON b.conversation = c.id AND b.member = m.account AND b.epoch = c.epoch"
@@ -196,14 +197,21 @@ class SqlConversations:
     def epochs(
         self, conversation: ConversationId, reader: bytes, after: int, limit: int
     ) -> list[tuple[int, int, bytes, bytes | None]]:
-        """Return (epoch, seq, record, the reader's box) after an epoch, ascending."""
-        rows = self._rows.all(
-            "SELECT p.epoch, p.seq, p.record, b.box FROM epoch p LEFT JOIN epoch_box b"
+        """Return (epoch, seq, record, the reader's box) after an epoch, ascending; fewer than ``limit`` as in a log."""
+        rows = self._rows.page(
+            "SELECT p.epoch, p.seq, p.record, b.box, LENGTH(p.record) + COALESCE(LENGTH(b.box), 0) AS carries"
+            " FROM epoch p LEFT JOIN epoch_box b"
             " ON b.conversation = p.conversation AND b.epoch = p.epoch AND b.member = ?"
-            " WHERE p.conversation = ? AND p.epoch > ? ORDER BY p.epoch LIMIT ?",
+            " WHERE p.conversation = ? AND p.epoch > ?",
+            "p.epoch",
             reader, conversation, after, limit,
         )  # fmt: skip
         return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def records(self, conversation: ConversationId, after: int) -> list[bytes]:
+        """Return every record after an epoch, ascending."""
+        sql = "SELECT record FROM epoch WHERE conversation = ? AND epoch > ? ORDER BY epoch"
+        return [row[0] for row in self._rows.all(sql, conversation, after)]
 
     # --- what one account sees --------------------------------------------------------------------------------------
 
@@ -213,13 +221,13 @@ class SqlConversations:
         return _place(row) if row else None
 
     def places(self, account: AccountId, before: tuple[int, bytes] | None, limit: int) -> list[Place]:
-        """Return an account's conversations, newest first, from a cursor (last_at, id) on."""
-        order = "ORDER BY c.last_at DESC, c.id DESC LIMIT ?"
+        """Return an account's conversations, newest first, from a cursor (last_at, id) on; fewer as in ``epochs``."""
+        order = "c.last_at DESC, c.id DESC"
         if before is None:
-            return [_place(row) for row in self._rows.all(f"{_PLACE} {order}", account, limit)]
+            return [_place(row) for row in self._rows.page(_PLACE, order, account, limit)]
         at, last = before
-        sql = f"{_PLACE} AND (c.last_at < ? OR (c.last_at = ? AND c.id < ?)) {order}"
-        return [_place(row) for row in self._rows.all(sql, account, at, at, last, limit)]
+        sql = f"{_PLACE} AND (c.last_at < ? OR (c.last_at = ? AND c.id < ?))"
+        return [_place(row) for row in self._rows.page(sql, order, account, at, at, last, limit)]
 
     # --- rights (product rules 1 and 4) -----------------------------------------------------------------------------
 
@@ -250,13 +258,13 @@ class SqlConversations:
         )  # fmt: skip
         self._rights.pop((patient, professional), None)
 
-    def blocks(self, patient: AccountId) -> list[tuple[AccountId, int]]:
-        """Return (account, since when) of everybody whom a patient has blocked, newest first."""
+    def blocks(self, patient: AccountId, limit: int) -> list[tuple[AccountId, int]]:
+        """Return (account, since when) of those whom a patient has blocked, newest first."""
         rows = self._rows.all(
             "SELECT professional, blocked_at FROM reply_right WHERE patient = ? AND blocked_at IS NOT NULL"
-            " ORDER BY blocked_at DESC, professional",
-            patient,
-        )
+            " ORDER BY blocked_at DESC, professional LIMIT ?",
+            patient, limit,
+        )  # fmt: skip
         return [(row[0], row[1]) for row in rows]
 
     def save_block(self, patient: AccountId, account: AccountId, since: int | None) -> None:

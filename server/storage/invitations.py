@@ -30,10 +30,17 @@ class SqlInvitations:
         """Return the invitation with this member id."""
         return self._where("member = ?", member)
 
-    def of_conversation(self, conversation: ConversationId) -> list[Invitation]:
-        """Return every invitation of a conversation."""
-        sql = f"SELECT {_INVITATION} FROM invitation WHERE conversation = ? ORDER BY expires, id"  # noqa: S608
-        return [_invitation(row) for row in self._rows.all(sql, conversation)]
+    def of_conversation(
+        self, conversation: ConversationId, after: tuple[int, bytes] | None, limit: int
+    ) -> list[Invitation]:
+        """Return invitations of a conversation by (expires, id), from such a place on."""
+        at, last = after or (-1, b"")
+        rows = self._rows.all(
+            f"SELECT {_INVITATION} FROM invitation WHERE conversation = ?"  # noqa: S608
+            " AND (expires > ? OR (expires = ? AND id > ?)) ORDER BY expires, id LIMIT ?",
+            conversation, at, at, last, limit,
+        )  # fmt: skip
+        return [_invitation(row) for row in rows]
 
     def add(self, invitation: Invitation) -> None:
         """Store a new invitation."""

@@ -12,7 +12,10 @@ from server.storage.engine import Row
 from server.storage.rows import Rows
 
 EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
-_CARRIES: Final = f"CASE WHEN e.type = 'epoch' THEN {EPOCH} ELSE COALESCE(LENGTH(e.body), 0) END AS carries"
+_RECORD: Final = "SELECT LENGTH(r.record) FROM epoch r WHERE r.conversation = e.conversation AND r.epoch = e.epoch"
+_CARRIES: Final = (
+    f"CASE WHEN e.type = 'epoch' THEN {EPOCH} + ({_RECORD}) ELSE COALESCE(LENGTH(e.body), 0) END AS carries"
+)
 _WITHIN: Final = EVENT.removeprefix("e.conversation, ")
 ADD_EVENT: Final = (
     "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"

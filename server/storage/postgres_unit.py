@@ -8,6 +8,7 @@ upon.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -117,6 +118,9 @@ class PostgresUnit(UnitOfWork):
         self._postgres.close()
 
 
+_TABLE: Final = re.compile(r"\b\w\.")  # of a column in an ORDER BY
+
+
 class PostgresLog(SqlLog):
     """Asks and appends with fewer round trips."""
 
@@ -203,6 +207,6 @@ class PostgresRows(ReaderRows):
 
 def _cut(sql: str, order: str) -> str:
     """Let the server leave out what a page does not hold: it would send all rows of a query at once."""
-    outer = order.partition(".")[2]
-    carried = f"SELECT q.*, SUM(q.carries) OVER (ORDER BY q.{outer}) AS carried FROM ({sql} ORDER BY {order} LIMIT ?) q"  # noqa: S608
-    return f"SELECT * FROM ({carried}) p WHERE p.carried - p.carries < {PAGE} ORDER BY p.{outer}"  # noqa: S608
+    outer = _TABLE.sub("", order)
+    carried = f"SELECT q.*, SUM(q.carries) OVER (ORDER BY {outer}) AS carried FROM ({sql} ORDER BY {order} LIMIT ?) q"  # noqa: S608
+    return f"SELECT * FROM ({carried}) p WHERE p.carried - p.carries < {PAGE} ORDER BY {outer}"  # noqa: S608

@@ -35,9 +35,10 @@ class SqlSessions:
         row = self._rows.one(f"SELECT {_SESSION} FROM session WHERE id = ?", session)  # noqa: S608
         return Session(*row) if row else None
 
-    def of_account(self, account: AccountId) -> list[Session]:
-        """Return the sessions of an account, newest first."""
-        rows = self._rows.all(f"SELECT {_SESSION} FROM session WHERE account = ? ORDER BY created DESC", account)  # noqa: S608
+    def of_account(self, account: AccountId, limit: int) -> list[Session]:
+        """Return up to ``limit`` sessions of an account, newest first."""
+        sql = f"SELECT {_SESSION} FROM session WHERE account = ? ORDER BY created DESC LIMIT ?"  # noqa: S608
+        rows = self._rows.all(sql, account, limit)
         return [Session(*row) for row in rows]
 
     def touch(self, session: SessionId, last_used: int, expires: int) -> None:

@@ -25,6 +25,16 @@ def address(request: web.Request, trusted: Sequence[Network] = ()) -> str:
             seen = said
             if not any(seen in network for network in trusted):
                 break
+    return _whom(seen)
+
+
+def counted(peer: str, trusted: Sequence[Network] = ()) -> str | None:
+    """Return whom a limit on connections counts; none for a proxy of our own, behind which is everybody."""
+    seen = _parse(peer)
+    return None if seen and any(seen in network for network in trusted) else _whom(seen)
+
+
+def _whom(seen: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> str:
     if isinstance(seen, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((seen, 64), strict=False))
     return str(seen or "unknown")

@@ -9,14 +9,16 @@ its name and quotes the request. Here the same becomes a problem document (docs/
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from typing_extensions import override
 
 from server import telemetry
+from server.transport.connections import CONNECTIONS, Connections
 from server.transport.prepared import Prepared
 from server.transport.rest.problems import MEANINGS, SAFE_HEADERS, problem
 
@@ -31,19 +33,53 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         handle: Any = Prepared(self.app, made.request_handler).handle
-        return _Server(
+        server = _Server(
             handle, request_factory=made.request_factory, loop=made._loop, **made._kwargs  # noqa: SLF001
         )  # fmt: skip
+        server.places = self.app[CONNECTIONS]
+        return server
 
 
 class _Server(web.Server):
+    places: Connections
+
     @override
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return _Connection(self, self.places, loop=self._loop, **self._kwargs)
 
 
 class _Connection(RequestHandler):
-    __slots__ = ("_fetching",)
+    __slots__ = ("_fetching", "_places")
+
+    def __init__(self, server: _Server, places: Connections, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._places = places
+
+    # --- a place for it -----------------------------------------------------------------------------------------------
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._places.enter(self, transport.get_extra_info("peername")):
+            super().connection_made(transport)
+        else:
+            self._force_close = True
+            cast("asyncio.Transport", transport).abort()
+
+    @override
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        """Become a live socket, which is counted as such."""
+        self._places.leave(self)
+        super().set_parser(parser, data_received_cb)
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request has been under way on it (plus a constant); none: one is."""
+        waits = self._waiter is not None and not self._waiter.done()
+        return self._next_keepalive_close_time if waits else None
+
+    def let_go(self) -> None:
+        """End it."""
+        self.force_close()
 
     # --- a peer that fetches nothing ----------------------------------------------------------------------------------
     # The transport calls these when more waits than it likes, and when that has gone. In between a timer looks.
@@ -62,6 +98,7 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._paused:
             self._fetching.cancel()
+        self._places.leave(self)
         super().connection_lost(exc)
 
     def _watch(self) -> None:

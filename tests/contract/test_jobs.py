@@ -40,7 +40,7 @@ def block(since):
 
 
 async def kept(node) -> list[tuple[bytes, int]]:
-    return await node[0].read(lambda view: view.conversations.blocks(PATIENT))
+    return await node[0].read(lambda view: view.conversations.blocks(PATIENT, 10))
 
 
 async def test_of_many_who_want_it_one_gets_it(nodes):

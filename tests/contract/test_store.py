@@ -161,7 +161,7 @@ async def test_keeps_a_block_beside_the_right_to_open_a_subject(store, care):
             return (
                 view.conversations.right(BOB, ALICE),
                 view.conversations.blocked(BOB, ALICE),
-                view.conversations.blocks(BOB),
+                view.conversations.blocks(BOB, 10),
             )
 
         written = await store.write(ask)

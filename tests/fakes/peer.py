@@ -135,6 +135,13 @@ class Peer:
                 raise Refused(answer.status, told)
             return told
 
+    async def pages(self, path: str, cursor: str) -> list[dict[str, Any]]:
+        """Ask until an answer has no `next`; it goes into the query as `cursor`."""
+        found = [await self.ask("GET", path)]
+        while found[-1]["next"] is not None:
+            found.append(await self.ask("GET", path, params={cursor: found[-1]["next"]}))
+        return found
+
     @property
     def id(self) -> bytes:
         return self.own.id
@@ -150,8 +157,10 @@ class Peer:
         self.own = growth.own
 
     async def chain_of(self, account_id: bytes) -> AccountChain:
-        shown = await self.ask("GET", f"/v1/accounts/{b64(account_id)}/chain")
-        return AccountChain.replay([unb64(w) for w in shown["links"]])
+        path, links = f"/v1/accounts/{b64(account_id)}/chain", []
+        while page := (await self.ask("GET", path, params={"after": len(links) - 1}))["links"]:
+            links += [unb64(wire) for wire in page]
+        return AccountChain.replay(links)
 
     # --- conversations ------------------------------------------------------------------------------------------
 
@@ -264,13 +273,15 @@ class Peer:
     async def refresh(self, conversation_id: bytes) -> Opened:
         """Fetch and check records, chains and keys of a conversation from scratch."""
         path = f"/v1/conversations/{b64(conversation_id)}"
-        rows = (await self.ask("GET", path + "/epochs"))["epochs"]
+        rows: list[dict[str, Any]] = []
+        while page := (await self.ask("GET", path + "/epochs", params={"after": len(rows)}))["epochs"]:
+            rows += page
         records = [unb64(row["record"]) for row in rows]
         boxes = {row["epoch"]: unb64(row["box"]) for row in rows if row["box"] is not None}
         ids = {m.id for r in records for m in epoch_record.read(r).draft.members if m.kind != "invite"}
         accounts = {each: await self.chain_of(each) for each in ids}
         chain = ConversationChain.replay(records, accounts)
-        waiting = (await self.ask("GET", path))["invitations"]
+        waiting = [each for page in await self.pages(path, "invitations") for each in page["invitations"]]
         invitations = {
             unb64(i["member"]): PublicInvitation(unb64(i["id"]), unb64(i["sign"]), unb64(i["enc"]))
             for i in waiting
@@ -310,13 +321,14 @@ class Peer:
         """Open a conversation with an invitation, as its holder may before there is an account."""
         carried = invitation.read_link(link)
         invited = carried.invitation
-        shown = await self.ask("GET", f"/v1/invitations/{b64(invited.id)}")
-        accounts = {
-            unb64(each["account"]): AccountChain.replay([unb64(w) for w in each["links"]]) for each in shown["chains"]
-        }
-        chain = ConversationChain.replay([unb64(w) for w in shown["epochs"]], accounts)
+        pages = await self.pages(f"/v1/invitations/{b64(invited.id)}", "after")
+        links: dict[bytes, list[bytes]] = {}
+        for each in itertools.chain.from_iterable(page["chains"] for page in pages):
+            links.setdefault(unb64(each["account"]), []).extend(unb64(wire) for wire in each["links"])
+        accounts = {each: AccountChain.replay(wires) for each, wires in links.items()}
+        chain = ConversationChain.replay([unb64(w) for page in pages for w in page["epochs"]], accounts)
         conversation.require_inviter(chain, carried.inviter)
-        boxes = {each["epoch"]: unb64(each["box"]) for each in shown["boxes"]}
+        boxes = {each["epoch"]: unb64(each["box"]) for page in pages for each in page["boxes"]}
         return conversation.open_conversation(chain, accounts, invited.member, invited.opening_key, boxes)
 
     async def claim_body(self, link: str) -> dict[str, Any]:

@@ -7,12 +7,17 @@ from dataclasses import replace
 import pytest
 
 from bridges.kit import claims
+from bridges.kit.api import Api
 from bridges.kit.beginning import Beginning
 from bridges.kit.client import client
 from bridges.kit.home import Home
-from crypto import account, conversation, envelope, holder
+from bridges.kit.transport import Transport
+from crypto import account, conversation, envelope, holder, invitation
 from crypto.codec import b64, unb64
-from tests.fakes.peer import Letter, Peer, now
+from server.services import conversations, feed, invitations
+from server.storage import rows
+from server.transport import rest
+from tests.fakes.peer import Letter, Peer, invitation_json, now
 
 VISIT = ["Voici.", "Je prépare les médicaments.", "Tout est prêt."]
 
@@ -55,8 +60,19 @@ async def test_who_came_and_went_before_the_claim_can_be_verified(visited, peopl
     assert await jean.read(letter.conversation) == VISIT
 
 
-async def test_who_came_and_went_is_verified_at_a_terminal(visited, server, tmp_path):
-    _, _, letter = visited
+@pytest.fixture(params=["one page", "many pages"])
+def paged(request, monkeypatch):
+    """Answers end after a kilobyte, so that what a page can be cut at is cut."""
+    if request.param == "many pages":
+        for module in (rows, conversations, feed, invitations):
+            monkeypatch.setattr(module, "PAGE", 1_000)
+        for module in (conversations, rest.conversations):
+            monkeypatch.setattr(module, "INVITATIONS", 1)
+
+
+async def test_who_came_and_went_is_verified_at_a_terminal(visited, server, tmp_path, paged):
+    claire, _, letter = visited
+    await claire.invite("Autre", "Bonjour")
     home = Home(tmp_path / "jean")
     home.prepare()
     ticket = claims.Ticket.read(link=letter.link, code=None)
@@ -65,6 +81,36 @@ async def test_who_came_and_went_is_verified_at_a_terminal(visited, server, tmp_
         reading = await jean.look(letter.conversation)
     assert [message.content.payload["text"] for message in reading.log.messages] == VISIT
     assert reading.log.errors == []
+
+
+async def test_all_pages_of_a_list_and_of_a_conversation_are_asked_for(visited, server, paged):
+    claire, karim, letter = visited
+    for _ in range(3):
+        await claire.invite("Autre", "Bonjour")
+    places = [invitation.draw().public for _ in range(3)]
+    expires = now() + 1_000_000
+    seats = [conversation.invited_seat(each, "member", expires=expires) for each in places]
+    opened = await claire.refresh(letter.conversation)
+    new = conversation.add(claire.own, opened, seats, at=now())
+    await claire.change(letter.conversation, new, [invitation_json(each, expires) for each in places])
+
+    async def session(_: bool) -> str:
+        return claire.token
+
+    async with Transport(server.url, session) as transport:
+        api = Api(transport)
+        assert len(await api.conversations()) == 4
+        detail = await api.conversation(letter.conversation)
+        assert {bytes(each.member) for each in detail.invitations} >= {each.member for each in places}
+        assert len(detail.invitations) == 4
+        view = await api.invitation(letter.invitation.id)
+        records = []
+        while page := await api.epochs(letter.conversation, len(records)):
+            records += [bytes(each.record) for each in page]
+    assert [bytes(each) for each in view.epochs] == records
+    assert {bytes(each.account): len(each.links) for each in view.chains} == {
+        each.id: (await claire.chain_of(each.id)).position + 1 for each in (claire, karim)
+    }
 
 
 async def test_a_place_in_a_conversation_of_many_epochs_can_be_taken(people):

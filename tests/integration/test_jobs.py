@@ -116,7 +116,9 @@ async def test_a_typed_code_is_forgotten_when_its_time_is_over(house, monkeypatc
 
     async def codes():
         def ask(view):
-            return [each.locator is not None for each in view.invitations.of_conversation(letter.conversation)]
+            return [
+                each.locator is not None for each in view.invitations.of_conversation(letter.conversation, None, 10)
+            ]
 
         return await server.store.read(ask)
 

@@ -9,6 +9,7 @@ import msgspec
 from server.domain.errors import BadRequestError
 from server.domain.ids import ConversationId, InvitationId, MemberId, b64, unb64
 from server.domain.place import Place
+from server.services.conversations import INVITATIONS
 from server.services.epochs import NewEpoch, OfferedInvitation
 from server.transport import wire
 from server.transport.rest.operations import Answer, Call, Operation, Role
@@ -88,6 +89,11 @@ class InvitationState(Wire):
 class ConversationShown(Summary):
     delivered: list[Delivered]
     invitations: list[InvitationState]
+    next: str | None
+
+
+class ConversationQuery(Wire):
+    invitations: str | None = None
 
 
 class EpochsQuery(Wire):
@@ -173,24 +179,29 @@ async def start(call: Call) -> ConversationStarted:
 async def browse(call: Call) -> ConversationsShown:
     """List one's conversations, newest first."""
     query: BrowseQuery = call.query
-    before = _cursor(query.before) if query.before is not None else None
-    found = await call.services.conversations.browse(call.who, before=before, limit=query.limit)
+    before = _cursor(query.before, 32) if query.before is not None else None
+    found, more = await call.services.conversations.browse(call.who, before=before, limit=query.limit)
     now = call.services.clock.now()
-    full = len(found) == query.limit
     return ConversationsShown(
         conversations=[Summary(**_summary(place, now)) for place in found],
-        next=b64(found[-1].last_at.to_bytes(8, "big") + found[-1].conversation) if full else None,
+        next=_next(found[-1].last_at, found[-1].conversation) if more else None,
     )
 
 
-def _cursor(text: str) -> tuple[int, bytes]:
-    raw = unb64(text, 40)
-    return int.from_bytes(raw[:8], "big"), raw[8:]
+def _next(at: int, last: bytes) -> str:
+    return b64(at.to_bytes(8, "big") + last)
+
+
+def _cursor(text: str, size: int) -> tuple[int, bytes]:
+    raw = unb64(text, 8 + size)
+    return min(int.from_bytes(raw[:8], "big"), LATEST), raw[8:]
 
 
 async def show(call: Call) -> ConversationShown:
-    """Show one conversation."""
-    found = await call.services.conversations.show(call.who, _conversation(call))
+    """Show one conversation, with a page of its invitations."""
+    after = call.query.invitations
+    place = _cursor(after, 16) if after is not None else None
+    found = await call.services.conversations.show(call.who, _conversation(call), place)
     now = call.services.clock.now()
     invitations = [
         InvitationState(
@@ -204,7 +215,13 @@ async def show(call: Call) -> ConversationShown:
         for each in found.invitations
     ]
     delivered = [Delivered(account=b64(account), seq=seq) for account, seq in found.delivered]
-    return ConversationShown(**_summary(found.place, now), delivered=delivered, invitations=invitations)
+    last = found.invitations[-1] if len(found.invitations) == INVITATIONS else None
+    return ConversationShown(
+        **_summary(found.place, now),
+        delivered=delivered,
+        invitations=invitations,
+        next=_next(last.expires, last.id) if last else None,
+    )
 
 
 async def show_epochs(call: Call) -> EpochsShown:
@@ -310,6 +327,7 @@ OPERATIONS = (
         role=Role.MEMBER,
         summary="One conversation, with what is delivered and who is invited",
         handler=show,
+        query=ConversationQuery,
         response=ConversationShown,
     ),
     Operation(

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from server.domain.errors import InvitationUnknownError
+from server.domain.errors import BadRequestError, InvitationUnknownError
 from server.domain.ids import InvitationId, b64, unb64
-from server.services.invitations import Claim
+from server.services.invitations import Claim, Page
 from server.transport import wire
 from server.transport.rest.accounts import HolderBoxWire, read_new_account
 from server.transport.rest.conversations import LATEST, EventsShown, MemberBox, read_epoch
@@ -16,6 +16,8 @@ from server.transport.rest.limits import tries
 from server.transport.rest.operations import Answer, Call, Operation, Role
 from server.transport.rest.sessions import keep
 from server.transport.wire import Wire
+
+_AMONG_CHAINS = 4 + 32 + 4  # bytes of a place among the chains: records, account, links
 
 
 class EpochBox(Wire):
@@ -39,6 +41,11 @@ class InvitationShown(Wire):
     boxes: list[EpochBox]
     chains: list[AccountChainShown]
     registry_key: str
+    next: str | None
+
+
+class InvitationQuery(Wire):
+    after: str | None = None
 
 
 class CodeShown(Wire):
@@ -79,9 +86,10 @@ class InvitationClaimed(Wire):
 
 
 async def show(call: Call) -> InvitationShown:
-    """Show an open invitation with all that its holder needs to open the conversation."""
+    """Show an open invitation with a page of what its holder needs to open the conversation."""
+    page = _page(call.query.after)
     with tries(call.limits.invitation_address, call.address, InvitationUnknownError):
-        preview = await call.services.invitations.preview(_invitation(call))
+        preview = await call.services.invitations.preview(_invitation(call), page)
     found = preview.invitation
     return InvitationShown(
         id=b64(found.id),
@@ -97,7 +105,30 @@ async def show(call: Call) -> InvitationShown:
             for account, links in preview.chains.items()
         ],
         registry_key=b64(call.services.identity.registry.public),
+        next=_next(preview.next) if preview.next else None,
     )
+
+
+def _next(page: Page) -> str:
+    if page.account is None:
+        return b64(page.epoch.to_bytes(4, "big"))
+    return b64(page.epoch.to_bytes(4, "big") + page.account + (page.position + 1).to_bytes(4, "big"))
+
+
+def _page(text: str | None) -> Page:
+    """Read what ``_next`` has written.
+
+    Raises:
+        BadRequestError.
+
+    """
+    raw = unb64(text) if text is not None else bytes(4)
+    epoch = int.from_bytes(raw[:4], "big")
+    if len(raw) == 4:
+        return Page(epoch)
+    if len(raw) != _AMONG_CHAINS:
+        raise BadRequestError("after: what an answer has called next")
+    return Page(epoch, raw[4:36], int.from_bytes(raw[36:], "big") - 1)
 
 
 async def by_code(call: Call) -> CodeShown:
@@ -181,6 +212,7 @@ OPERATIONS = (
         role=Role.ANYONE,
         summary="An open invitation, with all that its holder needs to open the conversation",
         handler=show,
+        query=InvitationQuery,
         response=InvitationShown,
         refuses=_ENDED,
         knocks=True,

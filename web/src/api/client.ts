@@ -34,7 +34,7 @@ export class Api {
     return this.#caller.json({ method: "POST", path: "/v1/accounts", json: account, patient: true, open: true });
   }
 
-  /** Links after position `after`; null: from the genesis. At most 500. */
+  /** A page of the links after position `after`; null: from the genesis. */
   chain(account: T.B64, after: number | null): Promise<T.ChainPage> {
     return this.#get(`/v1/accounts/${account}/chain${after === null ? "" : `?after=${after}`}`);
   }
@@ -114,10 +114,18 @@ export class Api {
     return this.#get(`/v1/conversations?limit=${limit}${more}`);
   }
 
-  conversation(id: T.B64): Promise<T.ConversationDetail> {
-    return this.#get(`/v1/conversations/${id}`);
+  /** With every invitation there was, whatever the number of pages. */
+  async conversation(id: T.B64): Promise<T.ConversationDetail> {
+    let detail = await this.#get<T.ConversationDetail>(`/v1/conversations/${id}`);
+    const invitations = [...detail.invitations];
+    while (goesOn(detail.next) && detail.invitations.length > 0) {
+      detail = await this.#get<T.ConversationDetail>(`/v1/conversations/${id}?invitations=${encodeURIComponent(detail.next)}`);
+      invitations.push(...detail.invitations);
+    }
+    return { ...detail, invitations };
   }
 
+  /** A page of them: until there are none. */
   async epochs(id: T.B64, after: number): Promise<readonly T.EpochRow[]> {
     return (await this.#get<T.EpochPage>(`/v1/conversations/${id}/epochs?after=${after}`)).epochs;
   }
@@ -175,8 +183,15 @@ export class Api {
 
   // ---- invitations
 
-  invitation(id: T.B64): Promise<T.InvitationDetail> {
-    return this.#get(`/v1/invitations/${id}`);
+  /** All of it, whatever the number of pages. */
+  async invitation(id: T.B64): Promise<T.InvitationDetail> {
+    let page = await this.#get<T.InvitationDetail>(`/v1/invitations/${id}`);
+    let whole = page;
+    while (goesOn(page.next) && page.epochs.length + page.chains.length > 0) {
+      page = await this.#get<T.InvitationDetail>(`/v1/invitations/${id}?after=${encodeURIComponent(page.next)}`);
+      whole = joined(whole, page);
+    }
+    return whole;
   }
 
   invitationByCode(locator: T.B64): Promise<T.CodeAnswer> {
@@ -218,4 +233,19 @@ export class Api {
   #get<R>(path: string): Promise<R> {
     return this.#caller.json({ method: "GET", path, patient: true });
   }
+}
+
+function goesOn(next: string | null | undefined): next is string {
+  return next !== null && next !== undefined;
+}
+
+/** A page behind those before it; a chain may go on where a page ended. */
+function joined(whole: T.InvitationDetail, page: T.InvitationDetail): T.InvitationDetail {
+  const chains = [...whole.chains];
+  for (const chain of page.chains) {
+    const last = chains.at(-1);
+    if (last?.account === chain.account) chains[chains.length - 1] = { ...chain, links: [...last.links, ...chain.links] };
+    else chains.push(chain);
+  }
+  return { ...page, epochs: [...whole.epochs, ...page.epochs], boxes: [...whole.boxes, ...page.boxes], chains };
 }

@@ -41,6 +41,32 @@ it("turns a problem document into a refusal with its code and its waiting time",
   expect(error).toMatchObject({ code: "too_many_tries", retryAfter: 90, passing: true });
 });
 
+it("joins the pages of an invitation, also where one ends inside a chain", async () => {
+  const page = (epochs: string[], boxes: object[], chains: object[], next: string | null): Reply =>
+    json({ id: "i", record: "r", epochs, boxes, chains, next });
+  const { api, calls } = server(
+    page(["one"], [{ epoch: 1, box: "b1" }], [], "AAAAAQ"),
+    page(["two"], [{ epoch: 2, box: "b2" }], [{ account: "a", links: ["a0", "a1"] }], "AAAAAg=="),
+    page([], [], [{ account: "a", links: ["a2"] }, { account: "b", links: ["b0"] }], null),
+  );
+  await expect(api.invitation("i")).resolves.toEqual({
+    id: "i",
+    record: "r",
+    epochs: ["one", "two"],
+    boxes: [{ epoch: 1, box: "b1" }, { epoch: 2, box: "b2" }],
+    chains: [{ account: "a", links: ["a0", "a1", "a2"] }, { account: "b", links: ["b0"] }],
+    next: null,
+  });
+  expect(calls.map(({ path }) => path.replace(/^.*\/i\b/u, ""))).toEqual(["", "?after=AAAAAQ", "?after=AAAAAg%3D%3D"]);
+});
+
+it("asks for every invitation of a conversation, and not for ever", async () => {
+  const rows = (names: string[], next: string | null): Reply => json({ invitations: names.map((id) => ({ id })), next });
+  const { api } = server(rows(["one"], "n1"), rows(["two"], "n2"), rows([], "n3"));
+  const { invitations } = await api.conversation("c");
+  expect(invitations.map(({ id }) => id)).toEqual(["one", "two"]);
+});
+
 it("takes a proxy's page for no answer at all", async () => {
   const { api } = server(() => new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "Content-Type": "text/html" } }));
   await expect(api.submit("c", submission)).rejects.toBeInstanceOf(Unreachable);

@@ -901,6 +901,11 @@ export interface components {
             readonly id: string;
             readonly code_box: string;
         };
+        /** ConversationQuery */
+        readonly ConversationQuery: {
+            /** @default null */
+            readonly invitations: string | null;
+        };
         /** ConversationShown */
         readonly ConversationShown: {
             readonly conversation: string;
@@ -917,6 +922,7 @@ export interface components {
             readonly trimmed: components["schemas"]["TrimmedWire"] | null;
             readonly delivered: readonly components["schemas"]["Delivered"][];
             readonly invitations: readonly components["schemas"]["InvitationState"][];
+            readonly next: string | null;
         };
         /** ConversationStarted */
         readonly ConversationStarted: {
@@ -1060,6 +1066,11 @@ export interface components {
             readonly epoch: number;
             readonly seq: number;
         };
+        /** InvitationQuery */
+        readonly InvitationQuery: {
+            /** @default null */
+            readonly after: string | null;
+        };
         /** InvitationShown */
         readonly InvitationShown: {
             readonly id: string;
@@ -1073,6 +1084,7 @@ export interface components {
             readonly boxes: readonly components["schemas"]["EpochBox"][];
             readonly chains: readonly components["schemas"]["AccountChainShown"][];
             readonly registry_key: string;
+            readonly next: string | null;
         };
         /** InvitationState */
         readonly InvitationState: {
@@ -2296,7 +2308,9 @@ export interface operations {
     };
     readonly showConversation: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                readonly invitations?: string | null;
+            };
             readonly header?: never;
             readonly path: {
                 readonly conversation: string;
@@ -2312,6 +2326,18 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ConversationShown"];
+                };
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
                 };
             };
             /** @description unauthenticated */
@@ -3728,7 +3754,9 @@ export interface operations {
     };
     readonly showInvitation: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                readonly after?: string | null;
+            };
             readonly header?: never;
             readonly path: {
                 readonly invitation: string;
@@ -3744,6 +3772,18 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["InvitationShown"];
+                };
+            };
+            /** @description bad_request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "bad_request";
+                    };
                 };
             };
             /** @description invitation_unknown */

@@ -151,6 +151,8 @@ export type Delivered = { readonly account: B64; readonly seq: number };
 export type ConversationDetail = Summary & {
   readonly delivered: readonly Delivered[];
   readonly invitations: readonly InvitationRow[];
+  /** Where the next page of `invitations` begins. */
+  readonly next?: string | null;
 };
 export type EpochRow = { readonly epoch: number; readonly seq: number; readonly record: B64; readonly box: B64 | null };
 export type EpochPage = { readonly epochs: readonly EpochRow[] };
@@ -237,6 +239,8 @@ export type InvitationDetail = {
   readonly boxes: readonly { readonly epoch: number; readonly box: B64 }[];
   readonly chains: readonly { readonly account: B64; readonly links: readonly B64[] }[];
   readonly registry_key: B64;
+  /** Where the next page of `epochs`, `boxes` and `chains` begins. */
+  readonly next?: string | null;
 };
 export type CodeAnswer = { readonly id: B64; readonly code_box: B64 };
 export type Claim = {

@@ -12,7 +12,6 @@ import type { AccountId, B64, Bytes } from "../protocol/suite.ts";
 import type { Changes } from "./changes.ts";
 import type { Vault } from "./vault.ts";
 
-const PAGE = 500; // links an answer holds at most
 
 type Kept = { readonly links: readonly B64[] };
 
@@ -95,7 +94,7 @@ export class Accounts {
       const page = await this.#api.chain(account, after);
       if (page.position < (after ?? 0)) throw new ProtocolError("rollback", "the server's chain is shorter than ours");
       const chain = await this.accept(account, page.links.map((link) => unb64(link)), after === null ? 0 : after + 1);
-      if (chain.position >= page.position || page.links.length < PAGE) return this.#agreed(chain, page);
+      if (chain.position >= page.position || page.links.length === 0) return this.#agreed(chain, page);
       after = chain.position;
     }
   }

@@ -11,14 +11,15 @@ import type { Ground, Opened } from "./session.ts";
 export async function isRemoved({ api }: Pick<Ground, "api">, { device, accounts }: Pick<Opened, "device" | "accounts">): Promise<boolean> {
   const { keys, record } = device;
   try {
-    const known = await accounts.known(record.account);
-    if (known === undefined) return false;
-    if (hasEnded(known, keys.id)) return true;
-    const { challenge } = await api.challenge(keys.id);
-    const signature = b64(await signSession(keys, { server: record.server, challenge }));
-    const { links } = await api.endOfHolder({ holder: keys.id, challenge, signature, after: known.position });
-    const fresh = links.map((link) => unb64(link));
-    return fresh.length > 0 && hasEnded(await accounts.accept(record.account, fresh, known.position + 1), keys.id);
+    let known = await accounts.known(record.account);
+    while (known !== undefined && !hasEnded(known, keys.id)) {
+      const { challenge } = await api.challenge(keys.id);
+      const signature = b64(await signSession(keys, { server: record.server, challenge }));
+      const { links } = await api.endOfHolder({ holder: keys.id, challenge, signature, after: known.position });
+      if (links.length === 0) return false;
+      known = await accounts.accept(record.account, links.map((link) => unb64(link)), known.position + 1);
+    }
+    return known !== undefined;
   } catch {
     return false;
   }
