@@ -52,20 +52,33 @@ export function preferred(tags: readonly string[]): Language {
   return tags.map((tag) => tag.slice(0, 2).toLowerCase()).find(isLanguage) ?? "fr";
 }
 
+/** The last language that was asked for: one that comes later than the next one's is too late. */
+let asked: Language | null = null;
+
 export async function speak(language: Language): Promise<void> {
+  asked = language;
   if (spoken?.language === language) return;
-  const parts = await Promise.all([...learned].map((part) => PARTS[part][language]()));
-  const catalogue: Messages = Object.assign({}, await LOADERS[language](), ...parts);
+  const catalogue: Record<string, Message> = { ...(await LOADERS[language]()) };
+  // A part may be learned while another one is fetched.
+  for (const part of learned) Object.assign(catalogue, await PARTS[part][language]());
+  if (asked !== language) return;
   spoken = { language, catalogue, plural: new Intl.PluralRules(language) };
   document.documentElement.lang = language;
 }
 
-/** Speak of this too, from now on. */
+/** Speak of this too, from now on. Rejects when it cannot be fetched; it may be asked again. */
 export async function learn(part: Part): Promise<void> {
   if (learned.has(part)) return;
   learned.add(part);
-  const words = await PARTS[part][language()]();
-  if (spoken !== null) spoken = { ...spoken, catalogue: { ...spoken.catalogue, ...words } };
+  try {
+    const now = language();
+    const words = await PARTS[part][now]();
+    // Another language, spoken meanwhile, has brought its own.
+    if (spoken?.language === now) spoken = { ...spoken, catalogue: { ...spoken.catalogue, ...words } };
+  } catch (error) {
+    learned.delete(part);
+    throw error;
+  }
 }
 
 export function language(): Language {

@@ -31,6 +31,7 @@ export class Client {
       if (here || (changed.what !== "logged off" && changed.what !== "removed")) return;
       this.#removed = changed.what === "removed";
       this.#close();
+      this.#ground = null; // its database is being deleted: who comes in again here needs a new one
     });
   }
 

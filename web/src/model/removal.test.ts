@@ -65,7 +65,7 @@ describe("removed by another device of the account", () => {
 
     expect(phone.tab.address.current.path).toBe("/removed");
     const reload = phoneBrowser.tab({ ...server.browser(), clock: realClock });
-    reload.visit("/removed", "");
+    reload.visit("/removed", "", phone.tab.address.current.note);
     const reloaded = new App(new Client(reload));
     await reloaded.start();
     expect([reloaded.state.value.phase, reloaded.state.value.route.name]).toEqual(["locked", "removed"]);
@@ -89,6 +89,32 @@ it("shows nothing of the kind where the address alone says so", async () => {
   await app.start();
   await until(() => app.state.value.route.name === "inbox", 10_000, "the messages");
   expect(await lies()).toBe(true);
+});
+
+it("says nothing of the kind to a stranger who follows a link, nor to who is in", async () => {
+  const stranger = new MockBrowser().tab({ ...server.browser(), clock: realClock });
+  stranger.visit("/removed");
+  const app = new App(new Client(stranger));
+  await app.start();
+  expect([app.state.value.phase, app.state.value.route.name, stranger.address.current.path]).toEqual(["locked", "unlock", "/u"]);
+  stranger.visit("/removed");
+  expect(app.state.value.route.name).toBe("unlock");
+
+  const inside = new App(phone.client);
+  await inside.start();
+  await until(() => inside.state.value.phase === "open", 10_000, "in");
+  phone.tab.visit("/removed", "", "removed");
+  expect([inside.state.value.route.name, phone.tab.address.current.path]).toEqual(["inbox", "/"]);
+  expect(await lies()).toBe(true);
+});
+
+it("lets the person in again, in every tab that was open", async () => {
+  const second = await openTab(server, phoneBrowser, null);
+  await stolen();
+  await until(() => phone.client.home === null && second.client.home === null, 30_000, "both tabs closed");
+  await until(async () => !(await lies()), 30_000, "nothing lies here");
+  await second.client.unlockByCode(jean.code);
+  expect(second.client.home).not.toBeNull();
 });
 
 describe("a server that lies", () => {

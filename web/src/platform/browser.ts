@@ -54,11 +54,12 @@ const http: Http = {
 
 const address: Address = {
   get current() {
-    return { path: location.pathname, fragment: location.hash.slice(1) };
+    const note: unknown = history.state;
+    return { path: location.pathname, fragment: location.hash.slice(1), note: typeof note === "string" ? note : null };
   },
-  show: (path, how) => {
-    if (how === "push") history.pushState(null, "", path);
-    else history.replaceState(null, "", path);
+  show: (path, how, note) => {
+    if (how === "push") history.pushState(note ?? null, "", path);
+    else history.replaceState(note ?? null, "", path);
   },
   // A new fragment fires popstate as well. Told of "hashchange" too, we would read the address again after its secret was taken out.
   watch: (moved) => both(window, ["popstate"], moved),

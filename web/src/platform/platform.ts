@@ -89,9 +89,10 @@ export class PasskeyError extends Error {
 }
 
 export interface Address {
-  readonly current: { readonly path: string; readonly fragment: string };
+  /** `note`: what `show` put beside this address. It outlives a reload, and no link can carry it. */
+  readonly current: { readonly path: string; readonly fragment: string; readonly note: string | null };
   /** Show another path; `replace` leaves no trace of the present one (and of the secret in its fragment). */
-  show(path: string, how: "push" | "replace"): void;
+  show(path: string, how: "push" | "replace", note?: string): void;
   watch(moved: () => void): Cancel;
 }
 

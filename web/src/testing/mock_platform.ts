@@ -69,7 +69,7 @@ export class MockTab implements Platform {
   readonly online = new Switch();
   readonly shown = new Switch();
   lacking: "unsupported_browser" | "storage_unavailable" | null = null;
-  #place = { path: "/", fragment: "" };
+  #place: Platform["address"]["current"] = { path: "/", fragment: "", note: null };
   readonly #moved = new Set<() => void>();
   readonly browser: MockBrowser;
 
@@ -110,8 +110,8 @@ export class MockTab implements Platform {
   get address(): Platform["address"] {
     return {
       current: this.#place,
-      show: (path) => {
-        this.#place = { path, fragment: "" };
+      show: (path, _, note) => {
+        this.#place = { path, fragment: "", note: note ?? null };
       },
       watch: (moved) => {
         this.#moved.add(moved);
@@ -122,9 +122,9 @@ export class MockTab implements Platform {
     };
   }
 
-  /** Type an address. */
-  visit(path: string, fragment = ""): void {
-    this.#place = { path, fragment };
+  /** Type an address; with a `note`, come back to one that the page has shown. */
+  visit(path: string, fragment = "", note: string | null = null): void {
+    this.#place = { path, fragment, note };
     for (const run of [...this.#moved]) run();
   }
 

@@ -1,44 +1,23 @@
 import { getContext, setContext } from "svelte";
-import { learn, t } from "../i18n/locale.svelte";
+import { t } from "../i18n/locale.svelte";
 import type { AppModel, RemindersModel, RemindersState } from "../viewmodel/types";
+import { Fetched } from "./fetched.svelte";
 
 const NOTHING: RemindersState = { notices: "unsupported", due: [] };
 
 /** The reminders of this device, while somebody is in: for the bar above everything, the cards and the settings. */
-export class ReminderScene {
-  #model: RemindersModel | null = null;
-  state = $state.raw<RemindersState>(NOTHING);
-
+export class ReminderScene extends Fetched<RemindersState, RemindersModel> {
   /** While a component is made, and until it goes. */
   constructor(app: AppModel) {
-    $effect(() => {
-      let gone = false;
-      let stop = (): void => undefined;
-      const words = (): { title: string; body: string } => ({ title: t("reminder.notice.title"), body: t("reminder.notice.body") });
-      void Promise.all([app.reminders(words), learn("appointments")]).then(([model]) => {
-        if (gone) {
-          model.dispose();
-          return;
-        }
-        this.#model = model;
-        stop = model.state.subscribe((state) => {
-          this.state = state;
-        });
-      });
-      return () => {
-        gone = true;
-        stop();
-        this.#model?.dispose();
-      };
-    });
+    super(NOTHING, () => app.reminders(() => ({ title: t("reminder.notice.title"), body: t("reminder.notice.body") })), "appointments");
   }
 
   turn(on: boolean): void {
-    void (on ? this.#model?.turnOn() : this.#model?.turnOff());
+    void (on ? this.model?.turnOn() : this.model?.turnOff());
   }
 
   seen(key: string): void {
-    void this.#model?.seen(key);
+    void this.model?.seen(key);
   }
 }
 

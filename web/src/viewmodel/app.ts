@@ -180,14 +180,18 @@ export class App implements AppModel {
     this.#brought = route.name === "unlock" && secret;
     if (this.#brought) this.#code = decoded(current.fragment);
     if (secret) this.#client.platform.address.show(pathOf(route), "replace");
-    const starting = this.state.value.phase === "starting";
-    if (starting) this.state.patch({ route });
-    else this.#land(route);
+    if (this.state.value.phase === "starting") {
+      this.state.patch({ route });
+      return;
+    }
+    this.#land(route);
+    this.#believe();
   }
 
   /** After the start: to the joining that was left, to the first page, or where the address says. */
   async #settle(): Promise<void> {
     await this.#follow();
+    this.#believe();
     const { route } = this.state.value;
     if (this.#left?.how === "activation") this.go({ name: "activation", token: "" });
     else if (this.#left?.how === "claim") this.go({ name: "invitation", link: null });
@@ -209,6 +213,14 @@ export class App implements AppModel {
     return route.name === "unlock" && inside ? { name: "inbox" } : route;
   }
 
+  /** "This device was removed" is an address that anybody can write: it is shown where this tab itself has noted it. */
+  #believe(): void {
+    if (this.state.value.route.name !== "removed") return;
+    const noted = this.#client.removed || this.#client.platform.address.current.note === "removed";
+    if (this.#client.home !== null) this.#replace({ name: "inbox" });
+    else if (!noted) this.#replace({ name: "unlock" });
+  }
+
   #later(route: Route): Route {
     this.#wanted = route;
     return { name: "unlock" };
@@ -220,8 +232,8 @@ export class App implements AppModel {
     this.#replace(wanted); // the way back does not lead to the door again
   }
 
-  #replace(route: Route): void {
-    this.#client.platform.address.show(pathOf(route), "replace");
+  #replace(route: Route, note?: string): void {
+    this.#client.platform.address.show(pathOf(route), "replace", note);
     this.state.patch({ route });
   }
 
@@ -242,11 +254,11 @@ export class App implements AppModel {
     this.state.patch({ phase, connection, me: home === null ? null : this.state.value.me });
     if (home === null) {
       // Another tab has logged off: nothing of the account stays on the screen.
-      if (this.#client.removed) this.#replace({ name: "removed" });
+      if (this.#client.removed) this.#replace({ name: "removed" }, "removed");
       else if (was === "open" && !isOpen(this.state.value.route)) this.state.patch({ route: { name: "unlock" } });
       return;
     }
-    if (this.state.value.route.name === "removed") this.#replace({ name: "inbox" }); // an address anybody can write
+    this.#believe();
     const me = await meOf(home).catch(() => null);
     this.state.patch({ me, language: home.own.settings.language });
     await this.#count();

@@ -57,7 +57,7 @@ it("takes the secret out of the address and asks a stranger to unlock first", as
   tab.visit("/u", "AAAA-BBBB");
   const app = new App(new Client(tab));
   await app.start();
-  expect(tab.address.current).toEqual({ path: "/u", fragment: "" });
+  expect(tab.address.current).toEqual({ path: "/u", fragment: "", note: null });
   expect(app.unlock().state.value.code.text).toBe("AAAA-BBBB");
   app.go({ name: "settings" });
   expect(app.state.value.route).toEqual({ name: "unlock" });

@@ -17,6 +17,7 @@ export const screens = {
 
   "app.skip": "Skip to content",
   "app.starting": "Opening Pli…",
+  "app.starting.not": "Pli does not open",
   "app.demo": "Demonstration: people and documents are invented.",
   "title.unlock": "Open my messages",
   "title.activation": "Activate my account",

@@ -17,6 +17,7 @@ export const screens = {
 
   "app.skip": "Aller au contenu",
   "app.starting": "Ouverture de Pli…",
+  "app.starting.not": "Pli ne s'ouvre pas",
   "app.demo": "Démonstration : personnes et documents inventés.",
   "title.unlock": "Ouvrir mes messages",
   "title.activation": "Activer mon compte",

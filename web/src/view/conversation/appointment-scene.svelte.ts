@@ -1,6 +1,6 @@
 import { getContext, setContext } from "svelte";
-import { learn } from "../../i18n/locale.svelte";
 import type { AppModel, AppointmentsModel, AppointmentsState } from "../../viewmodel/types";
+import { Fetched } from "../fetched.svelte";
 
 type Asked =
   /** The form for a proposal, or the dialog in which a patient says when. Null: about a new appointment. */
@@ -10,38 +10,18 @@ type Asked =
 const NOTHING: AppointmentsState = { side: null, rows: new Map(), mayBegin: false, last: null, free: { name: "none" }, problem: null };
 
 /** The appointments of the conversation on the screen, for the rows of its log, its foot and its dialogs. */
-export class AppointmentScene {
-  #model: AppointmentsModel | null = null;
-  state = $state.raw(NOTHING);
+export class AppointmentScene extends Fetched<AppointmentsState, AppointmentsModel> {
   asked = $state.raw<Asked | null>(null);
 
   /** While a component is made, and until it goes. */
   constructor(app: AppModel, conversation: string) {
-    $effect(() => {
-      let gone = false;
-      let stop = (): void => undefined;
-      void Promise.all([app.appointments(conversation), learn("appointments")]).then(([model]) => {
-        if (gone) {
-          model.dispose();
-          return;
-        }
-        this.#model = model;
-        stop = model.state.subscribe((state) => {
-          this.state = state;
-        });
-      });
-      return () => {
-        gone = true;
-        stop();
-        this.#model?.dispose();
-      };
-    });
+    super(NOTHING, () => app.appointments(conversation), "appointments");
   }
 
   /** There is one as soon as there is anything to press. */
-  get model(): AppointmentsModel {
-    if (this.#model === null) throw new Error("nothing is shown yet");
-    return this.#model;
+  get here(): AppointmentsModel {
+    if (this.model === null) throw new Error("nothing is shown yet");
+    return this.model;
   }
 
   compose(appointment: string | null): void {

@@ -1,7 +1,7 @@
 import type { Person } from "../../viewmodel/types";
 
 /** Invented people of the gallery. Nothing of this folder is in the build that is shipped. */
-const person = (fields: Partial<Person> & Pick<Person, "id" | "name" | "role">): Person => ({
+export const person = (fields: Partial<Person> & Pick<Person, "id" | "name" | "role">): Person => ({
   profession: null,
   identifier: null,
   verified: false,

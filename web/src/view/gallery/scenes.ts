@@ -1,3 +1,4 @@
+import { crowded, fortyRows } from "./crowded";
 import { appointmentScene, reminders } from "./appointments";
 import { longStory, manyMessages, stateStory } from "./entries";
 import type { Scene } from "./model";
@@ -58,6 +59,16 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "conversation-undo": () =>
     claire({ conversation: s.conversation(martin, { send: { name: "undoable", seconds: 8 }, invitation: { state: "open", expires: Date.now() } }) }),
   "conversation-10000": () => jean({ conversation: s.conversation(dupont, { entries: manyMessages(dupont, 10_000), older: "available" }) }),
+  "conversation-crowded": () => jean({ conversation: crowded(dupont) }),
+  "conversation-crowded-professional": () => claire({ conversation: crowded(martin), composer: { ...s.composerProfessional, documents: [] } }),
+  "inbox-crowded": () => ({ app: s.app(dupont, { name: "inbox" }, { unread: 120 }), inbox: fortyRows(s.inboxPatient) }),
+  "inbox-crowded-professional": () => ({ app: s.app(martin, { name: "inbox" }, { unread: 120 }), inbox: fortyRows(s.inboxProfessional) }),
+  "inbox-nothing-found": () => ({ app: s.app(martin, { name: "inbox" }), inbox: { ...s.inboxProfessional, rows: [], search: "xyz" } }),
+  "inbox-loading": () => ({ app: s.app(dupont, { name: "inbox" }, { connection: "connecting" }), inbox: { ...s.inboxEmpty, loading: true } }),
+  "inbox-problem": () => ({ app: s.app(dupont, { name: "inbox" }, { connection: "offline" }), inbox: { ...s.inboxPatient, problem: s.problem("offline") } }),
+  "conversation-loading": () => jean({ conversation: s.conversation(dupont, { loading: true, mayWrite: false, entries: [], recipient: null, subject: "" }) }),
+  "conversation-problem": () => jean({ conversation: s.conversation(dupont, { problem: s.problem("offline") }) }),
+  removed: () => ({ app: s.app(null, { name: "removed" }) }),
   new: () => ({ app: s.app(martin, { name: "new", patient: null }), inbox: s.inboxProfessional }),
   letter: () => ({
     app: s.app(martin, { name: "new", patient: null }), inbox: s.inboxProfessional,
