@@ -72,10 +72,14 @@ install() {
 python_tests() { # TITLE REPORT ARGUMENT…
   local title=$1 report=$2
   shift 2
-  section "$title" "$BIN/pytest" -q -p randomly --randomly-seed="$SEED" "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
+  section "$title" "$BIN/pytest" -q -p randomly --randomly-seed="$SEED" --hypothesis-seed="$SEED" \
+    "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
 }
 
-SEED=${SEED:-1122} # the order of the tests: the same in every run unless asked otherwise, so that a failure can be repeated
+# The order of the tests and what is drawn at random: the same in every run unless asked otherwise, so that a failure can be
+# repeated and comes of what was changed. `make hostile`, or another SEED, looks further.
+SEED=${SEED:-1122}
+export HOSTILE_SEED=${HOSTILE_SEED:-$SEED}
 rm -rf "$REPORTS" && mkdir -p "$REPORTS"
 machine
 say "installing what is locked and not there yet"
