@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +71,14 @@ def program(name: str, *folders: str) -> str:
     if found is None:
         raise MissingError(f"{name} is not installed")
     return found
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits to be collected holds nothing."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @dataclass
@@ -171,6 +179,23 @@ class Postgres(Service):
         chosen = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "100"}
         options = [f"-c{name}={value}" for name, value in chosen.items()]
         return [program("postgres", *self._bin), "-D", data, "-p", str(self.port), *options]
+
+    def kill(self) -> None:
+        """End all of its processes: each connection has one of its own, which would go on with what it was asked."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.signal(signal.SIGSTOP)  # so that it begins no further ones
+        pid = self.process.pid
+        theirs = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        super().kill()
+        for each in theirs:
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE
+        while any(_lives(int(each)) for each in theirs):  # until then the next start is refused: their memory is in use
+            if time.monotonic() > deadline:
+                raise TimeoutError("processes of PostgreSQL do not end")
+            time.sleep(0.01)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://pli@127.0.0.1:{self.port}/{database}"

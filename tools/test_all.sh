@@ -4,6 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1
+unset PYTHONDONTWRITEBYTECODE # hundreds of short programs are started: each would compile all of its modules again
 REPORTS=.make/reports
 BIN=.venv/bin
 LIMIT=${TEST_LIMIT:-25m} # longest time of one section: a test that hangs is a failure, not a night
@@ -71,10 +72,14 @@ install() {
 python_tests() { # TITLE REPORT ARGUMENT…
   local title=$1 report=$2
   shift 2
-  section "$title" "$BIN/pytest" -q -p randomly --randomly-seed="$SEED" "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
+  section "$title" "$BIN/pytest" -q -p randomly --randomly-seed="$SEED" --hypothesis-seed="$SEED" \
+    "${pytest_marks[@]}" --junitxml="$REPORTS/$report.xml" "$@"
 }
 
-SEED=${SEED:-1122} # the order of the tests: the same in every run unless asked otherwise, so that a failure can be repeated
+# The order of the tests and what is drawn at random: the same in every run unless asked otherwise, so that a failure can be
+# repeated and comes of what was changed. `make hostile`, or another SEED, looks further.
+SEED=${SEED:-1122}
+export HOSTILE_SEED=${HOSTILE_SEED:-$SEED}
 rm -rf "$REPORTS" && mkdir -p "$REPORTS"
 machine
 say "installing what is locked and not there yet"
