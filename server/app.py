@@ -35,6 +35,7 @@ from server.storage.bucket import BucketWatch
 from server.storage.identity import load_identity, stamp_key
 from server.storage.measured import MeasuredStore
 from server.storage.postgres_store import PostgresStore
+from server.storage.room import RoomWatch
 from server.storage.store import SqliteStore, Store
 from server.storage.traced import TracedStore
 from server.traces import Tracer
@@ -83,7 +84,8 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app.add_routes(routes(services))
     _live(app, services, bus)
     app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/readyz", health.readyz([("store", store.ready)], _spared(documents)))
+    room = RoomWatch(settings.data, lambda: store.full_at)
+    app.router.add_get("/readyz", health.readyz([("store", store.ready)], _spared(room, documents)))
     return app
 
 
@@ -154,9 +156,12 @@ def _document(refusal: BaseException) -> bytes:
     return response.body if isinstance(response.body, bytes) else b"{}"
 
 
-def _spared(documents: BucketWatch | None) -> list[tuple[str, health.Ready]]:
-    """Return the parts without which messages go on. The bucket is one for all nodes: to take any out helps nobody."""
-    return [("documents", documents.ready)] if documents else []
+def _spared(room: RoomWatch, documents: BucketWatch | None) -> list[tuple[str, health.Ready]]:
+    """Return the parts without which something goes on: reading, messages.
+
+    The bucket is one for all nodes, the folder of a server the only one: to take any node out helps nobody.
+    """
+    return [("room", room.ready), *([("documents", documents.ready)] if documents else [])]
 
 
 def _watching(documents: BucketWatch) -> Callable[[web.Application], AsyncIterator[None]]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from crypto.conversation_chain import ConversationChain
 from server.clock import Clock
-from server.domain.conversation import Conversation, History, Member, Role
+from server.domain.conversation import Conversation, Member, Role
 from server.domain.envelope import admit
 from server.domain.errors import LastOwnerError, NotFoundError, NotPermittedError, UnlockerMissingError
 from server.domain.events import PAGE, Event
@@ -182,15 +182,10 @@ class ConversationService:
         """
 
         def query(view: Transaction) -> tuple[Member, list[Event], int]:
-            reading = view.conversations.reader(conversation, principal.account)
-            if reading is None:
+            page = view.log.page_for(principal.account, conversation, after=after, before=before, limit=limit)
+            if page is None:
                 raise NotFoundError
-            member, last = reading
-            floor = member.since if member.history is History.NONE else 1
-            if before is not None:
-                found = view.log.before(conversation, before, floor, limit)
-            else:
-                found = view.log.after(conversation, max(after or 0, floor - 1), limit)
+            member, last, found = page
             return member, view.log.with_boxes(found, principal.account), last
 
         member, found, last = await self.store.read(query)

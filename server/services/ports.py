@@ -145,9 +145,6 @@ class Conversations(Protocol):
     def member(self, conversation: ConversationId, account: AccountId) -> Member | None:
         """Return an account's place in a conversation."""
 
-    def reader(self, conversation: ConversationId, account: AccountId) -> tuple[Member, int] | None:
-        """Return an account's place in a conversation, and the newest seq there."""
-
     def save_member(self, conversation: ConversationId, member: Member) -> None:
         """Store a new member, or one that comes back. What was before it does not count as unread."""
 
@@ -234,6 +231,11 @@ class Log(Protocol):
 
     def before(self, conversation: ConversationId, seq: int, floor: int, limit: int) -> list[Event]:
         """Return the ``limit`` newest events with ``floor`` ≤ seq < ``seq``, ascending."""
+
+    def page_for(
+        self, account: AccountId, conversation: ConversationId, *, after: int | None, before: int | None, limit: int
+    ) -> tuple[Member, int, list[Event]] | None:
+        """Return a member, the newest seq there is, and events that it may read after or before a seq, as ``after``."""
 
     def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
         """Return up to ``limit`` entries of an account's feed after a position, ascending."""

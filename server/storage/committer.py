@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -71,6 +72,8 @@ class Committer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.broken = False
+        self.full_at: float | None = None
+        """When (monotonic) there was last no room, if nothing was written since."""
         self.counts = Counts()
 
     def start(self) -> None:
@@ -164,8 +167,11 @@ class Committer:
                 for queued in batch:
                     queued.result = queued.error = None
                     self._commit_alone(unit, queued)
+            elif fault is Fault.FULL:
+                self.full_at = time.monotonic()
+                _fail(batch, StorageFullError("nothing was stored"))
             else:
-                _fail(batch, StorageFullError("nothing was stored") if fault is Fault.FULL else exc)
+                _fail(batch, exc)
 
     def _commit_alone(self, unit: Unit, queued: _Queued) -> None:
         if self.broken:
@@ -176,15 +182,19 @@ class Committer:
     def _transact(self, unit: Unit, batch: list[_Queued]) -> None:
         unit.begin()
         unit.preload([queued.ahead for queued in batch if queued.ahead is not None])
+        has_written = False
         for queued in batch:
             unit.next_intent()
             try:
                 queued.result = queued.intent(unit)
+                has_written = has_written or unit.written
             except Exception as exc:
                 if unit.written or len(batch) == 1 or unit.fault(exc) is not Fault.INTENT:
                     raise
                 queued.error = exc
         unit.save()
+        if has_written:
+            self.full_at = None
         self.counts.commits += 1
         self.counts.intents += len(batch)
 

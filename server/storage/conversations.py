@@ -101,16 +101,6 @@ class SqlConversations:
         )  # fmt: skip
         return member_of(row) if row else None
 
-    def reader(self, conversation: ConversationId, account: AccountId) -> tuple[Member, int] | None:
-        """Return an account's place in a conversation, and the newest seq there."""
-        row = self._rows.one(
-            "SELECT m.account, m.role, m.history, m.since, m.writes, c.last_seq FROM member m"
-            " JOIN conversation c ON c.id = m.conversation"
-            " WHERE m.conversation = ? AND m.account = ? AND m.left IS NULL",
-            conversation, account,
-        )  # fmt: skip
-        return (member_of(row), row[5]) if row else None
-
     def save_member(self, conversation: ConversationId, member: Member) -> None:
         """Store a new member, or one that comes back. What was before it does not count as unread."""
         self._rows.run(

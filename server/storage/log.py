@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from server.domain.conversation import Conversation
+from server.domain.conversation import Conversation, History, Member
 from server.domain.events import EPOCH, Announcement, Event, FeedEntry
 from server.domain.ids import AccountId, ConversationId, EnvelopeId
+from server.storage.conversations import member_of
 from server.storage.engine import Row
 from server.storage.rows import Rows
 
 EVENT: Final = "e.conversation, e.seq, e.type, e.at, e.author, e.epoch, e.kind, e.envelope_id, e.body, e.detail"
 _RECORD: Final = "SELECT LENGTH(r.record) FROM epoch r WHERE r.conversation = e.conversation AND r.epoch = e.epoch"
-_CARRIES: Final = (
+CARRIES: Final = (
     f"CASE WHEN e.type = 'epoch' THEN {EPOCH} + ({_RECORD}) ELSE COALESCE(LENGTH(e.body), 0) END AS carries"
 )
-_WITHIN: Final = EVENT.removeprefix("e.conversation, ")
+WITHIN: Final = EVENT.removeprefix("e.conversation, ")
+_READER: Final = (
+    "SELECT m.account, m.role, m.history, m.since, m.writes, c.last_seq FROM member m"
+    " JOIN conversation c ON c.id = m.conversation"
+    " WHERE m.conversation = ? AND m.account = ? AND m.left IS NULL"
+)
 ADD_EVENT: Final = (
     "INSERT INTO event (conversation, seq, type, at, author, epoch, kind, envelope_id, body, detail)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -167,7 +173,7 @@ class SqlLog:
     def feed(self, account: AccountId, after: int, limit: int) -> list[FeedEntry]:
         """Return up to ``limit`` entries of an account's feed after a position, ascending; fewer as in ``after``."""
         rows = self._rows.page(
-            f"SELECT {EVENT}, f.position, {_CARRIES} FROM feed f"  # noqa: S608
+            f"SELECT {EVENT}, f.position, {CARRIES} FROM feed f"  # noqa: S608
             " JOIN event e ON e.conversation = f.conversation AND e.seq = f.seq"
             " WHERE f.account = ? AND f.position > ?",
             "f.position",
@@ -175,6 +181,19 @@ class SqlLog:
         )  # fmt: skip
         events = self.with_boxes([event_of(row) for row in rows], account)
         return [FeedEntry(row[10], event) for row, event in zip(rows, events, strict=True)]
+
+    def page_for(
+        self, account: AccountId, conversation: ConversationId, *, after: int | None, before: int | None, limit: int
+    ) -> tuple[Member, int, list[Event]] | None:
+        """Return a member, the newest seq there is, and events that it may read after or before a seq, as ``after``."""
+        row = self._rows.one(_READER, conversation, account)
+        if row is None:
+            return None
+        member = member_of(row)
+        floor = member.since if member.history is History.NONE else 1
+        if before is not None:
+            return member, row[5], self.before(conversation, before, floor, limit)
+        return member, row[5], self.after(conversation, max(after or 0, floor - 1), limit)
 
     def with_boxes(self, events: list[Event], reader: bytes) -> list[Event]:
         """Fill in the epoch records, and the key boxes that are ``reader``'s."""
@@ -195,8 +214,8 @@ class SqlLog:
         return events
 
     def _page(self, conversation: ConversationId, where: str, order: str, *values: Any) -> list[Event]:
-        sql = f"SELECT {_WITHIN}, {_CARRIES} FROM event e WHERE e.conversation = ? AND {where}"  # noqa: S608
-        return [_event(conversation, row[:9]) for row in self._rows.page(sql, order, conversation, *values)]
+        sql = f"SELECT {WITHIN}, {CARRIES} FROM event e WHERE e.conversation = ? AND {where}"  # noqa: S608
+        return [event_within(conversation, row[:9]) for row in self._rows.page(sql, order, conversation, *values)]
 
 
 def head_values(head: Conversation) -> tuple[Any, ...]:
@@ -205,10 +224,10 @@ def head_values(head: Conversation) -> tuple[Any, ...]:
 
 
 def event_of(row: Row) -> Event:
-    return _event(row[0], row[1:10])
+    return event_within(row[0], row[1:10])
 
 
-def _event(conversation: ConversationId, row: Row) -> Event:
+def event_within(conversation: ConversationId, row: Row) -> Event:
     event = Event(conversation, *row)
     if event.detail is not None:
         event.detail = json.loads(row[8])

@@ -17,7 +17,7 @@ from server.storage import postgres
 from server.storage.committer import Committer
 from server.storage.faults import Fault
 from server.storage.postgres import PostgresConnection
-from server.storage.postgres_unit import PostgresRows, PostgresUnit
+from server.storage.postgres_unit import PostgresUnit, PostgresView
 from server.storage.store import Store
 from server.storage.unit_of_work import View
 
@@ -99,5 +99,5 @@ class PostgresStore(Store):
         if not hasattr(self._own, "view"):
             connection = PostgresConnection(self._url, read_only=True)
             self._opened.append(connection)
-            self._own.connection, self._own.view = connection, View(connection, PostgresRows(connection))
+            self._own.connection, self._own.view = connection, PostgresView(connection)
         return self._own.connection, self._own.view

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from typing_extensions import override
 
-from server.domain.errors import UnavailableError
+from server.domain.errors import StorageFullError, UnavailableError
 from server.services.ports import Ahead, Transaction
 from server.storage import engine
 from server.storage.committer import Committer, Counts
@@ -38,13 +39,19 @@ class Store(abc.ABC):
         """How many intents and commits there were."""
         return self._committer.counts
 
+    @property
+    def full_at(self) -> float | None:
+        """When (monotonic) there was last no room, if nothing was written since."""
+        return self._committer.full_at
+
     async def ready(self) -> bool:
-        """Tell whether reads and writes work."""
+        """Tell whether reads and writes work. No room is another matter (``room``): what is there is read."""
         if self._committer.broken:
             return False
         try:
             async with asyncio.timeout(2):
-                await self.write(lambda _: None)
+                with contextlib.suppress(StorageFullError):
+                    await self.write(lambda _: None)
                 await self.read(lambda _: None)
         except (UnavailableError, TimeoutError):
             return False

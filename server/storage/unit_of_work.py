@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from server import telemetry
 from server.domain.events import Announcement
 from server.services.ports import Ahead
 from server.storage import engine
@@ -82,9 +83,15 @@ class UnitOfWork:
         return self.log.take_announcements()
 
     def close(self) -> None:
-        """Fold the write-ahead log into the database and close."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._connection.close()
+        """Fold the write-ahead log into the database and close. Where that finds no room, the next start reads it."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except Exception as exc:  # whatever the driver says
+            if self.fault(exc) is not Fault.FULL:
+                raise
+            telemetry.warning("log_kept", exc_type=type(exc).__name__)
+        finally:
+            self._connection.close()
 
     def _flush(self) -> None:
         """Write what earlier intents have buffered; that does not count as a change by the running one."""

@@ -96,6 +96,67 @@ async def test_the_same_envelope_twice_in_one_batch_is_one_event(store, care):
     assert len(await log_of(store)) == 1
 
 
+async def test_a_member_reads_a_page_from_where_it_may(store, care):
+    late = b"l" * 32
+
+    def let_in(tx):
+        tx.conversations.save_member(CARE, Member(late, Role.PROFESSIONAL, History.NONE, 4))
+        tx.conversations.save_member(CARE, Member(b"g" * 32, Role.PROFESSIONAL, History.FULL, 1))
+        tx.conversations.end_member(CARE, b"g" * 32, 3)
+
+    async def page(account, conversation=CARE, **asked):
+        wanted = {"after": None, "before": None, "limit": 3} | asked
+        found = await store.read(lambda view: view.log.page_for(account, conversation, **wanted))
+        return found and (found[0].account, found[1], [each.seq for each in found[2]])
+
+    await store.write(let_in)
+    assert await page(BOB) == (BOB, 0, [])
+    for number in range(1, 8):
+        await store.write(message(number))
+    assert await page(BOB) == await page(BOB, after=0) == (BOB, 7, [1, 2, 3])
+    assert await page(BOB, after=5) == (BOB, 7, [6, 7])
+    assert await page(BOB, after=7) == (BOB, 7, [])
+    assert await page(BOB, before=3) == (BOB, 7, [1, 2])
+    assert await page(BOB, before=2**53 - 1) == (BOB, 7, [5, 6, 7])
+    assert await page(BOB, after=2**53 - 1) == (BOB, 7, [])
+    assert await page(late) == await page(late, after=2) == (late, 7, [4, 5, 6])
+    assert await page(late, after=5) == (late, 7, [6, 7])
+    assert await page(late, before=6) == (late, 7, [4, 5])
+    assert await page(late, before=4) == (late, 7, [])
+    assert await page(b"g" * 32) is await page(b"s" * 32) is await page(BOB, b"x" * 32) is None
+    found = await store.read(lambda view: view.log.page_for(late, CARE, after=6, before=None, limit=9))
+    assert (found[0], found[2][0].body) == (Member(late, Role.PROFESSIONAL, History.NONE, 4), b"sealed")
+
+
+async def test_lists_end_at_a_size_too(store):
+    """Records and links of 250,000 bytes: five make a page, and the next one begins behind them."""
+    large = bytes(250_000)
+
+    def fill(tx):
+        for number in range(1, 8):
+            head = Conversation.begun(bytes([number]) * 32, b"h" * 32, NOW + number // 3)
+            head.members[ALICE] = Member(ALICE, Role.OWNER, History.FULL, 1)
+            tx.conversations.add(head)
+            tx.conversations.add_epoch(head, 1, large, {ALICE: b"box"})
+        for epoch in range(2, 8):
+            head.epoch = epoch
+            tx.conversations.add_epoch(head, epoch, large, {ALICE: b"box"})
+        tx.accounts.add_links(BOB, 0, [large] * 7)
+
+    await store.write(fill)
+    places = await store.read(lambda view: view.conversations.places(ALICE, None, 200))
+    assert [each.conversation[0] for each in places] == [7, 6, 5, 4, 3]
+    last = places[-1]
+    more = await store.read(lambda view: view.conversations.places(ALICE, (last.last_at, last.conversation), 200))
+    assert [each.conversation[0] for each in more] == [2, 1]
+    epochs = await store.read(lambda view: view.conversations.epochs(b"\7" * 32, ALICE, 1, 100))
+    assert [each[0] for each in epochs] == [2, 3, 4, 5, 6]
+    assert len(await store.read(lambda view: view.conversations.epochs(b"\7" * 32, ALICE, 0, 2))) == 2
+    assert len(await store.read(lambda view: view.conversations.records(b"\7" * 32, 0))) == 7
+    assert len(await store.read(lambda view: view.accounts.page_of_links(BOB, -1, 500))) == 5
+    assert len(await store.read(lambda view: view.accounts.page_of_links(BOB, 4, 500))) == 2
+
+
 async def test_a_page_has_a_size_however_many_are_asked_for(store, care):
     """Twelve envelopes of a quarter of a megabyte, one that was taken back: five fit (the one that fills it included)."""
 
