@@ -54,14 +54,13 @@ class Drop:
         """Give what can be worked on, oldest first; raises OSError when the folder is gone."""
         seen = self._look()
         taken = set[str]()
-        for name in sorted(seen, key=lambda each: (seen[each], each)):
-            if name.endswith(".json"):
-                yield from self._with_sidecar(name, seen, taken)
+        for name in sorted(filter(_is_sidecar, seen), key=lambda each: (seen[each], each)):
+            yield from self._with_sidecar(name, seen, taken)
         for name in sorted(seen.keys() - taken, key=lambda each: (seen[each], each)):
-            if Path(name).suffix.lower() in ALONE and f"{Path(name).stem}.json" not in seen:
+            if Path(name).suffix.lower() in ALONE:
                 if self._is_settled(seen[name]):
                     yield self._read((name,), None)
-            elif not name.endswith(".json") and self._is_old(seen[name]):
+            elif self._is_old(seen[name]):
                 yield self._refused((name,), "sidecar_missing")
 
     def _look(self) -> dict[str, float]:
@@ -84,7 +83,7 @@ class Drop:
 
     def _with_sidecar(self, name: str, seen: dict[str, float], taken: set[str]) -> Iterator[Dropped]:
         taken.add(name)
-        same = [each for each in seen if Path(each).stem == Path(name).stem and not each.endswith(".json")]
+        same = [each for each in seen if Path(each).stem == Path(name).stem and not _is_sidecar(each)]
         taken.update(same)
         if not self._is_settled(seen[name]):
             return
@@ -126,6 +125,11 @@ class Drop:
                 (self.folder / name).rename(self.folder / where / f"{number:06}-{name}")
             except FileNotFoundError:
                 continue
+
+
+def _is_sidecar(name: str) -> bool:
+    """Software of other systems writes names in capitals."""
+    return name.lower().endswith(".json")
 
 
 def _read_plain(path: Path, limit: int) -> bytes:

@@ -81,8 +81,8 @@ def _require_apart(entries: list[zipfile.ZipInfo], total: int) -> None:
 
 
 def _safe_name(name: str) -> str:
-    path = PurePosixPath(name)
-    odd = "\\" in name or ":" in name or any(ord(sign) < 32 for sign in name)
+    path = PurePosixPath(name.replace("\\", "/"))  # what some programs of Windows write between folders
+    odd = ":" in name or any(ord(sign) < 32 for sign in name)
     if odd or path.is_absolute() or ".." in path.parts or not path.parts:
         raise QuarantineError("archive_unsafe", "name")
     if len(path.parts) > limits.FOLDERS or len(name) > 255:

@@ -16,9 +16,11 @@ TYPES: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _SIGNATURE: Final = b"\x78\x9f\x3e\x22"
 _HEAD: Final = struct.Struct("<BII")  # level, attribute, length
 _BEGINS, _TITLE, _DATA, _PROPERTIES = 0x00069002, 0x00018010, 0x0006800F, 0x00069005
-_LONG_NAME: Final = 0x3707
+_LONG_NAME, _CONTENT = 0x3707, 0x3701  # the title is a short name of DOS
+_INTERFACE: Final = 16  # bytes before the content of an object
 _FIXED: Final = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}  # bytes of a value by its type
-_BYTES, _UNICODE, _COUNTED = 0x1E, 0x1F, (0x0D, 0x1E, 0x1F, 0x102)
+_OBJECT, _BYTES, _UNICODE = 0x0D, 0x1E, 0x1F
+_COUNTED: Final = (_OBJECT, _BYTES, _UNICODE, 0x102)
 _MANY: Final = 0x1000
 
 
@@ -65,20 +67,24 @@ def _take(file: Attached, attribute: int, value: bytes) -> None:
     elif attribute == _DATA:
         file.octets = value
     elif attribute == _PROPERTIES:
-        file.name = _long_name(value) or file.name
+        for name, kind, octets in _properties(value):
+            if name == _LONG_NAME and kind in {_BYTES, _UNICODE}:
+                charset = "utf-16-le" if kind == _UNICODE else "cp1252"
+                file.name = decode(octets, charset).rstrip("\x00") or file.name
+            elif name == _CONTENT and len(octets) > len(file.octets):  # of another mail, or of a linked object
+                file.octets = octets[_INTERFACE:] if kind == _OBJECT else octets
 
 
-def _long_name(octets: bytes) -> str:
-    """Look for PR_ATTACH_LONG_FILENAME; the title is a short one of DOS. Raises struct.error, ValueError."""
+def _properties(octets: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Give the properties that have a length of their own: number, type, first value; raises struct.error."""
     (count,) = struct.unpack_from("<I", octets)
     at = 4
     for _ in range(min(count, 1000)):
         kind, name = struct.unpack_from("<HH", octets, at)
         at = _after_names(octets, at + 4) if name & 0x8000 else at + 4
         values, at = _values(octets, at, kind)
-        if name == _LONG_NAME and values and kind in {_BYTES, _UNICODE}:
-            return decode(values[0], "utf-16-le" if kind == _UNICODE else "cp1252").rstrip("\x00")
-    return ""
+        if values:
+            yield name, kind, values[0]
 
 
 def _after_names(octets: bytes, at: int) -> int:

@@ -50,9 +50,10 @@ def open_xdm(octets: bytes, path: str) -> Opened:
 
 def _target(uri: str, metadata: str, places: dict[str, str]) -> str:
     """Find the file an entry names: relative to its METADATA.XML, inside the archive, case ignored."""
+    uri = uri.replace("\\", "/")  # as in names of the archive
     wanted = posixpath.normpath(posixpath.join(posixpath.dirname(metadata), uri))
     name = places.get(wanted.casefold())
-    if not uri or uri.startswith("/") or ".." in uri.split("/") or "\\" in uri or ":" in uri:
+    if not uri or uri.startswith("/") or ".." in uri.split("/") or ":" in uri:
         raise QuarantineError("archive_unsafe", "URI")
     if name is None:
         raise QuarantineError("document_missing", "a document of METADATA.XML")

@@ -138,5 +138,6 @@ async def test_a_target_that_never_answers_costs_bounded_time(names, authority, 
                 f"10 0 {silent.getsockname()[1]} a.cabinet.example.",
                 f"20 0 {port} c.cabinet.example.",
             ]
-            await enter("imap", box_of(tmp_path))
+            async with asyncio.timeout(15):  # the patience of one connection alone is longer
+                await enter("imap", box_of(tmp_path))
     assert heard

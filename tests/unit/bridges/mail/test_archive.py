@@ -34,9 +34,16 @@ def test_files_come_back():
     assert read_archive(packed({"A.TXT": b"a", "D/B.XML": b"b" * 5000})) == {"A.TXT": b"a", "D/B.XML": b"b" * 5000}
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/abs", "..\\x", "C:x", "a\nb", "1/2/3/4/5/6/7", "n" * 256])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/abs", "..\\x", "a\\..\\..\\x", "\\abs", "C:x", "a\nb", "1/2/3/4/5/6/7", "n" * 256]
+)
 def test_names_that_lead_elsewhere(name):
     assert reason(packed({name: b"x"})) == "archive_unsafe"
+
+
+def test_folders_between_backslashes_are_folders():
+    assert read_archive(packed({"D\\B.XML": b"b"})) == {"D/B.XML": b"b"}
+    assert reason(packed({"D\\B.XML": b"b", "D/B.XML": b"c"})) == "archive_unsafe"
 
 
 def test_a_link_is_refused():

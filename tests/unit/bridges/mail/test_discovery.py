@@ -67,3 +67,14 @@ def test_the_share_of_a_target_is_its_weight():
     targets = [Target(0, 3, 1, "big"), Target(0, 1, 1, "small")]
     first = [in_order(targets, lambda most, n=n: n % most)[0].host for n in range(500)]
     assert first.count("big") == 300  # the points 2 to 4 of 0 to 4 (RFC 2782)
+
+
+def test_each_target_is_tried_once_whatever_is_drawn():
+    targets = [Target(1, weight, 1, name) for weight, name in ((0, "a"), (0, "b"), (7, "c"), (2, "d"))]
+    for draw in (lambda most: 0, lambda most: most - 1, lambda most: most // 2, lambda most: 1 % most):
+        assert sorted(each.host for each in in_order([*targets, Target(0, 0, 1, "first")], draw)) == [*"abcd", "first"]
+
+
+async def test_names_of_hosts_do_not_differ_by_case():
+    records = {"_imaps._tcp.cabinet.mssante.fr": [(0, 0, 993, "IMAP.Cabinet.MSSante.fr.")]}
+    assert [each.port for each in await find(UNKNOWN, ADDRESS, "imap", dns(records))] == [993]

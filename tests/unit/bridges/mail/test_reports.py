@@ -97,6 +97,8 @@ def test_bounces_in_free_text(text, cause):
 def test_an_ordinary_mail_is_no_report():
     assert read(b"From: a@x.fr\r\n\r\nPatient introuvable").mail.report is None
     assert read(b"From: chef-postmaster@x.fr\r\n\r\nPatient introuvable").mail.report is None
+    signed = b"From: postmaster@x.fr\r\nContent-Type: multipart/signed; boundary=Z\r\n\r\n--Z\r\n\r\nPatient introuvable\r\n--Z--"
+    assert read(signed).mail.report is None  # a person's: machines that return mail sign nothing
     for daemon in ("postmaster@x.fr", "Mail <Mailer-Daemon@x.fr>", "MAILER-DAEMON@x.fr (Mail Delivery System)"):
         assert read(f"From: {daemon}\r\n\r\nPatient introuvable".encode()).mail.report.kind == "bounce"
 

@@ -79,6 +79,14 @@ def test_a_program_and_a_path_inside_are_what_they_are_outside():
     assert [each.name for each in refused] == ["_.._x.exe"]
 
 
+def test_a_file_may_lie_in_a_property():
+    inside = struct.pack("<IHH", 1, 0x0D, 0x3701) + counted(bytes(16) + PDF)
+    binary = struct.pack("<IHH", 1, 0x102, 0x3701) + counted(PDF)
+    for value in (inside, binary):
+        octets = b"\x78\x9f\x3e\x22\x01\x00" + attribute(0x00069002, bytes(14)) + attribute(0x00069005, value)
+        assert [each.octets for each in read_files(octets)] == [PDF]
+
+
 def test_no_more_parts_than_in_any_mail():
     assert read(mail(winmail(*[("a", "", b"x")] * 300))).reason == "too_many_parts"
 

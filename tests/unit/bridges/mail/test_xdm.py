@@ -154,6 +154,8 @@ def _twice(found: re.Match[bytes]) -> bytes:
     ("uri", "expected"),
     [
         ("../../x", "archive_unsafe"),
+        ("..\\..\\x", "archive_unsafe"),
+        ("\\x", "archive_unsafe"),
         ("/etc/passwd", "archive_unsafe"),
         ("", "archive_unsafe"),
         ("NONE.XML", "document_missing"),
