@@ -182,6 +182,54 @@ async def test_a_choice_while_the_password_is_another_one_is_written_as_soon_as_
     assert len(practice.entries()) == 1
 
 
+HURRIED = (
+    "from datetime import timedelta; from bridges.agenda import agent, process; process.PATIENCE = timedelta(seconds=3)"
+)
+AWAY, BACK = "L'agenda ne répond pas|does not answer", "répond de nouveau|answers again"
+
+
+async def test_an_agenda_that_is_away_is_told_once_and_what_is_chosen_meanwhile_is_written_when_it_is_back(
+    practice: Practice,
+) -> None:
+    practice.automate.stop()
+    practice.automate.hurried = HURRIED
+    practice.automate.start()
+    appointment = await practice.doctor.propose(*await practice.slots())
+    practice.calendar.kill()
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await soon(lambda: _told(practice, AWAY), "that it is away")
+    assert await _asks_what_is_free(practice) == []  # nobody is offered what cannot be booked
+    practice.automate.stop(signal.SIGKILL)  # started anew, it knows what it has told already
+    practice.automate.start()
+    await _asks_what_is_free(practice)
+    assert await practice.patient.standing() == "accepted"
+    practice.calendar.start()
+    await practice.comes_to("booked")
+    await soon(lambda: _told(practice, BACK), "that it is back")
+    assert len(await _asks_what_is_free(practice)) > 0
+    assert [len(await _told(practice, words, 0)) for words in (AWAY, BACK)] == [1, 1]
+    assert len(practice.entries()) == 1
+    assert await practice.patient.said("failed") == []
+
+
+async def test_who_chose_while_the_agenda_was_away_for_long_is_told_and_can_choose_again(practice: Practice) -> None:
+    practice.automate.stop()
+    practice.automate.hurried = f"{HURRIED}; agent.PATIENCE = process.PATIENCE; process.ROUND = process.PATIENCE"
+    practice.automate.start()
+    appointment = await practice.doctor.propose(*await practice.slots())
+    practice.calendar.kill()
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    [failed] = await soon(lambda: practice.patient.said("failed"), "that it could not be written")
+    assert failed.said.payload["reason"] == "unreachable"
+    await soon(lambda: _told(practice, AWAY), "that it is away")
+    practice.calendar.start()
+    await soon(lambda: _told(practice, BACK), "that it is back")
+    assert practice.entries() == []
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await practice.comes_to("booked")
+    assert len(practice.entries()) == 1
+
+
 async def test_cannot_come_is_heard_when_no_answer_is_expected_any_more(practice: Practice) -> None:
     appointment = await practice.booked()
     await practice.doctor.client.messages.end(practice.doctor.conversation, "")
@@ -264,15 +312,16 @@ async def _told(practice: Practice, words: str, count: int = 1) -> list[str]:
     return found if len(found) >= count else []
 
 
-async def _asks_what_is_free(practice: Practice) -> None:
+async def _asks_what_is_free(practice: Practice) -> list[dict]:
     rows = await practice.doctor.client.device.api.conversations()
     [own] = [bytes(row.conversation) for row in rows if bytes(row.conversation) != practice.doctor.conversation]
     before = len(await practice.doctor.said("availability", own))
     now = int(datetime.now(UTC).timestamp()) // 60 * 60_000
-    fields = {"from": now, "to": now + DAY}
+    fields = {"from": now, "to": now + 3 * DAY}
     await appointments_log.say(practice.doctor.client, own, "find", None, fields, key=os.urandom(4).hex())
 
     async def answered() -> bool:
         return len(await practice.doctor.said("availability", own)) > before
 
     await soon(answered, "an answer")
+    return (await practice.doctor.said("availability", own))[-1].said.payload["slots"]
