@@ -230,6 +230,55 @@ async def test_who_chose_while_the_agenda_was_away_for_long_is_told_and_can_choo
     assert len(practice.entries()) == 1
 
 
+async def test_of_two_patients_who_take_one_slot_one_has_it_and_the_other_is_told_what_else_is_free(
+    practice: Practice, tmp_path: Path
+) -> None:
+    slot, _ = await practice.slots()
+    elsewhere = Actor(practice.doctor.client)
+    async with patient_of(elsewhere, tmp_path, "Luce Petit") as luce:
+        people = [luce, practice.patient]
+        hers, his = await elsewhere.propose(slot), await practice.doctor.propose(slot)
+        await asyncio.gather(
+            *(who.say("accept", what, proposal=what, slot=0) for who, what in zip(people, (hers, his), strict=True))
+        )
+        failed = await soon(lambda: _answered(people, "failed"), "the answer to one")
+        confirmed = await soon(lambda: _answered(people, "confirmed"), "the answer to the other")
+        assert failed != confirmed
+        loser = people[failed[0]]
+        await soon(lambda: loser.said("propose"), "other slots")
+        proposal = (await loser.agreed()).proposal
+    assert len(practice.entries()) == 1
+    assert proposal is not None
+    assert slot["start"] not in [each["start"] for each in proposal.slots]
+
+
+async def test_what_was_chosen_in_time_is_written_later_and_what_was_chosen_later_is_not(practice: Practice) -> None:
+    first, second = await practice.slots()
+    practice.automate.stop()
+    soon_over = int(datetime.now(UTC).timestamp() * 1000) + 4000
+    in_time = await practice.doctor.say("propose", slots=[first], expires=soon_over, **ABOUT)
+    late = await practice.doctor.say("propose", slots=[second], expires=soon_over, **ABOUT)
+    await practice.patient.say("accept", in_time, proposal=in_time, slot=0)
+    await practice.comes_to("expired")
+    await practice.patient.say("accept", late, proposal=late, slot=0)
+    practice.automate.start()
+    await soon(lambda: practice.patient.said("confirmed"), "the booking")
+    assert await practice.patient.standing() == "expired"
+    [entry] = practice.entries()
+    assert f"DTSTART:{datetime.fromtimestamp(first['start'] / 1000, UTC):%Y%m%dT%H%M%SZ}" in entry
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.4, 1.0])
+async def test_an_entry_deleted_while_the_patient_moves_it_ends_in_one_truth(practice: Practice, pause: float) -> None:
+    appointment = await practice.booked()
+    href = _href(practice)
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=1)
+    await asyncio.sleep(pause)  # the automate is somewhere between hearing of it and having written it
+    assert practice.calendar.ask("DELETE", href)[0] in {200, 204, 404}
+    await practice.comes_to("cancelled")
+    await soon(lambda: _empty(practice), "an empty calendar")
+
+
 async def test_cannot_come_is_heard_when_no_answer_is_expected_any_more(practice: Practice) -> None:
     appointment = await practice.booked()
     await practice.doctor.client.messages.end(practice.doctor.conversation, "")
@@ -265,6 +314,11 @@ async def test_a_slot_typed_by_hand_waits_for_a_person(practice: Practice) -> No
 async def _moved(practice: Practice, first: dict) -> bool:
     agreed = await practice.patient.agreed()
     return agreed.booked is not None and agreed.booked["start"] != first["start"] and agreed.chosen is None
+
+
+async def _answered(people: list[Actor], act: str) -> list[int]:
+    """Who has been told that."""
+    return [number for number, who in enumerate(people) if await who.said(act)]
 
 
 async def _empty(practice: Practice) -> bool:
