@@ -50,6 +50,7 @@ unit = "SAS"
 rpps = "10100050075"
 family = "THOMAS"
 given = "Sebastien"
+phone = "05 53 00 00 00"
 [[fhir.professionals.places]]
 key = "agen"
 agenda = "agenda.toml"
@@ -58,6 +59,7 @@ lines = ["1 rue Mme DELMAS"]
 city = "AGEN"
 postal_code = "47000"
 booking = "https://rdv.example/thomas"
+specialties = ["SM54"]
 """
 
 

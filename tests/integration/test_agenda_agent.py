@@ -182,6 +182,103 @@ async def test_a_choice_while_the_password_is_another_one_is_written_as_soon_as_
     assert len(practice.entries()) == 1
 
 
+HURRIED = (
+    "from datetime import timedelta; from bridges.agenda import agent, process; process.PATIENCE = timedelta(seconds=3)"
+)
+AWAY, BACK = "L'agenda ne répond pas|does not answer", "répond de nouveau|answers again"
+
+
+async def test_an_agenda_that_is_away_is_told_once_and_what_is_chosen_meanwhile_is_written_when_it_is_back(
+    practice: Practice,
+) -> None:
+    practice.automate.stop()
+    practice.automate.hurried = HURRIED
+    practice.automate.start()
+    appointment = await practice.doctor.propose(*await practice.slots())
+    practice.calendar.kill()
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await soon(lambda: _told(practice, AWAY), "that it is away")
+    assert await _asks_what_is_free(practice) == []  # nobody is offered what cannot be booked
+    practice.automate.stop(signal.SIGKILL)  # started anew, it knows what it has told already
+    practice.automate.start()
+    await _asks_what_is_free(practice)
+    assert await practice.patient.standing() == "accepted"
+    practice.calendar.start()
+    await practice.comes_to("booked")
+    await soon(lambda: _told(practice, BACK), "that it is back")
+    assert len(await _asks_what_is_free(practice)) > 0
+    assert [len(await _told(practice, words, 0)) for words in (AWAY, BACK)] == [1, 1]
+    assert len(practice.entries()) == 1
+    assert await practice.patient.said("failed") == []
+
+
+async def test_who_chose_while_the_agenda_was_away_for_long_is_told_and_can_choose_again(practice: Practice) -> None:
+    practice.automate.stop()
+    practice.automate.hurried = f"{HURRIED}; agent.PATIENCE = process.PATIENCE; process.ROUND = process.PATIENCE"
+    practice.automate.start()
+    appointment = await practice.doctor.propose(*await practice.slots())
+    practice.calendar.kill()
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    [failed] = await soon(lambda: practice.patient.said("failed"), "that it could not be written")
+    assert failed.said.payload["reason"] == "unreachable"
+    await soon(lambda: _told(practice, AWAY), "that it is away")
+    practice.calendar.start()
+    await soon(lambda: _told(practice, BACK), "that it is back")
+    assert practice.entries() == []
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=0)
+    await practice.comes_to("booked")
+    assert len(practice.entries()) == 1
+
+
+async def test_of_two_patients_who_take_one_slot_one_has_it_and_the_other_is_told_what_else_is_free(
+    practice: Practice, tmp_path: Path
+) -> None:
+    slot, _ = await practice.slots()
+    elsewhere = Actor(practice.doctor.client)
+    async with patient_of(elsewhere, tmp_path, "Luce Petit") as luce:
+        people = [luce, practice.patient]
+        hers, his = await elsewhere.propose(slot), await practice.doctor.propose(slot)
+        await asyncio.gather(
+            *(who.say("accept", what, proposal=what, slot=0) for who, what in zip(people, (hers, his), strict=True))
+        )
+        failed = await soon(lambda: _answered(people, "failed"), "the answer to one")
+        confirmed = await soon(lambda: _answered(people, "confirmed"), "the answer to the other")
+        assert failed != confirmed
+        loser = people[failed[0]]
+        await soon(lambda: loser.said("propose"), "other slots")
+        proposal = (await loser.agreed()).proposal
+    assert len(practice.entries()) == 1
+    assert proposal is not None
+    assert slot["start"] not in [each["start"] for each in proposal.slots]
+
+
+async def test_what_was_chosen_in_time_is_written_later_and_what_was_chosen_later_is_not(practice: Practice) -> None:
+    first, second = await practice.slots()
+    practice.automate.stop()
+    soon_over = int(datetime.now(UTC).timestamp() * 1000) + 4000
+    in_time = await practice.doctor.say("propose", slots=[first], expires=soon_over, **ABOUT)
+    late = await practice.doctor.say("propose", slots=[second], expires=soon_over, **ABOUT)
+    await practice.patient.say("accept", in_time, proposal=in_time, slot=0)
+    await practice.comes_to("expired")
+    await practice.patient.say("accept", late, proposal=late, slot=0)
+    practice.automate.start()
+    await soon(lambda: practice.patient.said("confirmed"), "the booking")
+    assert await practice.patient.standing() == "expired"
+    [entry] = practice.entries()
+    assert f"DTSTART:{datetime.fromtimestamp(first['start'] / 1000, UTC):%Y%m%dT%H%M%SZ}" in entry
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.4, 1.0])
+async def test_an_entry_deleted_while_the_patient_moves_it_ends_in_one_truth(practice: Practice, pause: float) -> None:
+    appointment = await practice.booked()
+    href = _href(practice)
+    await practice.patient.say("accept", appointment, proposal=appointment, slot=1)
+    await asyncio.sleep(pause)  # the automate is somewhere between hearing of it and having written it
+    assert practice.calendar.ask("DELETE", href)[0] in {200, 204, 404}
+    await practice.comes_to("cancelled")
+    await soon(lambda: _empty(practice), "an empty calendar")
+
+
 async def test_cannot_come_is_heard_when_no_answer_is_expected_any_more(practice: Practice) -> None:
     appointment = await practice.booked()
     await practice.doctor.client.messages.end(practice.doctor.conversation, "")
@@ -217,6 +314,11 @@ async def test_a_slot_typed_by_hand_waits_for_a_person(practice: Practice) -> No
 async def _moved(practice: Practice, first: dict) -> bool:
     agreed = await practice.patient.agreed()
     return agreed.booked is not None and agreed.booked["start"] != first["start"] and agreed.chosen is None
+
+
+async def _answered(people: list[Actor], act: str) -> list[int]:
+    """Who has been told that."""
+    return [number for number, who in enumerate(people) if await who.said(act)]
 
 
 async def _empty(practice: Practice) -> bool:
@@ -264,15 +366,16 @@ async def _told(practice: Practice, words: str, count: int = 1) -> list[str]:
     return found if len(found) >= count else []
 
 
-async def _asks_what_is_free(practice: Practice) -> None:
+async def _asks_what_is_free(practice: Practice) -> list[dict]:
     rows = await practice.doctor.client.device.api.conversations()
     [own] = [bytes(row.conversation) for row in rows if bytes(row.conversation) != practice.doctor.conversation]
     before = len(await practice.doctor.said("availability", own))
     now = int(datetime.now(UTC).timestamp()) // 60 * 60_000
-    fields = {"from": now, "to": now + DAY}
+    fields = {"from": now, "to": now + 3 * DAY}
     await appointments_log.say(practice.doctor.client, own, "find", None, fields, key=os.urandom(4).hex())
 
     async def answered() -> bool:
         return len(await practice.doctor.said("availability", own)) > before
 
     await soon(answered, "an answer")
+    return (await practice.doctor.said("availability", own))[-1].said.payload["slots"]

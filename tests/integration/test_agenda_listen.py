@@ -27,8 +27,9 @@ from bridges.agenda.provider import Ability, Window
 from bridges.agenda.push.mllp import END, START
 from bridges.kit.errors import UsageError
 from tests.fakes.certificates import authority
+from tests.fakes.partners import DOORS as DOORS_ALONE
+from tests.fakes.partners import SECRET
 
-SECRET = "0123456789abcdef0123456789abcdef"
 AGENDA = """
 name = "dr-thomas"
 zone = "Europe/Paris"
@@ -49,43 +50,7 @@ availability_url = "https://partners.example"
 availability_path = "a.json"
 partner_agreement = "Contrat partenaire du 3 mars 2026"
 """
-DOORS = """
-[webhook]
-port = 0
-[[webhook.partners]]
-name = "lgc"
-secret_files = ["secret"]
-
-[[mllp]]
-source = "hl7"
-port = 0
-networks = ["127.0.0.0/8"]
-
-[fhir]
-port = 0
-certificate_file = "server-plain.pem"
-key_file = "server-plain.key"
-authority_file = "ca.pem"
-base = "https://rdv.example/fhir"
-[[fhir.callers]]
-name = "sas"
-common_name = "sas.example"
-unit = "SAS"
-[[fhir.professionals]]
-rpps = "10100050075"
-family = "THOMAS"
-given = "Sebastien"
-phone = "05 53 00 00 00"
-[[fhir.professionals.places]]
-key = "agen"
-agenda = "agenda.toml"
-structure = "1470004421"
-lines = ["1 rue Mme DELMAS"]
-city = "AGEN"
-postal_code = "47000"
-booking = "https://rdv.example/thomas"
-specialties = ["SM54"]
-
+PUBLISH = """
 [publish]
 folder = "public"
 base = "https://rdv.example/smart"
@@ -99,6 +64,7 @@ lines = ["1 rue Mme DELMAS"]
 city = "AGEN"
 postal_code = "47000"
 """
+DOORS = f"{DOORS_ALONE}{PUBLISH}"
 
 
 @asynccontextmanager

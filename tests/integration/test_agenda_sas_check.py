@@ -279,3 +279,19 @@ async def test_the_command_survives_an_endpoint_that_is_not_there(url):
     told = json.loads((await process.communicate())[0])
     assert (process.returncode, told["passed"]) == (3, 0)
     assert "unreachable" in told["details"][3]["detail"]
+
+
+async def test_an_endpoint_that_does_not_answer_is_waited_for_once():
+    calls = []
+
+    async def fail(request):
+        calls.append(request.path)
+        raise web.HTTPBadGateway
+
+    app = web.Application()
+    app.router.add_get("/fhir/Slot", fail)
+    async with TestServer(app) as server:
+        origin = Origin(base=str(server.make_url("/fhir")), inside=True, plain=True)
+        report = await check(Subject(origin=origin, start=START, end=END))
+    assert report.count("passed") == 0
+    assert len(calls) == 1

@@ -87,9 +87,11 @@ async def _gather(subject: Subject) -> Evidence:
         if not asked and 400 <= main.status < 500:  # it may be asked for somebody only
             asked = list(EXAMPLES)
             main = await _search(outgoing, question(subject.start, subject.end, asked))
-        narrow = await _search(outgoing, question(subject.start, narrow_end, asked))
-        nothing = await _search(outgoing, question(LONG_AGO, LONG_AGO + timedelta(hours=1), asked))
-        stranger = await _search(outgoing, question(subject.start, subject.end, [NOBODY]))
+        narrow = nothing = stranger = main
+        if main.status:  # who does not answer is not waited for four times
+            narrow = await _search(outgoing, question(subject.start, narrow_end, asked))
+            nothing = await _search(outgoing, question(LONG_AGO, LONG_AGO + timedelta(hours=1), asked))
+            stranger = await _search(outgoing, question(subject.start, subject.end, [NOBODY]))
     return Evidence(
         start=subject.start,
         end=subject.end,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from bridges.agenda.calendar.zones import of_place
 from bridges.agenda.config import convert, secret
 from bridges.agenda.fhir.gate import server_context
 from bridges.agenda.fhir.terms import Audience
@@ -128,9 +127,6 @@ class Settings(_Told, frozen=True, kw_only=True):
     fhir: FhirSettings | None = None
     publish: PublishSettings | None = None
     folder: Path = Path()  # where the file lies; set by ``load``
-
-    def __post_init__(self) -> None:
-        of_place(self.zone)
 
     def beside(self, name: str) -> Path:
         """Give the path of a file that the settings name."""

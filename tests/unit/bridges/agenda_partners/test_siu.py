@@ -160,14 +160,14 @@ def test_what_is_not_taken_is_refused_and_counted(listener, text, verdict):
     assert listener.inbox.troubles()
 
 
-@settings(suppress_health_check=ONE_LISTENER)
+@settings(deadline=None, suppress_health_check=ONE_LISTENER)
 @given(raw=st.binary(max_size=400))
 def test_no_bytes_end_the_listener(listener, raw):
     for each in (raw, b"MSH|^~\\&" + raw, BOOKED.encode() + raw):
         assert listener.receive(each).startswith(b"MSH")
 
 
-@settings(suppress_health_check=ONE_LISTENER)
+@settings(deadline=None, suppress_health_check=ONE_LISTENER)
 @given(at=st.integers(0, len(BOOKED)), sign=st.sampled_from(["", "^", "|", "\\", "~", "&", "\r", "9", "\x00", "é"]))
 def test_no_small_damage_ends_the_listener(listener, at, sign):
     assert b"\rMSA" in listener.receive((BOOKED[:at] + sign + BOOKED[at + 1 :]).encode())
