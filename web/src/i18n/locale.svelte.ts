@@ -1,13 +1,14 @@
 import type { appointments } from "./fr/appointments";
 import type { fr } from "./fr/index";
 import type { removed } from "./fr/removed";
+import type { search } from "./fr/search";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
 export type Catalogue = Readonly<Record<keyof typeof fr, Message>>;
 /** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
-type Words = typeof fr & typeof appointments & typeof removed;
+type Words = typeof fr & typeof appointments & typeof removed & typeof search;
 export type Key = keyof Words;
 
 export const LANGUAGES = { fr: "Français", en: "English" } as const satisfies Record<Language, string>;
@@ -18,7 +19,7 @@ const LOADERS: Record<Language, () => Promise<Catalogue>> = {
   en: async () => (await import("./en/index")).en,
 };
 
-export type Part = "appointments" | "removed";
+export type Part = "appointments" | "removed" | "search";
 type Messages = Readonly<Record<string, Message>>;
 
 /** What only some conversations need does not weigh on the first page. */
@@ -30,6 +31,10 @@ const PARTS: Record<Part, Record<Language, () => Promise<Messages>>> = {
   removed: {
     fr: async () => typesetAll((await import("./fr/removed")).removed),
     en: async () => (await import("./en/removed")).removed,
+  },
+  search: {
+    fr: async () => typesetAll((await import("./fr/search")).search),
+    en: async () => (await import("./en/search")).search,
   },
 };
 // Read when a language is spoken, never drawn from.
