@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { excerpt, fold, marked, wordsOf } from "./folding.ts";
+import { fold, wordsOf } from "./folding.ts";
+import { excerpt, marked } from "./marking.ts";
 
 it("folds accents, case, ligatures, apostrophes and narrow spaces, however they are written", () => {
   expect(fold("ŒDÈME de l’ŒIL, Ærophagie, Straße, « ﬁn »\u202f!")).toBe("oedeme de l'oeil, aerophagie, strasse, « fin » !");

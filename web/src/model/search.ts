@@ -62,9 +62,14 @@ export class Search {
     const kept = this.#kept.get(id);
     if (kept?.last === last && kept.from === from) return kept.lines;
     const lines: Folded[] = [];
+    const portion = (to: number): Promise<readonly LogEntry[]> =>
+      to < Math.max(1, from) ? Promise.resolve([]) : this.#log.between(id, Math.max(1, to - PORTION + 1), to);
+    let next = portion(last);
     for (let to = last; to >= Math.max(1, from); to -= PORTION) {
+      const entries = await next;
       signal.throwIfAborted();
-      const entries = await this.#log.between(id, Math.max(1, to - PORTION + 1), to);
+      next = portion(to - PORTION); // read and opened while these are folded
+      next.catch(() => undefined); // told where it is awaited, if it still is
       for (const entry of [...entries].reverse()) lines.push(...lineOf(entry));
     }
     signal.throwIfAborted();

@@ -1,8 +1,9 @@
 /** (4) and (5) Looking for words: over all conversations, and in the one on the screen. Fetched when somebody looks. */
 
 import type { Facts } from "../model/facts.ts";
-import { excerpt, marked, wordsOf } from "../model/folding.ts";
+import { wordsOf } from "../model/folding.ts";
 import type { Home } from "../model/home.ts";
+import { excerpt, marked } from "../model/marking.ts";
 import { Search, type Line } from "../model/search.ts";
 import { titleOf } from "./inbox.ts";
 import { Observable } from "./observable.ts";

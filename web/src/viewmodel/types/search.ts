@@ -1,6 +1,6 @@
 /** Words looked for in the messages that lie on this device: in one conversation, and over all. */
 
-import type { Piece } from "../../model/folding";
+import type { Piece } from "../../model/marking";
 import type { Readable } from "../observable";
 import type { Disposable, Person } from "./words";
 
