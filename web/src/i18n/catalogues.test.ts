@@ -3,6 +3,10 @@ import { expect, test } from "vitest";
 import { LOCAL_CODES, PHRASES } from "../viewmodel/catalogue";
 import { en } from "./en/index";
 import { fr } from "./fr/index";
+import { removed as englishRemoved } from "./en/removed";
+import { search as englishSearch } from "./en/search";
+import { removed } from "./fr/removed";
+import { search } from "./fr/search";
 import type { Message } from "./message";
 import { typeset } from "./typography";
 
@@ -12,6 +16,13 @@ const names = (message: Message): string[] => [...new Set(wordings(message).join
 test("each language says everything, with the same names to fill in", () => {
   expect(Object.keys(en).sort()).toEqual(Object.keys(fr).sort());
   for (const [key, message] of Object.entries(fr)) expect([key, ...names(en[key as keyof typeof fr])]).toEqual([key, ...names(message)]);
+});
+
+test("so do the parts that are fetched later", () => {
+  const both: readonly (readonly [Readonly<Record<string, Message>>, Readonly<Record<string, Message>>])[] = [[removed, englishRemoved], [search, englishSearch]];
+  for (const [french, english] of both) {
+    for (const [key, message] of Object.entries(french)) expect([key, ...names(english[key] ?? "")]).toEqual([key, ...names(message)]);
+  }
 });
 
 test("every code of the specification has a sentence", () => {

@@ -2,12 +2,13 @@ import type { appointments } from "./fr/appointments";
 import type { Catalogue, fr } from "./fr/index";
 import type { inUse } from "./fr/in_use";
 import type { removed } from "./fr/removed";
+import type { search } from "./fr/search";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
 /** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
-type Words = typeof fr & typeof appointments & typeof removed & typeof inUse;
+type Words = typeof fr & typeof appointments & typeof removed & typeof search & typeof inUse;
 export type Key = keyof Words;
 
 export const LANGUAGES = { fr: "Français", en: "English" } as const satisfies Record<Language, string>;
@@ -18,7 +19,7 @@ const LOADERS: Record<Language, () => Promise<Catalogue>> = {
   en: async () => (await import("./en/index")).en,
 };
 
-export type Part = "appointments" | "removed" | "in_use";
+export type Part = "appointments" | "removed" | "search" | "in_use";
 type Messages = Readonly<Record<string, Message>>;
 
 /** What only some conversations need does not weigh on the first page. */
@@ -34,6 +35,10 @@ const PARTS: Record<Part, Record<Language, () => Promise<Messages>>> = {
   in_use: {
     fr: async () => typesetAll((await import("./fr/in_use")).inUse),
     en: async () => (await import("./en/in_use")).inUse,
+  },
+  search: {
+    fr: async () => typesetAll((await import("./fr/search")).search),
+    en: async () => (await import("./en/search")).search,
   },
 };
 // Read when a language is spoken, never drawn from.

@@ -67,6 +67,11 @@ export class Log implements Sink {
     return this.#parts.vault.range<LogEntry>("events", [id, 0], [id, before - 1], count);
   }
 
+  /** The entries from one place to another (inclusive), ascending. */
+  between(id: ConversationId, from: number, to: number): Promise<readonly LogEntry[]> {
+    return this.#parts.vault.range<LogEntry>("events", [id, from], [id, to]);
+  }
+
   async opened(id: ConversationId): Promise<Conversation> {
     const facts = await this.facts(id);
     if (facts === undefined) throw new ProtocolError("not_next", "a conversation that is not here");

@@ -5,11 +5,12 @@ import type { Message } from "../protocol/envelope.ts";
 import type { Reason } from "../protocol/epoch_record.ts";
 import type { AccountId, MemberId, MessageId, Time } from "../protocol/suite.ts";
 import type { Trimmed } from "../protocol/trimming.ts";
+import type { Via, ViaCard } from "../protocol/via.ts";
 
 type Placed = { readonly seq: number; readonly at: Time };
 
 /** Where a message came from, as a bridge says. */
-export type { Via, ViaCard } from "../protocol/via.ts";
+export type { Via, ViaCard };
 
 export type EnvelopeEntry = Placed & {
   readonly type: "envelope";
@@ -65,6 +66,11 @@ export type LogEntry =
   | BlockedEntry
   | RetractedEntry
   | TrimmedEntry;
+
+/** The text of a message without what its cards show: that is not said twice. */
+export function shownText({ text, via }: { readonly text: string; readonly via?: Via }): string {
+  return via === undefined ? text : text.split("\n\n").slice(via.lead).join("\n\n");
+}
 
 export function isEnvelope(entry: LogEntry): entry is EnvelopeEntry {
   return entry.type === "envelope";

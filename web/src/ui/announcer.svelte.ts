@@ -1,3 +1,5 @@
+import { untrack } from "svelte";
+
 /** The one place where something is said to a screen reader without moving the focus. */
 
 class Announcer {
@@ -5,7 +7,8 @@ class Announcer {
 
   /** The same sentence twice is still said twice: an invisible character makes it new. */
   say(text: string): void {
-    this.text = this.text === text ? `${text}\u200b` : text;
+    // Who speaks does not listen: an effect that says something must not run again for it.
+    this.text = untrack(() => this.text) === text ? `${text}\u200b` : text;
   }
 }
 

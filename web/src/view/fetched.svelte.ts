@@ -9,18 +9,20 @@ import type { Disposable } from "../viewmodel/types";
  */
 export class Fetched<S, M extends Disposable & { readonly state: Readable<S> }> {
   state: S;
-  protected model: M | null = null;
+  model = $state.raw<M | null>(null);
 
   constructor(first: S, fetch: () => Promise<M>, words: Part) {
     this.state = $state.raw(first);
     $effect(() => {
       let gone = false;
       let stop = (): void => undefined;
+      let mine: M | null = null;
       const here = (model: M): void => {
         if (gone) {
           model.dispose();
           return;
         }
+        mine = model;
         this.model = model;
         stop = model.state.subscribe((state) => {
           this.state = state;
@@ -30,7 +32,7 @@ export class Fetched<S, M extends Disposable & { readonly state: Readable<S> }> 
       return () => {
         gone = true;
         stop();
-        this.model?.dispose();
+        mine?.dispose();
       };
     });
   }

@@ -20,6 +20,7 @@ import type {
   AppointmentsModel,
   AppState,
   ConversationModel,
+  FindingModel,
   InboxModel,
   InvitationModel,
   JournalModel,
@@ -28,6 +29,7 @@ import type {
   Person,
   RemindersModel,
   Route,
+  SearchModel,
   SettingsModel,
   UnlockModel,
   WriteModel,
@@ -155,6 +157,16 @@ export class App implements AppModel {
   async reminders(words: () => NoticeWords): Promise<RemindersModel> {
     const { Reminders } = await import("./reminders.ts");
     return new Reminders(this.#home(), words);
+  }
+
+  async search(): Promise<SearchModel> {
+    const { Searching } = await import("./searching.ts");
+    return new Searching(this.#home());
+  }
+
+  async finding(conversation: string, reach: (seq: number) => Promise<void>): Promise<FindingModel> {
+    const { Finding } = await import("./searching.ts");
+    return new Finding(this.#home(), conversation, reach);
   }
 
   newConversation(patient: string | null): NewConversationModel {

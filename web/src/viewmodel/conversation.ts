@@ -3,7 +3,6 @@
 import type { Client } from "../model/client.ts";
 import { floorOf, type Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
-import type { KeptInvitation } from "../model/invited.ts";
 import { isEnvelope, type LogEntry } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
 import { ComposerBox } from "./composer.ts";
@@ -20,9 +19,9 @@ import {
   problemOf,
   replyRightOf,
   replySentence,
-  stranger,
 } from "./presenting.ts";
 import { Reading } from "./reading.ts";
+import { shownInvitation } from "./shown_invitation.ts";
 import { goneWith, timeline } from "./timeline.ts";
 import type {
   ConversationModel,
@@ -98,6 +97,14 @@ export class ConversationView implements ConversationModel {
     this.#window += step;
     const here = await this.#home.log.entries(this.#id, this.#entries[0]?.seq ?? 0, 1);
     if (here.length === 0) await this.#home.log.older(this.#id, step).catch(this.#fail);
+    await this.#load();
+  }
+
+  /** Show the entries down to the one at `seq`, which lies on this device. */
+  async reach(seq: number): Promise<void> {
+    const wanted = (this.#facts?.last ?? seq) - seq + AROUND;
+    if (wanted <= this.#window) return;
+    this.#window = wanted;
     await this.#load();
   }
 
@@ -390,11 +397,4 @@ function invitationState(facts: Facts, now: number): ConversationState["invitati
   const open = facts.people.find(({ standing }) => standing === "invited");
   const expires = facts.invitations.find(({ member }) => member === open?.id)?.expires ?? 0;
   return state === null ? null : { state, expires };
-}
-
-export function shownInvitation(kept: KeptInvitation, facts: Facts, home: Home): InvitationToShow {
-  const { name, link, code, expires } = kept;
-  const site = `${home.ground.platform.http.origin.replace(/^https?:\/\//, "")}/i`;
-  const writer = personIn(facts, home.account, home.account) ?? stranger(home.account);
-  return { conversation: facts.conversation, name, subject: facts.subject, writer, link, code, site, expires };
 }

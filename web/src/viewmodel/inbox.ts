@@ -1,6 +1,7 @@
 /** (4) The list of conversations. */
 
 import type { Facts } from "../model/facts.ts";
+import { fold, wordsOf } from "../model/folding.ts";
 import type { Home } from "../model/home.ts";
 import { arrivalOf, failureOf } from "./delivery.ts";
 import { Observable } from "./observable.ts";
@@ -118,7 +119,7 @@ export function inboxRow(facts: Facts, me: string, now: number): InboxRow {
 }
 
 /** A professional looks for the patient, a patient for the professional. */
-function titleOf(people: readonly Person[]): Person {
+export function titleOf(people: readonly Person[]): Person {
   const me = people.find((person) => person.me) ?? null;
   const others = people.filter((person) => !person.me && person.standing !== "left");
   const wanted = isProfessional(me) ? "patient" : "owner";
@@ -181,12 +182,7 @@ function isIn(row: InboxRow, filter: InboxFilter): boolean {
 }
 
 function matches(row: InboxRow, search: string): boolean {
-  const words = plain(search).split(" ").filter((word) => word !== "");
-  const text = plain([row.title.name, row.subject, "text" in row.preview ? row.preview.text : ""].join(" "));
+  const words = wordsOf(search);
+  const text = fold([row.title.name, row.subject, "text" in row.preview ? row.preview.text : ""].join(" "));
   return words.every((word) => text.includes(word));
-}
-
-/** Lower case without accents: "lefevre" finds "Lefèvre". */
-function plain(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }

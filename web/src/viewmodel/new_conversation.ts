@@ -3,7 +3,7 @@
 import type { Beginning } from "../model/beginnings.ts";
 import type { Home } from "../model/home.ts";
 import { ComposerBox } from "./composer.ts";
-import { shownInvitation } from "./conversation.ts";
+import { shownInvitation } from "./shown_invitation.ts";
 import { Observable } from "./observable.ts";
 import { personOf, problemOf } from "./presenting.ts";
 import type { InvitationToShow, NewConversationModel, NewConversationState, Person, Travel } from "./types.ts";

@@ -2,7 +2,7 @@
 
 import type { AttachmentReference } from "../model/attachments.ts";
 import { floorOf, type Facts } from "../model/facts.ts";
-import type { EnvelopeEntry, EpochEntry, LogEntry, Via } from "../model/log_entry.ts";
+import { shownText, type EnvelopeEntry, type EpochEntry, type LogEntry, type Via } from "../model/log_entry.ts";
 import { mailsIn } from "../model/mails.ts";
 import type { Pending } from "../model/pending.ts";
 import { codeOf, LocalRefusal } from "../model/refusals.ts";
@@ -129,7 +129,7 @@ function messageEntry(entry: EnvelopeEntry, payload: TextPayload, context: Conte
     author: who(context, entry.author),
     mine,
     at: entry.at,
-    text: withoutLead(payload),
+    text: shownText(payload),
     documents,
     state: stateOf(entry, by, context),
     replaces: payload.replaces,
@@ -143,11 +143,6 @@ function messageEntry(entry: EnvelopeEntry, payload: TextPayload, context: Conte
 function withCard(shown: DocumentCard, via: Via | undefined): DocumentCard {
   const card = via?.cards.find(({ attachment }) => attachment === shown.id);
   return card === undefined ? shown : { ...shown, card };
-}
-
-/** What the cards show is not said twice. */
-function withoutLead({ text, via }: TextPayload): string {
-  return via === undefined ? text : text.split("\n\n").slice(via.lead).join("\n\n");
 }
 
 function stateOf(entry: EnvelopeEntry, by: readonly ReadMark[], context: Context): MessageState {

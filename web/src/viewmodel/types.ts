@@ -13,6 +13,7 @@ export type * from "./types/composer";
 export type * from "./types/app";
 export type * from "./types/entrance";
 export type * from "./types/inbox";
+export type * from "./types/search";
 export type * from "./types/conversation";
 export type * from "./types/write";
 export type * from "./types/settings";

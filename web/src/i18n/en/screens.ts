@@ -142,7 +142,7 @@ export const screens = {
 
   "inbox.title": "Exchanges",
   "inbox.search": "Search",
-  "inbox.search.hint": "Name or subject",
+  "inbox.search.hint": "Name, subject or word",
   "inbox.filter": "Sort the exchanges",
   "inbox.loading": "Loading the exchanges…",
   "inbox.more": "See more exchanges",
@@ -163,6 +163,7 @@ export const screens = {
   "nothing.waiting": { one: "All done. One message waits to be read by the patient.", other: "All done. {count} messages wait to be read by the patient." },
   "nothing.done": "All read. Choose an exchange to read it again.",
 
+  "thread.find": "Search the exchange",
   "thread.back": "Back to the exchanges",
   "thread.end": "Close",
   "thread.loading": "Opening…",

@@ -142,7 +142,7 @@ export const screens = {
 
   "inbox.title": "Échanges",
   "inbox.search": "Rechercher",
-  "inbox.search.hint": "Nom ou sujet",
+  "inbox.search.hint": "Nom, sujet ou mot",
   "inbox.filter": "Trier les échanges",
   "inbox.loading": "Chargement des échanges…",
   "inbox.more": "Voir plus d'échanges",
@@ -163,6 +163,7 @@ export const screens = {
   "nothing.waiting": { one: "Tout est traité. Un message attend une lecture du patient.", other: "Tout est traité. {count} messages attendent une lecture du patient." },
   "nothing.done": "Tout est lu. Choisissez un échange pour le relire.",
 
+  "thread.find": "Rechercher dans l'échange",
   "thread.back": "Retour aux échanges",
   "thread.end": "Clore",
   "thread.loading": "Ouverture…",

@@ -1,7 +1,7 @@
 import { Observable } from "../../viewmodel/observable";
 import type {
-  ActivationState, AppModel, AppointmentsModel, AppointmentsState, AppState, ComposerState, ConversationState, InboxState, InvitationState, MembersState,
-  NewConversationState, RemindersModel, RemindersState, SettingsState, UnlockState, WriteState,
+  ActivationState, AppModel, AppointmentsModel, AppointmentsState, AppState, ComposerState, ConversationState, FindingModel, InboxState, InvitationState, MembersState,
+  NewConversationState, RemindersModel, RemindersState, SearchModel, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
 import { noAppointments, noReminders } from "./appointments";
 import { manyMessages } from "./entries";
@@ -106,6 +106,8 @@ export function galleryApp(scene: Scene): AppModel {
     conversation: () => conversation(scene),
     appointments: () => Promise.resolve(still<AppointmentsModel>({ ...holding(scene.appointments ?? noAppointments), instants: (day: string, time: string) => [Date.parse(`${day}T${time}Z`)] })),
     reminders: () => Promise.resolve(still<RemindersModel>(holding(scene.reminders ?? noReminders))),
+    search: () => Promise.resolve(still<SearchModel>(holding(states.search))),
+    finding: () => Promise.resolve(still<FindingModel>(holding(states.finding))),
     newConversation: () =>
       still({ ...holding(scene.newConversation ?? states.newConversation), composer: composer(scene.composer ?? states.composerProfessional) }),
     write: () => still({ ...holding(scene.write ?? states.write), composer: composer(scene.composer ?? states.composer) }),

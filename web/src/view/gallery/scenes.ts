@@ -68,6 +68,7 @@ export const SCENES: Readonly<Record<string, () => Scene>> = {
   "inbox-problem": () => ({ app: s.app(dupont, { name: "inbox" }, { connection: "offline" }), inbox: { ...s.inboxPatient, problem: s.problem("offline") } }),
   "conversation-loading": () => jean({ conversation: s.conversation(dupont, { loading: true, mayWrite: false, entries: [], recipient: null, subject: "" }) }),
   "conversation-problem": () => jean({ conversation: s.conversation(dupont, { problem: s.problem("offline") }) }),
+  "conversation-found": () => ({ ...jean({ conversation: s.conversation(dupont) }), app: s.app(dupont, { ...PATIENT, sought: { query: "pamplemousse", message: "m2" } }) }),
   removed: () => ({ app: s.app(null, { name: "removed" }) }),
   new: () => ({ app: s.app(martin, { name: "new", patient: null }), inbox: s.inboxProfessional }),
   letter: () => ({

@@ -1,6 +1,6 @@
 import type {
-  ActivationState, AppState, ComposerState, ConversationState, InboxRow, InboxState, InvitationState, InvitationToShow, JournalState,
-  NewConversationState, Person, Problem, RecoveryCode, SettingsState, UnlockState, WriteState,
+  ActivationState, AppState, ComposerState, ConversationState, FindingState, InboxRow, InboxState, InvitationState, InvitationToShow, JournalState,
+  NewConversationState, Person, Problem, RecoveryCode, SearchState, SettingsState, UnlockState, WriteState,
 } from "../../viewmodel/types";
 import { longStory, shortStory } from "./entries";
 import { asMe, dupont, haddad, invited, martin, robert } from "./people";
@@ -122,4 +122,16 @@ export const journal: JournalState = {
     { id: "2", at: NOW - DAY, what: { key: "access.document_received", params: { name: martin.name } }, subject: "Votre ordonnance" },
     { id: "1", at: NOW - 9 * DAY, what: { key: "access.joined", params: { name: martin.name } }, subject: "" },
   ],
+};
+
+export const finding: FindingState = {
+  query: "pamplemousse", words: ["pamplemousse"], busy: false, count: 2, at: 1, looked: 48, partial: true,
+  shown: { message: "m2", author: dupont.name, at: NOW },
+};
+export const search: SearchState = {
+  query: "pamplemousse", busy: false, count: 2, looked: 1_204, partial: true,
+  rows: ["f1", "f2"].map((message, at) => ({
+    conversation: "c1", message, title: at === 0 ? martin : invited, subject: "Renouvellement", author: dupont.name, at: NOW - at * DAY,
+    excerpt: [{ text: "Puis-je le prendre avec mon jus de ", found: false }, { text: "pamplemousse", found: true }, { text: " ?", found: false }],
+  })),
 };

@@ -7,6 +7,7 @@ import type { ConversationModel } from "./conversation";
 import type { InboxModel } from "./inbox";
 import type { JournalModel } from "./journal";
 import type { NoticeWords, RemindersModel } from "./reminder";
+import type { FindingModel, SearchModel, Sought } from "./search";
 import type { SettingsModel } from "./settings";
 import type { NewConversationModel, WriteModel } from "./write";
 import type { Person, Problem } from "./words";
@@ -19,7 +20,8 @@ export type Route =
   /** `link` is the fragment after `/i#`; null: type the code of the letter. */
   | { readonly name: "invitation"; readonly link: string | null }
   | { readonly name: "inbox" }
-  | { readonly name: "conversation"; readonly conversation: string }
+  /** `sought`: open at what was found there. */
+  | { readonly name: "conversation"; readonly conversation: string; readonly sought?: Sought }
   /** Professional. `patient`: an account already met (new subject), null: invite somebody. */
   | { readonly name: "new"; readonly patient: string | null }
   /** Patient. `to`: a professional already met, null: choose a person or an open pharmacy. */
@@ -68,6 +70,9 @@ export interface AppModel {
   appointments(conversation: string): Promise<AppointmentsModel>;
   /** Fetched with what is open. `words`: of the notification, asked for when it is shown. */
   reminders(words: () => NoticeWords): Promise<RemindersModel>;
+  /** Fetched when somebody looks for words. `reach`: of the conversation. */
+  search(): Promise<SearchModel>;
+  finding(conversation: string, reach: (seq: number) => Promise<void>): Promise<FindingModel>;
   newConversation(patient: string | null): NewConversationModel;
   write(to: string | null): WriteModel;
   settings(): SettingsModel;

@@ -39,6 +39,8 @@ export interface ConversationModel extends Disposable {
   readonly composer: Composer;
   readonly members: MembersModel;
   older(): Promise<void>;
+  /** Show the entries down to the place `seq` of one that lies on this device. */
+  reach(seq: number): Promise<void>;
   /** Entries up to the one of this id are in a human's sight: a little later the read mark moves and the signed receipt goes. */
   seen(newest: string): void;
   send(): void;
