@@ -61,8 +61,7 @@ class Series:
 def _on_wall_of(master: Event, replacement: Event) -> datetime:
     """Which repetition a replacement stands for, on the wall of the series."""
     assert replacement.replaces is not None
-    at, zone = replacement.replaces, master.start.zone
-    return at.wall if at.zone is zone else zone.wall(at.utc)
+    return replacement.replaces.on_wall_of(master.start.zone)
 
 
 def _walls(event: Event, after: datetime, before: datetime, work: Work) -> Iterator[tuple[datetime, Length]]:

@@ -29,6 +29,10 @@ class Instant:
         """The instant."""
         return self.zone.instant(self.wall)
 
+    def on_wall_of(self, zone: Zone) -> datetime:
+        """Give the time that another wall shows then."""
+        return self.wall if self.zone is zone else zone.wall(self.utc)
+
 
 @dataclass(slots=True, kw_only=True)
 class Event:
@@ -104,8 +108,7 @@ class Reader:
 
     def _on_wall(self, text: str, line: Line, event_zone: Zone) -> datetime:
         """Give a moment of a list on the wall of the event that it belongs to."""
-        instant = self._instant(read_time(text), line, event_zone)
-        return instant.wall if instant.zone is event_zone else event_zone.wall(instant.utc)
+        return self._instant(read_time(text), line, event_zone).on_wall_of(event_zone)
 
     def _length(self, component: Component, stamp: Stamp, start: Instant) -> Length:
         if line := component.first("DTEND"):

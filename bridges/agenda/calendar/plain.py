@@ -57,10 +57,6 @@ class _Other:
         """Whether the repetition is named by a day."""
         return self.told.replaces is not None and self.told.replaces.is_day
 
-    def on_wall_of(self, zone: Zone) -> datetime:
-        """Give the repetition on the wall of the series."""
-        return self.at.wall if self.at.zone is zone else zone.wall(self.at.utc)
-
 
 @dataclass(slots=True)
 class Plain:
@@ -160,7 +156,7 @@ class Plain:
         for each in others:
             if not each.is_day == each.shape.all_day == shape.all_day:
                 return False
-            at = each.on_wall_of(shape.zone)
+            at = each.at.on_wall_of(shape.zone)
             without.add(second_of(at))
             if each.told.and_future:
                 shifts.append(Shift(at, each.told.start.wall() - at, each.shape, each.told.busy))

@@ -21,7 +21,7 @@ from bridges.agenda.calendar.zones import Zone
 LONGEST: Final = 7  # days of one repetition; longer ones go the whole way
 FURTHEST: Final = timedelta(days=6)  # that the rest of a series is moved; when further, the whole way
 _AROUND: Final = FURTHEST.days + 2  # a wall is never further than a day from UTC, and a day that is cut at both ends
-_WINDOW: Final = 400  # days; a longer window goes the whole way
+_WINDOW: Final = 8000  # days, 20 years and more; a longer window goes the whole way
 _WORK: Final = 100_000  # days looked at for all rules together
 _SECOND: Final = timedelta(seconds=1)
 _ZERO: Final = datetime.min.replace(tzinfo=UTC)  # where the seconds of instants are counted from
@@ -74,7 +74,7 @@ class Steady:
         self._days: dict[_Key, Days] = {}
         # Of series that are alike in all but the hour: their days, and the longest of each hour.
         self._alike: dict[tuple[_Key, Zone, int, bool], tuple[Days, int, dict[int, timedelta]]] = {}
-        self._alone: list[tuple[Sequence[int], Shape]] = []
+        self._alone: list[tuple[Iterable[int], Shape]] = []
         self._begun: list[tuple[int, int]] = []  # the first ones of series, and those that are listed
         self._midnights: dict[Zone, dict[int, int | None]] = {}
 
@@ -136,16 +136,15 @@ class Steady:
                 clock[offset] = max(clock.get(offset, shape.length.exact), shape.length.exact)
                 continue
             least, most = bisect_right(days, (begun - offset) // unit), bisect_right(days, (until - offset) // unit)
-            walls = [day * unit + offset for day in days[least:most]]
-            if within:
-                walls = [wall for wall in walls if wall not in without]
-            self._put_walls(series, walls)
+            walls = _walls(days, range(least, most), unit, offset, without)
+            if series.shifts:
+                self._put_shifted(series, list(walls))
+            elif least < most:
+                self._alone.append((walls, shape))
 
-    def _put_walls(self, series: Series, walls: Sequence[int]) -> None:
+    def _put_shifted(self, series: Series, walls: Sequence[int]) -> None:
         starts = [second_of(each.at) for each in series.shifts]
-        own = walls[: bisect_left(walls, starts[0])] if starts else walls
-        if own:
-            self._alone.append((own, series.shape))
+        self._alone.append((walls[: bisect_left(walls, starts[0])], series.shape))
         for shift, (least, most) in zip(series.shifts, pairwise([*starts, _FOR_EVER]), strict=True):
             if shift.busy:
                 rest = walls[bisect_left(walls, least) : bisect_left(walls, most)]
@@ -200,6 +199,14 @@ class Steady:
             begun = zone.whole_day(datetime.fromordinal(day))
             known[day] = None if begun is None else _instant(begun)
         return known[day]
+
+
+def _walls(days: Days, places: range, unit: int, offset: int, without: set[int]) -> Iterator[int]:
+    """Make the walls when they are wanted: thousands of series over many years are more than fits in the memory."""
+    for place in places:
+        wall = days[place] * unit + offset
+        if wall not in without:
+            yield wall
 
 
 def _key(ended: Ended, wall: datetime) -> _Key:

@@ -94,7 +94,9 @@ class Extra:
         if self.end is None:
             return otherwise
         ended = self.end.on_wall_of(zone, named)
-        exact = zone.instant(ended) - zone.instant(wall) if ended is not None else -timedelta.resolution
+        if ended is None:
+            return None
+        exact = zone.instant(ended) - zone.instant(wall)
         return Length(0, exact) if exact >= timedelta() else None
 
 

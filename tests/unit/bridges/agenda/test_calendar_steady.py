@@ -169,6 +169,22 @@ def test_single_repetitions_that_are_moved_or_taken_away(text):
     assert quick.skipped == long.skipped
 
 
+def test_twenty_years_of_a_practice_are_read():
+    """By walking, these are more days than are looked at."""
+    events = (
+        event(
+            str(number),
+            f"DTSTART;TZID=Europe/Paris:20100{number % 9 + 1}01T{number % 10 + 8:02}0000",
+            "DURATION:PT20M",
+            rule,
+        )
+        for number, rule in enumerate(["RRULE:FREQ=DAILY", "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"] * 40)
+    )
+    reading = read((HEAD + "".join(events) + TAIL).encode(), window("2010-01-01", 20 * 365))
+    assert (reading.reason, reading.skipped) == (None, [])
+    assert len(reading.busy) > 60_000
+
+
 def test_a_long_calendar_of_series_is_busy_and_nothing_is_left_out():
     """By walking, these are more repetitions than are kept, and more days than are looked at."""
     rules = ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TU,WE", "FREQ=MONTHLY;BYDAY=2TU", "FREQ=MONTHLY;BYMONTHDAY=-1"]
@@ -284,7 +300,7 @@ def cases(draw: st.DrawFn) -> tuple[str, Query]:
         )
     )
     around = datetime.fromisoformat(moment)
-    query = window(moment, draw(st.sampled_from([1, 7, 33])), draw(st.sampled_from(PLACES)))
+    query = window(moment, draw(st.sampled_from([1, 7, 7, 33, 33, 500])), draw(st.sampled_from(PLACES)))
     size = draw(st.integers(1, 3))
     return HEAD + "".join(
         [CABINET, STRANGE, *(draw(series(str(number), around)) for number in range(size))]
