@@ -85,11 +85,13 @@ export class Caller {
 
   async #wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
     await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(ms * (0.75 + this.#random() / 2), resolve);
-      signal?.addEventListener("abort", () => {
+      const done = (): void => {
         cancel();
+        signal?.removeEventListener("abort", done);
         resolve();
-      });
+      };
+      const cancel = this.#clock.after(ms * (0.75 + this.#random() / 2), done);
+      signal?.addEventListener("abort", done);
     });
   }
 }

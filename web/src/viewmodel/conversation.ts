@@ -3,10 +3,11 @@
 import type { Client } from "../model/client.ts";
 import { floorOf, type Facts } from "../model/facts.ts";
 import type { Home } from "../model/home.ts";
+import type { KeptInvitation } from "../model/invited.ts";
 import { isEnvelope, type LogEntry } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
 import { ComposerBox } from "./composer.ts";
-import { invitationOf } from "./inbox.ts";
+import { EMPTY, invitationState, recipientOf } from "./conversation_state.ts";
 import { Members } from "./members.ts";
 import { Observable } from "./observable.ts";
 import {
@@ -15,7 +16,6 @@ import {
   mayWrite,
   personIn,
   personOf,
-  phrase,
   problemOf,
   replyRightOf,
   replySentence,
@@ -29,7 +29,6 @@ import type {
   DocumentCard,
   InvitationToShow,
   OpenedDocument,
-  Person,
 } from "./types.ts";
 
 const PAGE = 50; // entries
@@ -206,21 +205,16 @@ export class ConversationView implements ConversationModel {
   }
 
   async saveDocument(message: string, document: string): Promise<void> {
-    const { name, mediaType, bytes } = await this.openDocument(message, document);
-    this.#home.ground.platform.save(name, mediaType, new Uint8Array(bytes));
+    const opened = await this.openDocument(message, document).catch(() => null); // its card says why
+    if (opened !== null) this.#home.ground.platform.save(opened.name, opened.mediaType, new Uint8Array(opened.bytes));
   }
 
-  async renewInvitation(): Promise<InvitationToShow> {
-    const facts = this.#known();
-    const kept = await this.#home.reinvite(facts, () => undefined);
-    if (kept === null) throw new Error("no place is open");
-    return shownInvitation(kept, this.#known(), this.#home);
+  renewInvitation(): Promise<InvitationToShow | null> {
+    return this.#letter((facts) => this.#home.reinvite(facts, () => undefined));
   }
 
-  async showInvitation(): Promise<InvitationToShow | null> {
-    const facts = this.#known();
-    const kept = await this.#home.invitation(facts);
-    return kept === null ? null : shownInvitation(kept, facts, this.#home);
+  showInvitation(): Promise<InvitationToShow | null> {
+    return this.#letter((facts) => this.#home.invitation(facts));
   }
 
   retry(): void {
@@ -342,6 +336,16 @@ export class ConversationView implements ConversationModel {
     return this.#facts;
   }
 
+  async #letter(find: (facts: Facts) => Promise<KeptInvitation | null>): Promise<InvitationToShow | null> {
+    try {
+      const kept = await find(this.#known());
+      return kept === null ? null : shownInvitation(kept, this.#known(), this.#home);
+    } catch (error) {
+      this.#fail(error);
+      return null;
+    }
+  }
+
   async #try(work: () => Promise<void>): Promise<void> {
     this.state.patch({ problem: null });
     try {
@@ -366,35 +370,4 @@ export class ConversationView implements ConversationModel {
     });
     this.#timers.set(purpose, cancel);
   }
-}
-
-const EMPTY: ConversationState = {
-  loading: true,
-  subject: "",
-  me: null,
-  people: [],
-  recipient: null,
-  reply: { name: "open" },
-  replySentence: phrase("reply.open"),
-  mayWrite: false,
-  mayEnd: false,
-  mayChangeMembers: false,
-  entries: [],
-  older: "none",
-  send: { name: "ready" },
-  invitation: null,
-  alarm: null,
-  problem: null,
-};
-
-function recipientOf(people: readonly Person[], professional: boolean): Person | null {
-  const others = people.filter((person) => !person.me && person.standing !== "left");
-  return others.find(({ role }) => role === (professional ? "patient" : "owner")) ?? others[0] ?? null;
-}
-
-function invitationState(facts: Facts, now: number): ConversationState["invitation"] {
-  const state = invitationOf(facts, now);
-  const open = facts.people.find(({ standing }) => standing === "invited");
-  const expires = facts.invitations.find(({ member }) => member === open?.id)?.expires ?? 0;
-  return state === null ? null : { state, expires };
 }

@@ -149,3 +149,15 @@ it("lists, searches without accents, filters and counts", async () => {
   expect(inbox.state.value.rows).toHaveLength(0);
   inbox.dispose();
 });
+
+it("says what failed where it happened, and rejects to nobody", async () => {
+  const { hers, conversation } = await two();
+  const view = new ConversationView(hers.client, hers.home, conversation, () => undefined);
+  await until(() => !view.state.value.loading, 10_000, "the conversation");
+  await expect(view.saveDocument("none", "none")).resolves.toBeUndefined();
+  expect(hers.tab.saved).toEqual([]);
+  hers.tab.online.set(false);
+  view.retry();
+  await expect(view.renewInvitation()).resolves.toBeNull();
+  view.dispose();
+});

@@ -56,8 +56,8 @@ export interface ConversationModel extends Disposable {
   leave(): Promise<void>;
   openDocument(message: string, document: string): Promise<OpenedDocument>;
   saveDocument(message: string, document: string): Promise<void>;
-  /** A fresh invitation for the place that nobody took. */
-  renewInvitation(): Promise<InvitationToShow>;
+  /** A fresh invitation for the place that nobody took; null: `problem` says why not, or no place is open. */
+  renewInvitation(): Promise<InvitationToShow | null>;
   /** The invitation made on this browser, if it is still open and still known here. */
   showInvitation(): Promise<InvitationToShow | null>;
   retry(): void;
