@@ -55,6 +55,12 @@ def test_the_sqlite_of_the_server_has_no_wal_reset_bug(floors):
     assert not too_old(dbapi2.sqlite_version, floors["sqlite"])
 
 
+def test_only_one_sqlite_is_opened_in_a_process(root, tracked):
+    """Closing a file in one build of SQLite drops the locks that another has on it in the same process (POSIX)."""
+    other = re.compile(r"^\s*(import|from) sqlite3\b", re.MULTILINE)
+    assert not [path for path in tracked if path.suffix == ".py" and other.search((root / path).read_text())]
+
+
 def test_the_http_parser_is_the_compiled_one():
     assert http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy
 

@@ -13,13 +13,13 @@ import ipaddress
 import itertools
 import json
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pysqlite3.dbapi2 as sqlite3
 from aiohttp import hdrs
 
 from crypto import account, conversation, holder, invitation, session

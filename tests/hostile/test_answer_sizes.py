@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import pysqlite3.dbapi2 as sqlite3
 import pytest
 import pytest_asyncio
 

@@ -10,12 +10,12 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import stat
 import subprocess
 import sys
 import urllib.request
 
+import pysqlite3.dbapi2 as sqlite3
 import pytest
 
 PLI = [sys.executable, "-m", "server"]

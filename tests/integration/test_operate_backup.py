@@ -10,12 +10,12 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import stat
 import sys
 import tarfile
 
 import aiohttp
+import pysqlite3.dbapi2 as sqlite3
 import pytest
 
 from crypto import account, content, holder

@@ -8,8 +8,8 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 
+import pysqlite3.dbapi2 as sqlite3
 import pytest
 
 from server.__main__ import main
