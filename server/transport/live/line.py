@@ -137,7 +137,7 @@ class Line:
 
     async def _catch_up(self) -> None:
         while True:
-            room = WINDOW - (self._sent - self._acked)
+            room, known = WINDOW - (self._sent - self._acked), self._newest
             entries, first, last = await self._feed(self._sent, max(room, 1))
             self._newest = max(self._newest, last)
             if first > self._sent + 1:  # what came next is not kept any more: the reader must read anew
@@ -149,7 +149,8 @@ class Line:
                 self._push(entry.position, Told(entry.event))
             if self._sent >= self._newest:
                 break
-            if self._sent - self._acked >= WINDOW or self._is_full() or not entries:
+            missing = not entries and self._newest == known  # not: it was told of, or committed, during the read
+            if self._sent - self._acked >= WINDOW or self._is_full() or missing:
                 self._fall_behind()
                 break
         self._catching_up = False
