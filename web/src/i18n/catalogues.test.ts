@@ -3,13 +3,24 @@ import { expect, test } from "vitest";
 import { LOCAL_CODES, PHRASES } from "../viewmodel/catalogue";
 import { en } from "./en/index";
 import { fr } from "./fr/index";
+import { appointments as englishAppointments } from "./en/appointments";
+import { inUse as englishInUse } from "./en/in_use";
 import { removed as englishRemoved } from "./en/removed";
 import { search as englishSearch } from "./en/search";
+import { settings as englishSettings } from "./en/settings";
+import { appointments } from "./fr/appointments";
+import { inUse } from "./fr/in_use";
 import { removed } from "./fr/removed";
 import { search } from "./fr/search";
+import { settings } from "./fr/settings";
 import type { Message } from "./message";
 import { typeset } from "./typography";
 
+type Part = Readonly<Record<string, Message>>;
+/** Those that are fetched later, in French and in English. */
+const PARTS: readonly (readonly [Part, Part])[] = [
+  [appointments, englishAppointments], [inUse, englishInUse], [removed, englishRemoved], [search, englishSearch], [settings, englishSettings],
+];
 const wordings = (message: Message): string[] => (typeof message === "string" ? [message] : [message.one, message.other]);
 const names = (message: Message): string[] => [...new Set(wordings(message).join().match(/\{\w+\}/g) ?? [])].sort();
 
@@ -19,8 +30,7 @@ test("each language says everything, with the same names to fill in", () => {
 });
 
 test("so do the parts that are fetched later", () => {
-  const both: readonly (readonly [Readonly<Record<string, Message>>, Readonly<Record<string, Message>>])[] = [[removed, englishRemoved], [search, englishSearch]];
-  for (const [french, english] of both) {
+  for (const [french, english] of PARTS) {
     for (const [key, message] of Object.entries(french)) expect([key, ...names(english[key] ?? "")]).toEqual([key, ...names(message)]);
   }
 });
@@ -48,7 +58,7 @@ test("everything that a view model can say has words, with the parameters it giv
 });
 
 test("patients meet no jargon", () => {
-  for (const [key, message] of Object.entries(fr)) {
+  for (const [key, message] of [fr, ...PARTS.map(([french]) => french)].flatMap((part) => Object.entries<Message>(part))) {
     expect([key, ...wordings(message)].join(" ")).not.toMatch(/ (session|token|clés?|jeton|époque|hash|synchronis\w*)\b/i);
   }
 });

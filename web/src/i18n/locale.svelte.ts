@@ -3,12 +3,13 @@ import type { Catalogue, fr } from "./fr/index";
 import type { inUse } from "./fr/in_use";
 import type { removed } from "./fr/removed";
 import type { search } from "./fr/search";
+import type { settings } from "./fr/settings";
 import { fill, type Message, type ParamsOf, type Values } from "./message";
 import { typesetAll } from "./typography";
 
 export type Language = "fr" | "en";
 /** Everything that can be said: the catalogue, and the parts that are learned when they are first needed. */
-type Words = typeof fr & typeof appointments & typeof removed & typeof search & typeof inUse;
+type Words = typeof fr & typeof appointments & typeof removed & typeof search & typeof settings & typeof inUse;
 export type Key = keyof Words;
 
 export const LANGUAGES = { fr: "Français", en: "English" } as const satisfies Record<Language, string>;
@@ -19,7 +20,7 @@ const LOADERS: Record<Language, () => Promise<Catalogue>> = {
   en: async () => (await import("./en/index")).en,
 };
 
-export type Part = "appointments" | "removed" | "search" | "in_use";
+export type Part = "appointments" | "removed" | "search" | "settings" | "in_use";
 type Messages = Readonly<Record<string, Message>>;
 
 /** What only some conversations need does not weigh on the first page. */
@@ -31,6 +32,10 @@ const PARTS: Record<Part, Record<Language, () => Promise<Messages>>> = {
   removed: {
     fr: async () => typesetAll((await import("./fr/removed")).removed),
     en: async () => (await import("./en/removed")).removed,
+  },
+  settings: {
+    fr: async () => typesetAll((await import("./fr/settings")).settings),
+    en: async () => (await import("./en/settings")).settings,
   },
   in_use: {
     fr: async () => typesetAll((await import("./fr/in_use")).inUse),
