@@ -5,7 +5,6 @@ keeps them from the patient. The shape of French messages is that of CISIS_CDA_H
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -186,7 +185,7 @@ def _content(value: str, signs: Signs) -> bytes:
     if encoding == "base64":
         try:
             return base64.b64decode("".join(written.split()), validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; a sign beyond ASCII is only that
             raise Hl7Error("hl7_broken", "base64") from None
     return unescape(written, signs).encode()
 

@@ -62,6 +62,7 @@ def test_other_separators_count():
         (message(charset="KLINGON"), "hl7_charset"),
         (message("OBX|2|ED|X||^text^XML^Base64^é", encoding="latin-1"), "hl7_charset"),
         (message("OBX|2|ED|X||^text^XML^Base64^%%%"), "hl7_broken"),
+        (message("OBX|2|ED|X||^text^XML^Base64^é"), "hl7_broken"),
         (message("OBX|2|ED|X||^text^XML^A^\\Q\\"), "hl7_broken"),
         (message("OBX|2|ED|X||^text^XML^A^\\XFF\\"), "hl7_broken"),
         (message("OBX|2|ED|X||^text^XML^A^half \\ escape"), "hl7_broken"),
