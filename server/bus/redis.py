@@ -61,7 +61,7 @@ class RedisBus(MemoryBus):
         self._owes = True
         """Whether others may have missed a hint of this node, or of the one whose place it takes."""
         self._missed = False
-        """Whether another node has said so."""
+        """Whether hints may have gone by: another node has said so, or this one hears again (or for the first time)."""
         self._heard = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -193,6 +193,7 @@ class RedisBus(MemoryBus):
 
     def _live(self) -> None:
         if self.silent:
+            self._missed = True  # what was told since it was last asked for, and before this
             telemetry.info("bus_heard")
         self._heard = asyncio.get_running_loop().time()
 
@@ -219,14 +220,11 @@ class RedisBus(MemoryBus):
         """Ask the store what hints would have told: every second while the bus is silent, else now and then."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        was_silent = False
         while True:
             await asyncio.sleep(POLL)
-            silent = self.silent
-            if silent or was_silent or self._missed or loop.time() - asked > SWEEP:
+            if self.silent or self._missed or loop.time() - asked > SWEEP:
                 asked, self._missed = loop.time(), False
                 await self.poll()
-            was_silent = silent
 
     async def poll(self) -> None:
         """Ask once. What is remembered of accounts and sessions is forgotten; it costs a read when it is used next."""

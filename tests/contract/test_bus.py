@@ -159,6 +159,24 @@ async def test_a_node_that_begins_makes_the_others_ask(two):
     await third.stop()
 
 
+async def test_a_node_that_begins_to_hear_asks_for_what_went_by():
+    """What others tell after its lines have read and before it is subscribed reaches nobody here."""
+    telemetry.configure(strict=True, write=lambda _: None, foreign=False)
+    asked = []
+
+    async def ask(accounts, _):
+        asked.append(accounts)
+        return {}, set()
+
+    bus = RedisBus(of(Redis).url, ask)
+    bus.listen(Ear(followed=[BOB]))
+    await bus.start()
+    await until(lambda: not bus.silent, "hearing the heartbeat")
+    asked.clear()
+    await until(lambda: asked, "asking")  # long before the question of every half minute
+    await bus.stop()
+
+
 async def test_messages_are_small_and_come_back_as_they_were():
     node = os.urandom(hints.NODE)
     for kind, record in (

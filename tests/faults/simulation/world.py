@@ -20,6 +20,7 @@ import msgspec
 import pysqlite3.dbapi2 as sqlite
 
 from crypto.codec import unb64
+from server.bus.redis import POLL
 from server.settings import Settings
 from tests.faults import cast as casts
 from tests.faults import devices, mutants
@@ -30,9 +31,7 @@ from tests.faults.simulation import ageing, redis
 from tests.faults.simulation.node import Cable, Node
 from tests.faults.simulation.virtual import Turns, VirtualClock, VirtualLoop, pause
 
-LEVEL_WITHIN = (
-    15.0  # seconds: a deaf bus is noticed after 11 (``server.bus.redis.SILENT``), then asked around every one
-)
+LEVEL_WITHIN = 15.0  # seconds: a deaf bus is noticed after 11 (``server.bus.redis.SILENT``), then asked around each
 ASKED_WITHIN = 35.0  # seconds: a hint that vanishes alone is found by the question of every half minute
 ENDLESS = 120.0  # seconds after the faults in which everybody ends
 JUMPS = (-2 * 3_600_000, 24 * 3_600_000, 90_000, -500)  # milliseconds
@@ -204,6 +203,8 @@ class World:
                 self.history.add("member", account=each, conv=conv)
         for node in self.nodes:
             await node.start()
+        if self.chance.random() < 0.8:  # up for a while: what a node asks in the beginning is asked
+            await asyncio.sleep(3 * POLL)
         working = [asyncio.ensure_future(work) for work in self._work()]
         following = [asyncio.ensure_future(self._follow(self.device(each.id))) for each in self.cast.people]
         try:
@@ -247,11 +248,9 @@ class World:
         history.add("level", who=who)
 
     def _lengths(self) -> dict[str, int]:
-        connection = sqlite.connect(self.database)
-        ends = {each.id: "SELECT MAX(position) FROM feed WHERE account = ?" for each in self.cast.people}
-        found = {each: connection.execute(sql, (unb64(each),)).fetchone()[0] or 0 for each, sql in ends.items()}
-        connection.close()
-        return found
+        sql = "SELECT MAX(position) FROM feed WHERE account = ?"
+        with contextlib.closing(sqlite.connect(self.database)) as connection:
+            return {p.id: connection.execute(sql, (unb64(p.id),)).fetchone()[0] or 0 for p in self.cast.people}
 
     async def _finish(self, tasks: list[asyncio.Task[Any]], who: str) -> None:
         done, late = await asyncio.wait(tasks, timeout=ENDLESS)
