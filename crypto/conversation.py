@@ -294,6 +294,7 @@ def _next(own: OwnAccount, opened: Opened, seats: Sequence[Seat], roster: Roster
 def _box(place: epoch.Place, to: Seat, keys: EpochKeys, keyring: Keyring) -> bytes:
     if to.member.history != "partial":
         return epoch.seal_box(place, to.member.id, to.enc, keys, to.member.history)
+    require(all(number in keyring for number in to.earlier), "not_permitted", "an epoch that is not known here")
     earlier: dict[int, Secret] = {number: keyring[number].cek for number in to.earlier}
     return epoch.seal_box(place, to.member.id, to.enc, keys, earlier)
 

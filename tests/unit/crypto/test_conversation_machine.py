@@ -218,3 +218,17 @@ def test_the_state_before_a_refusal_is_still_good():
     known = replace(begun.opened, accounts=CHAINS)
     again = known.accept(added.record, added.boxes[claire.id], claire.id, claire.opening_key)
     assert again.keys == added.opened.keys
+
+
+def test_who_came_with_a_part_of_the_history_begins_no_epoch_beside_another_such():
+    """What the other was given is not all known to whom asks: that too is a refusal."""
+    machine = Conversation()
+    machine.begin()
+    machine.rotate("claire")
+    for name in ("karim", "jean"):
+        opened = machine.opened("claire")
+        seat = conversation.seat(PEOPLE[name].chain, "member", history="partial", earlier=[1])
+        machine.server.take(conversation.add(PEOPLE["claire"], opened, [seat], at=NOW))
+    with pytest.raises(ProtocolError) as refused:
+        conversation.rotate(PEOPLE["jean"], machine.opened("jean"), at=NOW)
+    assert refused.value.code == "not_permitted"
