@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from server.bus.redis import POLL
 from tests.faults import cast as casts
 from tests.faults import devices
 from tests.faults.campaign import Program, Server
@@ -118,7 +119,8 @@ async def _listen(cast: casts.Cast, nodes: list[Server], wires: Wires) -> dict[s
         return time.monotonic() - begun
 
     try:
-        await told()  # whatever the bus does in the beginning
+        await told()
+        await asyncio.sleep(3 * POLL)  # what a node that begins to hear asks once, it has asked
         await wires.redis.part("to node")
         deaf = await told()
         polled = await told()
