@@ -147,7 +147,7 @@ class Desk:
         told = await self._ask(self.provider.changes(cursor))
         kept = [each for each in map(self._compared, told.changes) if each is not None]
         if told.restarted:  # what is gone is not told then: it is what we know of and nobody mentions
-            mentioned = {each.reference for each in told.changes}
+            mentioned = {each.reference for each in told.changes} | set(told.present)
             missing = [row for row in self.holds.booked(self.now()) if row.appointment not in mentioned]
             kept += [Change(reference=row.appointment, kind="cancelled", by="practice") for row in missing]
         return replace(told, changes=kept)

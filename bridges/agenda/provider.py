@@ -5,7 +5,7 @@ An adapter implements ``Provider`` and says in ``Capabilities`` what it can do; 
 References are opaque to everybody but the adapter that made them, and hold no name and no motive.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -145,6 +145,7 @@ class Changes:
     cursor: str
     changes: Sequence[Change] = ()
     restarted: bool = False  # the cursor was lost: ``changes`` holds everything there is, as "seen"
+    present: Collection[str] = ()  # references that are there too, then, and not told of: too far ahead, or not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,23 @@ async def test_what_was_deleted_while_the_cursor_was_lost_is_told_all_the_same(s
         assert [(change.reference, change.kind) for change in told.changes] == [(made.reference, "cancelled")]
 
 
+@pytest.mark.parametrize("sync", [True, False])
+async def test_what_is_far_ahead_or_cannot_be_read_is_not_called_cancelled_when_the_cursor_was_lost(
+    server, desk, sync, monkeypatch
+):
+    server.sync = sync
+    far = await desk.book(await held(desk), key="k")
+    unread = await desk.book(await held(desk, 1, "anne"), key="k2")
+    gone = await desk.book(await held(desk, 1, "paul"), key="k3")
+    server.put(unread.reference.removeprefix(PATH), b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nEND:VCALENDAR\r\n")
+    server.remove(gone.reference.removeprefix(PATH))
+    monkeypatch.setattr(adapter, "AHEAD", timedelta(minutes=1))
+    told = await desk.changes("not json")
+    assert told.restarted
+    assert {change.reference: change.kind for change in told.changes} == {gone.reference: "cancelled"}
+    assert server.items[far.reference]
+
+
 async def test_an_event_marked_cancelled_is_a_cancellation(server, desk):
     cursor = (await desk.changes()).cursor
     made = await desk.book(await held(desk), key="k")

@@ -342,7 +342,8 @@ class CalDav(PartialProvider):
                 known = {"etags": await self.collection.etags()}
         today = self.now() - timedelta(days=1)
         items = await self.collection.between(Window(start=today, end=today + AHEAD))
-        return Changes(cursor=json.dumps(known), changes=await self._seen(items), restarted=True)
+        seen, present = await self._seen(items), await self.collection.etags()
+        return Changes(cursor=json.dumps(known), changes=seen, restarted=True, present=frozenset(present))
 
     async def _listed(self, before: dict[str, str]) -> Changes:
         now = await self.collection.etags()
