@@ -47,7 +47,7 @@ export class Activation implements ActivationModel {
 
   async takeOver(): Promise<void> {
     this.keep();
-    await this.#parts.client.logOff();
+    await this.#parts.client.logOff().catch(() => undefined); // what was not erased is asked about again
     await this.accept();
   }
 

@@ -241,6 +241,7 @@ export class App implements AppModel {
   #inside(): void {
     const wanted = this.#wanted ?? { name: "inbox" };
     this.#wanted = null;
+    this.#brought = false;
     this.#replace(wanted); // the way back does not lead to the door again
   }
 

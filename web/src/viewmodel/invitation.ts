@@ -86,7 +86,7 @@ export class Invitation implements InvitationModel {
 
   async takeOver(): Promise<void> {
     this.keep();
-    await this.#parts.client.logOff();
+    await this.#parts.client.logOff().catch(() => undefined); // what was not erased is asked about again
     await this.accept("new");
   }
 

@@ -1,7 +1,8 @@
 /** What the screens show, without a page: codes as typed, addresses, the writing box, the list, refusals. */
 
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
+import { Unreachable } from "../api/refusal.ts";
 import { Client } from "../model/client.ts";
 import { refuse } from "../testing/mock_answers.ts";
 import { until } from "../testing/mock_clock.ts";
@@ -156,8 +157,12 @@ it("says what failed where it happened, and rejects to nobody", async () => {
   await until(() => !view.state.value.loading, 10_000, "the conversation");
   await expect(view.saveDocument("none", "none")).resolves.toBeUndefined();
   expect(hers.tab.saved).toEqual([]);
-  hers.tab.online.set(false);
-  view.retry();
+  expect(view.state.value.problem).toBeNull(); // of a document its card says it
+  vi.spyOn(hers.home, "reinvite").mockRejectedValue(new Unreachable("no answer"));
   await expect(view.renewInvitation()).resolves.toBeNull();
+  expect(view.state.value.problem).toMatchObject({ code: "network" });
+  hers.tab.online.set(false);
+  await view.end("Terminé."); // waits in the outbox, and is no failure
+  expect(view.state.value.problem).toBeNull();
   view.dispose();
 });

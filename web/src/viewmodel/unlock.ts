@@ -52,7 +52,7 @@ export class Unlock implements UnlockModel {
 
   async takeOver(): Promise<void> {
     this.keep();
-    await this.#parts.client.logOff();
+    await this.#parts.client.logOff().catch(() => undefined); // what was not erased is asked about again
     await this.#try(this.#again);
   }
 
