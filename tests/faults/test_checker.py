@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from tests.faults.checker import check
 from tests.faults.history import History, Record
@@ -237,32 +240,58 @@ def test_a_history_survives_the_disk(tmp_path: Path) -> None:
     assert History.load(tmp_path / "history.jsonl").records == honest()
 
 
-def test_a_million_records_are_judged_in_linear_time() -> None:
-    """Ten times the history takes about ten times as long: the bound is wide, a quadratic check is far beyond it."""
+class Counted:
+    """Counts how often a value of its kinds was compared."""
 
-    def took(count: int) -> float:
-        records = [{"e": "member", "account": "ann", "conv": "c", "t": 0.0}]
+    compared = 0
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return super().__eq__(other)
+
+    @override
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+class Name(Counted, str):
+    __slots__ = ()
+
+
+class Place(Counted, int):
+    pass
+
+
+def test_ten_times_the_history_is_ten_times_the_work() -> None:
+    """What is counted is work, not time: lines run and ids compared, so that a busy machine changes nothing."""
+
+    def work(count: int) -> int:
+        records: list[Record] = [{"e": "member", "account": "ann", "conv": "c", "t": 0.0}]
         items = []
         for n in range(1, count + 1):
-            records.append({"e": "invoke", "op": n, "who": "ann", "conv": "c", "id": f"m{n}", "hash": "h", "t": n})
-            records.append({"e": "ok", "op": n, "seq": n, "t": n + 0.5})
-            items.append([n, f"m{n}", "h", "ann"])
-        records.append(
-            {
-                "e": "page",
-                "who": "ann",
-                "conv": "c",
-                "began": count + 1.0,
-                "after": 0,
-                "last": count,
-                "items": items,
-                "whole": True,
-                "t": count + 2.0,
-            }
-        )
-        begun = time.process_time()
-        assert check(History(records)) == []
-        return time.process_time() - begun
+            records.append(
+                {"e": "invoke", "op": n, "who": "ann", "conv": "c", "id": Name(f"m{n}"), "hash": "h", "t": n}
+            )
+            records.append({"e": "ok", "op": n, "seq": Place(n), "t": n + 0.5})
+            items.append([Place(n), Name(f"m{n}"), "h", "ann"])
+        page = {"e": "page", "who": "ann", "conv": "c", "began": count + 1.0, "after": 0, "last": count}
+        records.append({**page, "items": items, "whole": True, "t": count + 2.0})
+        lines, before = 0, Counted.compared
 
-    took(1_000)
-    assert took(30_000) < 40 * max(took(3_000), 0.005)
+        def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
+            nonlocal lines
+            lines += event == "line"
+            return trace
+
+        earlier = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            assert check(History(records)) == []
+        finally:
+            sys.settrace(earlier)
+        return lines + Counted.compared - before
+
+    few = work(300)
+    assert few > 300
+    assert work(3_000) < 11 * few
