@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import functools
 import shutil
@@ -69,4 +70,18 @@ async def running(
     try:
         yield LocalServer(f"http://127.0.0.1:{site.port}", data, app[SERVICES], app[STORE], app)
     finally:
+        await _accept_no_more(site)
         await runner.cleanup()
+
+
+async def _accept_no_more(site: web.TCPSite) -> None:
+    """Let what was accepted begin before the listener is closed.
+
+    asyncio (3.11) accepts in one step and makes the transport in the next: a listener closed in between leaves an open
+    connection that belongs to nobody, until the garbage collector complains. uvloop, under which ``pli serve`` runs,
+    does both in one step.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in site._server.sockets:  # aiohttp has no public name for them
+        loop.remove_reader(listener.fileno())
+    await asyncio.sleep(0)
