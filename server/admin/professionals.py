@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from server.admin import office
+from server.admin import counter
+from server.admin.counter import AddProfessional
 from server.admin.lock import FolderLock
-from server.admin.office import AddProfessional
 from server.admin.terminal import CommandError
-from server.app import SERVICES, STORE, build_app
 from server.settings import Settings
 
 
@@ -28,16 +27,9 @@ def add(settings: Settings, *, name: str, profession: str, identifier: str) -> d
     lock = FolderLock(settings.data)
     try:
         if not lock.take():
-            return office.ask(settings.data, office.PROFESSIONALS, asked)
-        return {"activation_link": asyncio.run(_alone(settings, asked))}
+            return counter.ask(settings.data, counter.PROFESSIONALS, asked)
+        from server.admin import alone  # noqa: PLC0415  # the whole server: not when one runs
+
+        return {"activation_link": asyncio.run(alone.add_professional(settings, asked))}
     finally:
         lock.release()
-
-
-async def _alone(settings: Settings, asked: AddProfessional) -> str:
-    app = build_app(settings)
-    await app[STORE].start()
-    try:
-        return await office.add_professional(app[SERVICES], asked, settings.address(settings.port))
-    finally:
-        await app[STORE].stop()

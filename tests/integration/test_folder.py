@@ -69,7 +69,7 @@ class Folder:
 def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("server")
     made = Server(data / "data", data / "log", free_port(), extra=["--no-web"])
-    subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
+    made.lay_out()
     made.start()
     yield made
     made.stop()

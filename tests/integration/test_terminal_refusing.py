@@ -1,13 +1,12 @@
 """A patient refuses from a terminal: the real `pli-bridge` against a real `pli serve`."""
 
 import itertools
-import subprocess
 from contextlib import closing
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from tests.journeys.support import BIN, Server, Terminal, luhn
+from tests.journeys.support import Server, Terminal, luhn
 from tools.services import free_port
 
 NUMBERS = itertools.count(1)
@@ -17,7 +16,7 @@ NUMBERS = itertools.count(1)
 def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("server")
     made = Server(data / "data", data / "log", free_port(), extra=["--no-web"])
-    subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
+    made.lay_out()
     made.start()
     yield made
     made.stop()

@@ -1,7 +1,6 @@
 """Fixtures of the journeys; the programs they start are in `support.py`."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from tests.journeys.people import Person
 from tests.journeys.scripted import Script
-from tests.journeys.support import BIN, CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, write_pdf
+from tests.journeys.support import CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, write_pdf
 from tools.services import free_port
 
 
@@ -39,7 +38,7 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server = Server(
             tmp_path / name, tmp_path / f"{name}.log", free_port(), public_url=public_url, extra=extra or []
         )
-        subprocess.run([BIN / "pli", "init", "--data", server.data], check=True, capture_output=True, timeout=60)
+        server.lay_out()
         servers.append(server)
         if start:
             server.start()
@@ -85,7 +84,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests of a module: for those that neither stop it nor use up its limits."""
     folder = tmp_path_factory.mktemp("shared")
     server = Server(folder / "server", folder / "server.log", free_port())
-    subprocess.run([BIN / "pli", "init", "--data", server.data], check=True, capture_output=True, timeout=60)
+    server.lay_out()
     server.start()
     yield server
     server.stop()

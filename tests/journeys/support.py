@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fakes.server import laid_out
+
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_FLAGS = [
@@ -102,6 +104,10 @@ class Server:
     @property
     def url(self) -> str:
         return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    def lay_out(self) -> None:
+        """Put there what `pli init` makes, made once for all servers of the process."""
+        shutil.copytree(laid_out(), self.data)
 
     def start(self) -> None:
         command = [

@@ -1,11 +1,10 @@
 """Terminals of people: the real `pli-bridge` against a real `pli serve`, one server a module."""
 
 import itertools
-import subprocess
 
 import pytest
 
-from tests.journeys.support import BIN, Server, Terminal, luhn, write_pdf
+from tests.journeys.support import Server, Terminal, luhn, write_pdf
 from tools.services import free_port
 
 NUMBERS = itertools.count(1)
@@ -25,7 +24,7 @@ def compiled(tmp_path_factory):
 def server(tmp_path_factory, compiled):
     data = tmp_path_factory.mktemp("server")
     made = Server(data / "data", data / "log", free_port(), extra=["--no-web"])
-    subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
+    made.lay_out()
     made.start()
     yield made
     made.stop()

@@ -73,7 +73,7 @@ class Line:
 @pytest.fixture
 def server(tmp_path):
     made = Server(tmp_path / "data", tmp_path / "log", free_port(), extra=["--no-web"])
-    subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
+    made.lay_out()
     made.start()
     yield made
     made.stop()

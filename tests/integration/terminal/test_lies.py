@@ -1,12 +1,11 @@
 """A server that lies: its database and its files are changed under it, and the people at their terminals notice."""
 
 import contextlib
-import subprocess
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
 
-from tests.journeys.support import BIN, Server, Terminal, luhn, write_pdf
+from tests.journeys.support import Server, Terminal, luhn, write_pdf
 from tools.services import free_port
 
 
@@ -28,7 +27,7 @@ class Liar(Server):
 def server(tmp_path_factory, compiled):
     folder = tmp_path_factory.mktemp("liar")
     made = Liar(folder / "data", folder / "log", free_port(), extra=["--no-web"])
-    subprocess.run([BIN / "pli", "init", "--data", made.data], check=True, capture_output=True, timeout=60)
+    made.lay_out()
     made.start()
     yield made
     made.stop()
