@@ -106,7 +106,7 @@ section "web client: build" make --no-print-directory .make/webroot
 section "web client: unit tests" npm --prefix web run --silent test -- --reporter=default --reporter=junit --outputFile.junit="$PWD/$REPORTS/web.xml"
 python_tests "pytest: unit, contract, architecture" quick -n 2 tests --ignore=tests/integration --ignore=tests/journeys
 python_tests "pytest: integration" integration -n 2 tests/integration # mostly waiting for programs to start
-python_tests "pytest: journeys" journeys tests/journeys
+python_tests "pytest: journeys" journeys -n 2 --dist loadfile tests/journeys # a browser, and mostly waiting for it
 
 printf '\n== Summary, %d s\n' "$SECONDS"
 "$BIN/python" tools/count_tests.py "$REPORTS" "${failed[@]}"

@@ -139,7 +139,7 @@ def until_read(script: Script, doctor: Peer, conversation: bytes) -> None:
 
 def to_the_top(log: Any) -> None:
     """Go up as a hand does, page by page, until nothing older comes."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not log.get_by_text("Message 0", exact=True).is_visible():
         assert time.monotonic() < deadline, log.get_by_role("article").first.inner_text()
         log.press("Home")
