@@ -7,7 +7,7 @@ export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1
 unset PYTHONDONTWRITEBYTECODE # hundreds of short programs are started: each would compile all of its modules again
 REPORTS=.make/reports
 BIN=.venv/bin
-LIMIT=${TEST_LIMIT:-25m} # longest time of one section: a test that hangs is a failure, not a night
+LIMIT=${TEST_LIMIT:-35m} # longest time of one section: a test that hangs is a failure, not a night
 failed=()
 pytest_marks=()
 
