@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from engineio import exceptions, packet
 from engineio.async_socket import AsyncSocket
@@ -43,6 +44,14 @@ class QuietSocket(AsyncSocket):  # type: ignore[misc]  # the library has no type
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """Close the connection; nothing waits to be written."""
         await super().close(wait=False, abort=abort, reason=reason)
+
+    @override
+    async def handle_get_request(self, environ: dict[str, Any]) -> Any:
+        """Open the WebSocket. There is nothing to poll: who asks for less than an upgrade is refused."""
+        if "upgrade" in (word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")):
+            return await super().handle_get_request(environ)
+        await self.close(abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+        return self.server._bad_request("Invalid websocket upgrade")  # noqa: SLF001  # as the library refuses
 
     @override
     async def _websocket_handler(self, ws: Carrier) -> None:
