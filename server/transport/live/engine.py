@@ -63,7 +63,7 @@ class QuietSocket(AsyncSocket):  # type: ignore[misc]  # the library has no type
         try:
             while True:
                 await self._take(packet.Packet(encoded_packet=await ws.wait()))
-        except (OSError, ValueError, RecursionError, exceptions.SocketIsClosedError):
+        except (OSError, ValueError, LookupError, RecursionError, exceptions.SocketIsClosedError):
             await ws.close()
         finally:
             if self.timer is not None:
