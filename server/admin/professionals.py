@@ -17,7 +17,7 @@ def add(settings: Settings, *, name: str, profession: str, identifier: str) -> d
     """Make the link: through the server that runs on this data folder, else alone.
 
     Raises:
-        CommandError: the folder is not laid out.
+        CommandError: the folder is not laid out, or is not for root to write.
         DomainError: a name, a profession or an RPPS number that cannot be.
 
     """
@@ -29,6 +29,7 @@ def add(settings: Settings, *, name: str, profession: str, identifier: str) -> d
     try:
         if not lock.take():
             return office.ask(settings.data, office.PROFESSIONALS, asked)
+        lock.require_owner()
         return {"activation_link": asyncio.run(_alone(settings, asked))}
     finally:
         lock.release()
