@@ -17,7 +17,8 @@ def make(settings: Settings) -> dict[str, str]:
     """Lay out ``settings.data`` and return who this server is. An interrupted one is brought to its end.
 
     Raises:
-        CommandError: ``data_in_use``, ``keys_missing``, ``no_room``, ``not_accessible``, ``database_refused``.
+        CommandError: ``data_in_use``, ``other_owner``, ``keys_missing``, ``no_room``, ``not_accessible``,
+            ``database_refused``.
 
     """
     with terminal.explained():

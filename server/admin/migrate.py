@@ -27,7 +27,7 @@ def run(settings: Settings) -> dict[str, Any]:
     """Apply the revisions that are missing; return where the schema was and is.
 
     Raises:
-        CommandError: ``not_initialised``, ``data_in_use``, ``schema_newer``, ``database_refused``.
+        CommandError: ``not_initialised``, ``data_in_use``, ``other_owner``, ``schema_newer``, ``database_refused``.
 
     """
     if settings.database_url:

@@ -16,7 +16,7 @@ def add(settings: Settings, *, name: str, profession: str, identifier: str) -> d
     """Make the link: through the server that runs on this data folder, else alone.
 
     Raises:
-        CommandError: the folder is not laid out.
+        CommandError: the folder is not laid out, or is not for root to write.
         DomainError: a name, a profession or an RPPS number that cannot be.
 
     """
@@ -28,6 +28,7 @@ def add(settings: Settings, *, name: str, profession: str, identifier: str) -> d
     try:
         if not lock.take():
             return counter.ask(settings.data, counter.PROFESSIONALS, asked)
+        lock.require_owner()
         from server.admin import alone  # noqa: PLC0415  # the whole server: not when one runs
 
         return {"activation_link": asyncio.run(alone.add_professional(settings, asked))}

@@ -138,7 +138,7 @@ class ConversationService:
 
         Raises:
             NotFoundError, StaleEpochError, StaleHeadError, ProtocolRefusalError, BadRequestError, NotPermittedError,
-            PatientBlockedError.
+            PatientBlockedError, TooManyTriesError.
 
         """
         now, record = self.clock.now(), epochs.read_record(new.record)
@@ -159,6 +159,7 @@ class ConversationService:
         checked = await self.store.read(check)
         if isinstance(checked, int):
             return record.epoch, checked
+        self.envelopes.pace.keep_epoch(principal.account, conversation)  # not of a repeat, nor of what is refused
 
         def intent(tx: Transaction) -> tuple[int, int]:
             head = _head(tx, conversation)

@@ -15,6 +15,10 @@ K = TypeVar("K")
 
 CAPACITY: Final = 50_000  # keys that are remembered; the one that was not used for the longest time gives way
 MINUTE: Final = 60  # seconds
+HOUR: Final = 60 * MINUTE
+EPOCHS: Final = 240
+"""Epochs that an account may begin in one conversation in an hour. Every member keeps each of them for good, and no
+client comes near: keys change after 5,000 messages, 144 times an hour at the usual pace of envelopes."""
 
 
 @dataclass(slots=True)
@@ -41,13 +45,14 @@ class Buckets(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Envelopes that an account may hand in: in all, and in one conversation.
+    """Envelopes that an account may hand in, in all and in one conversation; epochs that it may begin in one.
 
-    The second bucket belongs to the account too: nobody can use up what others may write.
+    What belongs to a conversation belongs to the account too: nobody can use up what others may write.
     """
 
     accounts: Buckets[AccountId]
     conversations: Buckets[tuple[AccountId, ConversationId]]
+    epochs: Buckets[tuple[AccountId, ConversationId]]
 
     @classmethod
     def of(cls, clock: Clock, *, account: int, conversation: int) -> Pace:
@@ -55,6 +60,7 @@ class Pace:
         return cls(
             Buckets(clock, burst=account, rate=account / MINUTE),
             Buckets(clock, burst=conversation, rate=conversation / MINUTE),
+            Buckets(clock, burst=EPOCHS, rate=EPOCHS / HOUR),
         )
 
     def keep(self, account: AccountId, conversation: ConversationId) -> None:
@@ -65,4 +71,14 @@ class Pace:
 
         """
         if wait := self.conversations.take((account, conversation)) or self.accounts.take(account):
+            raise TooManyTriesError(wait)
+
+    def keep_epoch(self, account: AccountId, conversation: ConversationId) -> None:
+        """Count one epoch.
+
+        Raises:
+            TooManyTriesError: with the seconds to wait.
+
+        """
+        if wait := self.epochs.take((account, conversation)):
             raise TooManyTriesError(wait)

@@ -122,6 +122,8 @@ class SessionService:
             UnauthenticatedError: nobody, or not any more.
 
         """
+        if not token.isascii():  # no token of ours; what a header holds may be no text at all
+            raise UnauthenticatedError
         token_hash = hashlib.sha256(token.encode()).digest()
         now = self.clock.now()
         principal = self._known.get(token_hash)

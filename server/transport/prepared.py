@@ -81,9 +81,16 @@ class Prepared:
         return (found, varying) if found is not None else None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request."""
-        known = self.find(request.method, request.raw_path)
-        if known is None or hdrs.EXPECT in request.headers:
+        """Answer one request.
+
+        Raises:
+            web.HTTPExpectationFailed: it expects what is no text.
+
+        """
+        known, expects = self.find(request.method, request.raw_path), request.headers.get(hdrs.EXPECT)
+        if expects is not None and not expects.isascii():  # aiohttp would quote it, and stumbles over what is no text
+            raise web.HTTPExpectationFailed
+        if known is None or expects is not None:
             return await self._rest(request)
         found, varying = known
         match = UrlMappingMatchInfo(dict(zip(found.names, varying, strict=True)), found.route)

@@ -71,6 +71,10 @@ async def test_a_request_with_two_readings_has_none(practice: Scene, what: str):
         (POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + HIDDEN, [400, 404]),
         (b"GET /v1/server HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN) + HIDDEN, [200]),
         (b"GET /v1/server HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\n\r\n", [417]),
+        (b"GET /v1/server HTTP/1.1\r\nHost: x\r\nExpect: \xff\r\n\r\n", [417]),
+        (b"GET /v1/hidden HTTP/1.1\r\nHost: x\r\nExpect: \xff\r\n\r\n", [417]),
+        (b"GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\n\r\n", [401]),
+        (b"GET /v1/me HTTP/1.1\r\nHost: x\r\nX-Pli: 1\r\nCookie: pli_session=\xff\r\n\r\n", [401]),
     ],
 )
 async def test_a_request_with_one_reading_has_that(practice: Scene, sent: bytes, expected: list[int]):
@@ -124,20 +128,25 @@ UPGRADES = {
     "no key": "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
     "another version": "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 6\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
     "another protocol": "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+    "no connection": "Upgrade: websocket\r\nConnection: keep-alive\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+    "a key that is no text": "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \udcff\r\n",
+    "a version that is no text": "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: \udcff\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
     "with a body": "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nContent-Length: 5\r\n",
 }
 
 
 @pytest.mark.parametrize("what", UPGRADES)
 @pytest.mark.parametrize(
-    "path", ["/v1/live?ticket=AAAA", "/v1/server", "/v1/socket.io/?EIO=4&transport=websocket", "/v1/hidden"]
+    "path", ["/v1/live?ticket={ticket}", "/v1/server", "/v1/socket.io/?EIO=4&transport=websocket", "/v1/hidden"]
 )
 async def test_an_upgrade_that_is_refused_opens_no_tunnel(practice: Scene, path: str, what: str):
     """What follows is not handed through as if a socket were open: no answer to it is a second door to the interface."""
+    ticket = (await practice.call("issueLiveTicket", who="jean")).problem["ticket"]
     async with connected(practice) as wire:
-        await wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n{UPGRADES[what]}\r\n".encode() + HIDDEN)
+        head = f"GET {path.format(ticket=ticket)} HTTP/1.1\r\nHost: x\r\n{UPGRADES[what]}\r\n"
+        await wire.send(head.encode(errors="surrogateescape") + HIDDEN)
         answers = statuses(await wire.rest(1.5))
-    if path.startswith("/v1/socket.io") and what == "with a body":
+    if path.startswith(("/v1/live", "/v1/socket.io")) and what == "with a body":
         assert answers[0] in {101, 400}
     else:
         assert 101 not in answers

@@ -166,6 +166,7 @@ PACKETS = {
     "a position of 5,000 digits": b'42["ack",{"position":' + b"9" * 5_000 + b"}]",
     "a long id": b"42" + b"9" * 60_000 + b'["ack",{"position":1}]',
     "an unknown type": b"49",
+    "a packet of an unknown kind": b"9",
 }
 
 

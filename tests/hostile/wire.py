@@ -53,7 +53,7 @@ class Wire:
         """Tell whether a WebSocket server says that it closes (which it may wait for us to answer), or just does."""
         try:
             async with asyncio.timeout(seconds):
-                while (await self.frame())[0] & 0x0F != 8:
+                while (await self.frame())[0] != 0x88:  # an "H" of HTTP is none
                     pass
         except TimeoutError:
             return False

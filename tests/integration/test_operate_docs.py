@@ -30,8 +30,6 @@ def test_the_commands_of_a_page_work_as_they_stand(name, tmp_path):
     assert blocks, "nothing on this page is tried"
     if name != "install":
         init_data(tmp_path / "pli")
-    for folder in ("backups", "keys"):
-        (tmp_path / folder).mkdir()
     here = {"/srv/": f"{tmp_path}/", "8420": str(free_port()), "9420": str(free_port())}
     script = re.sub("|".join(here), lambda found: here[found[0]], "\n".join(blocks))
     done = subprocess.run(

@@ -9,13 +9,15 @@ import aiohttp
 import pytest
 import socketio
 
+from crypto import conversation
 from crypto.codec import b64
 from server.app import GATEWAY
 from server.clock import SetClock
 from server.domain.errors import TooManyTriesError
+from server.services import pace
 from server.services.pace import Pace
 from server.transport.live.doors import Doors
-from tests.fakes.peer import Peer, Refused
+from tests.fakes.peer import Peer, Refused, now
 from tests.fakes.server import running
 
 
@@ -30,9 +32,9 @@ async def test_an_account_that_writes_without_pause_is_told_to_wait(strict):
     claire = await Peer.professional(strict, "Claire")
     first, second = [(await claire.invite()).conversation for _ in range(2)]
     accepted, refused = 0, []
-    for conversation in (first, first, first, first, second, second, second):
+    for at in (first, first, first, first, second, second, second):
         try:
-            await claire.say(conversation, "encore")
+            await claire.say(at, "encore")
             accepted += 1
         except Refused as exc:
             refused.append((exc.status, exc.code, 0 < exc.problem["retry_after"] <= 60))
@@ -50,24 +52,53 @@ async def test_an_account_that_writes_without_pause_is_told_to_wait(strict):
 
 def test_what_one_uses_up_is_not_missing_to_others():
     clock = SetClock()
-    pace = Pace.of(clock, account=60, conversation=2)
+    kept = Pace.of(clock, account=60, conversation=2)
     for _ in range(2):
-        pace.keep(b"a", b"c")
+        kept.keep(b"a", b"c")
     with pytest.raises(TooManyTriesError) as refused:
-        pace.keep(b"a", b"c")
+        kept.keep(b"a", b"c")
     assert refused.value.retry_after == 30
-    pace.keep(b"a", b"d")
-    pace.keep(b"b", b"c")
+    kept.keep(b"a", b"d")
+    kept.keep(b"b", b"c")
     clock.advance(30)
-    pace.keep(b"a", b"c")
+    kept.keep(b"a", b"c")
 
 
 def test_an_account_has_one_pace_in_all_its_conversations():
-    pace = Pace.of(SetClock(), account=3, conversation=2)
-    for conversation in (b"1", b"2", b"3"):
-        pace.keep(b"a", conversation)
+    kept = Pace.of(SetClock(), account=3, conversation=2)
+    for at in (b"1", b"2", b"3"):
+        kept.keep(b"a", at)
     with pytest.raises(TooManyTriesError):
-        pace.keep(b"a", b"4")
+        kept.keep(b"a", b"4")
+
+
+async def test_an_owner_begins_no_epochs_without_end(tmp_path, monkeypatch):
+    """Every member would have to fetch, check and keep them; a repeat and what is refused cost nobody a place."""
+    monkeypatch.setattr(pace, "EPOCHS", 2)
+    async with running(tmp_path / "data") as local:
+        claire = await Peer.professional(local, "Claire")
+        at, other = [(await claire.invite()).conversation for _ in range(2)]
+        path = f"/v1/conversations/{b64(at)}/epochs"
+        stale = conversation.rotate(claire.own, await claire.refresh(at), at=now() - 1)
+        first, second = [await _rotate(claire, at) for _ in range(2)]
+        for _ in range(3):
+            assert await claire.ask("POST", path, first) == {"epoch": 2, "seq": 3}
+            with pytest.raises(Refused, match="stale_epoch"):
+                await claire.ask("POST", path, claire.start_body(stale))
+        with pytest.raises(Refused) as refused:
+            await _rotate(claire, at)
+        assert (refused.value.status, refused.value.code) == (429, "too_many_tries")
+        assert 0 < refused.value.problem["retry_after"] <= 1800
+        assert await claire.ask("POST", path, second) == {"epoch": 3, "seq": 4}
+        assert await _rotate(claire, other)
+        await claire.close()
+
+
+async def _rotate(peer, at):
+    """Begin an epoch; return what was handed in."""
+    new = conversation.rotate(peer.own, await peer.refresh(at), at=now())
+    await peer.change(at, new)
+    return peer.start_body(new)
 
 
 async def test_sockets_are_counted_and_a_place_is_free_again(strict):

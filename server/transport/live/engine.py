@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from engineio import exceptions, packet
 from engineio.async_socket import AsyncSocket
@@ -45,6 +46,14 @@ class QuietSocket(AsyncSocket):  # type: ignore[misc]  # the library has no type
         await super().close(wait=False, abort=abort, reason=reason)
 
     @override
+    async def handle_get_request(self, environ: dict[str, Any]) -> Any:
+        """Open the WebSocket. There is nothing to poll: who asks for less than an upgrade is refused."""
+        if "upgrade" in (word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")):
+            return await super().handle_get_request(environ)
+        await self.close(abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+        return self.server._bad_request("Invalid websocket upgrade")  # noqa: SLF001  # as the library refuses
+
+    @override
     async def _websocket_handler(self, ws: Carrier) -> None:
         """Serve the line to its end. A packet that cannot be read ends it."""
         self.connected = self.upgraded = True
@@ -54,7 +63,7 @@ class QuietSocket(AsyncSocket):  # type: ignore[misc]  # the library has no type
         try:
             while True:
                 await self._take(packet.Packet(encoded_packet=await ws.wait()))
-        except (OSError, ValueError, RecursionError, exceptions.SocketIsClosedError):
+        except (OSError, ValueError, LookupError, RecursionError, exceptions.SocketIsClosedError):
             await ws.close()
         finally:
             if self.timer is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
-from server.domain.errors import DomainError
+from server.domain.errors import DomainError, UnavailableError
 from server.domain.events import Announcement, Mark
 from server.domain.ids import AccountId, SessionId
 from server.domain.session import Principal
@@ -19,7 +19,7 @@ from server.services.feed import FeedService
 from server.transport import wire
 from server.transport.live.doors import Doors
 from server.transport.live.frames import Framing, Told, members
-from server.transport.live.line import Line, Transport
+from server.transport.live.line import AGAIN, Line, Transport
 
 GATHER: Final = 0.2  # seconds in which acknowledgements are gathered into one transaction
 
@@ -82,7 +82,17 @@ class Gateway:
 
     def _store_acks(self) -> None:
         acked, self._acked = self._acked, {}
-        self._run(self.feed.acknowledge_all(acked))
+        self._run(self._store(acked))
+
+    async def _store(self, acked: dict[AccountId, int]) -> None:
+        """Store acknowledgements, or keep them while the store is away: a device that is level says nothing more."""
+        try:
+            await self.feed.acknowledge_all(acked)
+        except UnavailableError:
+            if not self._acked:
+                asyncio.get_running_loop().call_later(AGAIN, self._store_acks)
+            for account, position in acked.items():
+                self._acked[account] = max(position, self._acked.get(account, 0))
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(_quietly(work))

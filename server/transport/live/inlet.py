@@ -69,6 +69,20 @@ class Inlet(web.WebSocketResponse):
             self._req.transport.abort()
 
     @override
+    def _handshake(self, request: BaseRequest) -> Any:
+        """Check what the peer asks for.
+
+        Raises:
+            web.HTTPBadRequest: it is no handshake. aiohttp would quote a key or a version, and stumbles over what is
+                no text.
+
+        """
+        try:
+            return super()._handshake(request)
+        except ValueError:
+            raise web.HTTPBadRequest from None
+
+    @override
     def _post_start(self, request: BaseRequest, protocol: str | None, writer: Any) -> None:
         """Begin to read, into a queue of ours."""
         loop = asyncio.get_running_loop()

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from server.domain.errors import UnavailableError
 from server.domain.session import Principal
 from server.services.feed import Missed
 from server.transport.live.frames import Framing, Told, frame
@@ -19,6 +20,7 @@ WINDOW: Final = 32  # events
 FULL: Final = 256 * 1024  # bytes that may wait in a transport before its reader counts as behind
 OWED: Final = 1024 * 1024  # bytes that a peer may hand in before any of it is answered
 PATIENCE: Final = 30  # seconds that a full transport may stand still
+AGAIN: Final = 1.0  # seconds after which a store that does not answer is asked again
 
 
 class Transport(Protocol):
@@ -138,7 +140,10 @@ class Line:
     async def _catch_up(self) -> None:
         while True:
             room, known = WINDOW - (self._sent - self._acked), self._newest
-            entries, first, last = await self._feed(self._sent, max(room, 1))
+            read = await self._read(max(room, 1))
+            if read is None:
+                break
+            entries, first, last = read
             self._newest = max(self._newest, last)
             if first > self._sent + 1:  # what came next is not kept any more: the reader must read anew
                 self._fall_behind()
@@ -154,6 +159,15 @@ class Line:
                 self._fall_behind()
                 break
         self._catching_up = False
+
+    async def _read(self, limit: int) -> Missed | None:
+        """Read what comes next. A store that is away is asked until it is back: nobody else would ask for this line."""
+        while not self._transport.is_closing():
+            try:
+                return await self._feed(self._sent, limit)
+            except UnavailableError:
+                await asyncio.sleep(AGAIN)
+        return None
 
     def _push(self, position: int, told: Told) -> None:
         self._sent = position

@@ -350,7 +350,7 @@ OPERATIONS = (
         request=ChangeMembers,
         response=EpochBegun,
         status=201,
-        refuses=("stale_epoch", "stale_head", "not_permitted", "patient_blocked"),
+        refuses=("stale_epoch", "stale_head", "not_permitted", "patient_blocked", "too_many_tries"),
         checks_protocol=True,
     ),
     Operation(

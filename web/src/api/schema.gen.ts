@@ -3013,6 +3013,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description too_many_tries */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        readonly code?: "too_many_tries";
+                    };
+                };
+            };
             /** @description internal */
             readonly 500: {
                 headers: {
