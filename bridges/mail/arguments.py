@@ -14,7 +14,7 @@ def declare(mail: argparse.ArgumentParser, common: argparse.ArgumentParser) -> N
     mail.set_defaults(action=None)
     actions = mail.add_subparsers(dest="action", metavar="ACTION")
     parse = actions.add_parser("parse", parents=[common], help=say("lire des mails, à l'abri", "read mails, sheltered"))
-    parse.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parse.add_argument("files", nargs="+", metavar="FILE")
     _whitelist(
         actions.add_parser("whitelist", parents=[common], help=say("liste blanche", "list of trusted domains")), common
     )
