@@ -86,6 +86,8 @@ def _whitelist(whitelist: argparse.ArgumentParser, common: argparse.ArgumentPars
     )
     verify.add_argument("--at", metavar="DATE", help=at)
     verify.add_argument("--issuer", metavar="DN", help=say("nom exigé de l'autorité", "name the authority must have"))
+    signer = say("nom exigé du signataire", "name the signer must have")
+    verify.add_argument("--signer", metavar="DN", help=signer)
     ca = say("certificat de l'autorité (PEM)", "certificate of the authority (PEM)")
     verify.add_argument("--ca", type=Path, metavar="F.pem", help=ca)
 

@@ -143,7 +143,8 @@ def _verify(args: argparse.Namespace, out: Output) -> int:
     authority = _load_authority(args.ca) if args.ca else None
     try:
         octets = read_up_to(args.file, limits.XML + 1)
-        found = whitelist.verify(octets, at=_day(args.at), issuer=args.issuer, authority=authority)
+        asked = {"issuer": args.issuer, "signer": args.signer}
+        found = whitelist.verify(octets, at=_day(args.at), authority=authority, **asked)
     except SignatureError as error:
         refusal = {"valid": False, "reason": error.reason, "domains": 0, "generated_at": None}
         out.answer({"file": str(args.file), **refusal}, f"{args.file}: {error.reason}")
