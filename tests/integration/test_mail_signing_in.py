@@ -39,6 +39,15 @@ passdb {
   args = {folder}/oauth2.conf
 }
 """
+# After a refusal Dovecot has the next who comes from there wait for 2 s, then 4, 8 …: a token of 4 s ends meanwhile, and
+# a test behind one that is refused was refused too.
+AT_ONCE = """
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
 
 
 def asks(issuer: str) -> str:
@@ -222,7 +231,7 @@ def host():
         (etc / "oauth2.conf").write_text(asks(issuer))
         path = etc / "dovecot.conf"
         mechanisms = path.read_text().replace("auth_mechanisms = plain", "auth_mechanisms = plain xoauth2 oauthbearer")
-        path.write_text(mechanisms + ASKS.replace("{folder}", str(etc)))
+        path.write_text(mechanisms + ASKS.replace("{folder}", str(etc)) + AT_ONCE)
         made.issuer = issuer
         try:
             made.start()
