@@ -2,6 +2,8 @@
 
 import mimetypes
 import os
+import select
+import time
 import unicodedata
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -9,6 +11,8 @@ from typing import BinaryIO, Final
 from bridges.kit.errors import UsageError
 
 MAX_NAME: Final = 200  # bytes, leaves room for " (12)" under the 255 of common file systems
+PATIENCE: Final = 10.0  # seconds that we wait, in all, for a file that says nothing
+_PIECE: Final = 1 << 20  # bytes
 _RESERVED: Final = frozenset({"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)})
 _FORBIDDEN: Final = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 _MAGIC: Final = ((b"%PDF-", "application/pdf"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
@@ -36,20 +40,42 @@ def _shorten(name: str) -> str:
     return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + dot + extension
 
 
-def read_up_to(path: Path, most: int) -> bytes:
+def read_up_to(path: Path, most: int, patience: float = PATIENCE) -> bytes:
     """Read a file that somebody named, and not more than ``most`` bytes of it: some never end.
 
-    A pipe that nobody writes into is an empty file; without this it would be waited for for ever. Raises OSError.
+    A pipe that nobody writes into is an empty file. What is there but says nothing (a pipe that is held open, the log
+    of the kernel, a terminal) is waited for ``patience`` seconds in all.
+
+    Raises:
+        OSError: it cannot be read; ``TimeoutError`` when it did not end in that time.
+
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    os.set_blocking(handle, True)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        stream = os.fdopen(handle, "rb")
-    except OSError as error:  # a folder; the error names the number of the handle, which stays open
-        os.close(handle)
+        return _read(handle, most, patience)
+    except IsADirectoryError as error:  # the error names no file
         raise type(error)(error.errno, error.strerror, str(path)) from None
-    with stream:
-        return stream.read(most)
+    finally:
+        os.close(handle)
+
+
+def _read(handle: int, most: int, patience: float) -> bytes:
+    ready, pieces, missing = select.poll(), list[bytes](), most
+    ready.register(handle, select.POLLIN)
+    while missing:
+        try:
+            piece = os.read(handle, min(missing, _PIECE))
+        except BlockingIOError:
+            began = time.monotonic()
+            if patience <= 0 or not ready.poll(patience * 1000):
+                raise TimeoutError("it does not end") from None
+            patience -= time.monotonic() - began
+            continue
+        if not piece:
+            break
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)
 
 
 def create_new(folder: Path, name: str) -> tuple[Path, BinaryIO]:

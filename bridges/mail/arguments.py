@@ -14,7 +14,7 @@ def declare(mail: argparse.ArgumentParser, common: argparse.ArgumentParser) -> N
     mail.set_defaults(action=None)
     actions = mail.add_subparsers(dest="action", metavar="ACTION")
     parse = actions.add_parser("parse", parents=[common], help=say("lire des mails, à l'abri", "read mails, sheltered"))
-    parse.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parse.add_argument("files", nargs="+", metavar="FILE")
     _whitelist(
         actions.add_parser("whitelist", parents=[common], help=say("liste blanche", "list of trusted domains")), common
     )
@@ -86,6 +86,8 @@ def _whitelist(whitelist: argparse.ArgumentParser, common: argparse.ArgumentPars
     )
     verify.add_argument("--at", metavar="DATE", help=at)
     verify.add_argument("--issuer", metavar="DN", help=say("nom exigé de l'autorité", "name the authority must have"))
+    signer = say("nom exigé du signataire", "name the signer must have")
+    verify.add_argument("--signer", metavar="DN", help=signer)
     ca = say("certificat de l'autorité (PEM)", "certificate of the authority (PEM)")
     verify.add_argument("--ca", type=Path, metavar="F.pem", help=ca)
 

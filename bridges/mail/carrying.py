@@ -23,6 +23,8 @@ from bridges.mail.versions import Versions
 from bridges.mail.voice import LATER, Place, Voice, opening
 from crypto.errors import ProtocolError
 
+TOLD_A_DAY: Final = 20  # refusals of mails without documents that one address is told; then somebody looks
+_DAY: Final = 86_400.0
 _FINAL: Final = {"patient_blocked": "opposition", "patient_left": "closed"}
 Clock = Callable[[], datetime]
 
@@ -89,13 +91,23 @@ class Carrying:
         return Verdict(where.how, where.reason)
 
     def _refuse(self, code: str, box: Box, reading: Reading) -> Verdict:
-        if reading.mail is not None and may_tell(reading.mail) and needs_a_person(reading):
+        mail = reading.mail
+        if mail is not None and may_tell(mail) and (needs_a_person(reading) or self._goes_round(mail, reading)):
             return Verdict("quarantined", f"untold_{code}")  # nobody would know: a person looks at it
         refused = Refused(REFUSALS[code], box.mailbox, self.config.software, self.clock())
         answer = tell(refused, reading)
         if answer is None:
             return Verdict("refused", code)
         return Verdict("refused", code, (lambda: self.outgoing.add(box.name, answer),))
+
+    def _goes_round(self, mail: Mail, reading: Reading) -> bool:
+        """Whether a machine that does not say so may be answering our refusals, each of them with a new mail.
+
+        Software that sends documents is told about each: it has thousands, and asks for that.
+        """
+        if any(map(self.outgoing.is_of_a_machine, _names(mail))):
+            return True
+        return not reading.documents and self.outgoing.reports_to(mail.sender, _DAY) >= TOLD_A_DAY
 
     def _refused(self, refused: RefusedError, box: Box, reading: Reading) -> Verdict:
         if refused.code in LATER:

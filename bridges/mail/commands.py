@@ -50,11 +50,14 @@ async def mail(args: argparse.Namespace, out: Output) -> int | None:
     return 0
 
 
-async def _parse(paths: list[Path], out: Output) -> None:
-    """Say of each file what became of it; a file that cannot be read is one more outcome, never an end."""
+async def _parse(files: list[str], out: Output) -> None:
+    """Say of each file what became of it, under the very name it was given by.
+
+    A file that cannot be read is one more outcome, never an end.
+    """
     async with Sandbox() as sandbox:
-        for path in paths:
-            out.line({"file": str(path), **plain(await _read_file(sandbox, path))})
+        for each in files:
+            out.line({"file": each, **plain(await _read_file(sandbox, Path(each)))})
 
 
 async def _read_file(sandbox: Sandbox, path: Path) -> Answer:
@@ -62,6 +65,8 @@ async def _read_file(sandbox: Sandbox, path: Path) -> Answer:
         raw = read_up_to(path, limits.RAW + 1)
     except OSError as error:
         return Answer(set_aside("unreadable", type(error).__name__), 0.0, 0.0)
+    if len(raw) > limits.RAW:  # its digest is not known: we did not read it to its end
+        return Answer(set_aside("too_large"), 0.0, 0.0)
     return await sandbox.read(raw)
 
 
@@ -83,6 +88,8 @@ async def _open(path: Path, raw: bytes, out: Output) -> int:
     """Read one archive; exit code 3 when it is kept aside."""
     async with Sandbox() as sandbox:
         answer = await sandbox.read(raw)
+    if answer.reading.mail is not None and not answer.reading.documents:  # a mail without one is no archive
+        answer.reading = set_aside("document_missing", "no archive", answer.reading.digest)
     told = plain(answer)
     shown = {name: told[name] for name in ("outcome", "reason", "detail", "seconds", "documents", "warnings")}
     out.answer({"file": str(path), **shown}, "\n".join(map(_card, answer.reading.documents)) or str(told["reason"]))
@@ -136,7 +143,8 @@ def _verify(args: argparse.Namespace, out: Output) -> int:
     authority = _load_authority(args.ca) if args.ca else None
     try:
         octets = read_up_to(args.file, limits.XML + 1)
-        found = whitelist.verify(octets, at=_day(args.at), issuer=args.issuer, authority=authority)
+        asked = {"issuer": args.issuer, "signer": args.signer}
+        found = whitelist.verify(octets, at=_day(args.at), authority=authority, **asked)
     except SignatureError as error:
         refusal = {"valid": False, "reason": error.reason, "domains": 0, "generated_at": None}
         out.answer({"file": str(args.file), **refusal}, f"{args.file}: {error.reason}")

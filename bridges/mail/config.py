@@ -98,6 +98,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     senders: tuple[str, ...] = ("mssante.fr",)
     list_file: Path | None = None
     issuer: str | None = None
+    signer: str | None = None  # name of the certificate that signs it
     ca_file: Path | None = None
 
 

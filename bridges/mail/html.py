@@ -10,26 +10,58 @@ from bridges.mail import limits
 from bridges.mail.words import paragraph
 
 _SILENT: Final = {"script", "style", "head", "title", "template", "svg", "math", "object", "iframe", "noscript"}
-_BREAKS: Final = {
-    "br",
-    "p",
-    "div",
-    "tr",
-    "li",
-    "ul",
-    "ol",
-    "table",
-    "blockquote",
-    "dl",
-    "dd",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "hr",
-    "pre",
-}
-_CELLS: Final = {"td", "th", "dt"}  # what stands in two cells is two words
+# Every element that stands on lines of its own (HTML 15.3): "Fer" in a heading and "9" below are not "Fer9".
+_BREAKS: Final = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "legend",
+        "li",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "option",
+        "p",
+        "pre",
+        "search",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "tr",
+        "ul",
+    ]
+)
+_CELLS: Final = {"td", "th"}  # what stands in two cells is two words; the end of a cell may be left out
 _SPACES: Final = re.compile(r"\s+")
 _SAFE_LINK: Final = re.compile(r"(?:https?://|mailto:)[!-~]{1,500}", re.IGNORECASE)
 
@@ -51,6 +83,8 @@ class _Reader(HTMLParser):
         elif tag in _BREAKS:
             self.pieces.append("\n- " if tag == "li" else "\n")
             self._as_written += tag == "pre"
+        elif tag in _CELLS:
+            self._say_space()
         elif tag == "a":
             self._link = next((value or "" for name, value in attrs if name == "href"), "")
 
@@ -67,7 +101,7 @@ class _Reader(HTMLParser):
             self.pieces.append("\n")
             self._as_written = max(0, self._as_written - (tag == "pre"))
         elif tag in _CELLS:
-            self.pieces.append(" ")
+            self._say_space()
         elif tag == "a" and self._link:
             self._say_where_the_link_goes()
 
@@ -75,6 +109,10 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self.pieces.append(data if self._as_written else _SPACES.sub(" ", data))
+
+    def _say_space(self) -> None:
+        if self.pieces and not self.pieces[-1].endswith((" ", "\n")):
+            self.pieces.append(" ")
 
     def _say_where_the_link_goes(self) -> None:
         """A link that shows one address and leads to another is told, not hidden."""

@@ -14,7 +14,7 @@ from bridges.kit.errors import UsageError
 from bridges.mail import codes
 from bridges.mail.ins import OIDS, check
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # the last two: XML has no way to write them
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER: Final = re.compile(r"[0-9A-Za-z/]{1,60}")
 _OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
@@ -57,7 +57,7 @@ class Subject(_Plain, frozen=True, kw_only=True):
         verdict = check(self.ins, self.ins_oid)
         if verdict != "good" or self.ins_oid not in OIDS:
             raise ValueError(f"ins: {verdict if verdict != 'good' else 'unknown register'}")
-        if not self.birth_name or not self.given_names.strip():
+        if not self.birth_name.strip() or not self.given_names.strip():
             raise ValueError("birth_name, given_names: empty")
         if not _is_day(self.birth_date):
             raise ValueError("birth_date: no day written as YYYY-MM-DD")
@@ -84,6 +84,8 @@ class Writer(_Plain, frozen=True, kw_only=True):
     def judge(self) -> None:
         if not _NUMBER.fullmatch(self.id) or not _NUMBER.fullmatch(self.institution_id):
             raise ValueError("id, institution_id: letters, digits and / only")
+        if not (self.family_name.strip() and self.given_name.strip() and self.institution.strip()):
+            raise ValueError("family_name, given_name, institution: empty")
         for name, value in (("specialties", self.specialty), ("facilities", self.facility), ("settings", self.setting)):
             if value not in codes.table(name):
                 raise ValueError(f"{value[:40]}: not in the value set of {name}")

@@ -29,6 +29,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     whitelist: Path  # signed list of trusted domains; replaced by a rename, read again when it changes
     authority: Path  # certificate that signed the list's one, PEM
     issuer: str | None = None  # name the authority must have
+    signer: str | None = None  # name the list's certificate must have: the authority makes one for everybody
     hostname: str = ""  # ``myhostname`` of Postfix, whose own reports about our mails are let in
     lmtp: int = 2400  # ports on the loopback address
     policy: int = 2401
@@ -45,7 +46,7 @@ async def serving(operator: Operator, box: str, *, patients: Patients, intake: I
 
     """
     authority = x509.load_pem_x509_certificate(operator.authority.read_bytes())
-    trust = Trust(operator.whitelist, authority, operator.issuer)
+    trust = Trust(operator.whitelist, authority, operator.issuer, operator.signer)
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox())
         door = PatientDoor(operator.domain.lower(), box, trust, patients, intake, sandbox, operator.hostname)

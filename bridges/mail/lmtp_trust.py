@@ -17,6 +17,7 @@ from bridges.mail.signature import SignatureError
 from bridges.mail.whitelist import Whitelist
 
 FIELD: Final = b"X-Pli-Peer: "
+_AHEAD: Final = timedelta(days=1)  # that our clock may be behind the signer's
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,2000}")
 _FIRST: Final = re.compile(rb"X-Pli-Peer: ([A-Za-z0-9_-]{8,2000})\r\n")
 _OWN: Final = re.compile(rb"X-Pli-Own: ([!-~]{3,254})\r\n")
@@ -86,6 +87,7 @@ class Trust:
     path: Path
     authority: x509.Certificate
     issuer: str | None = None
+    signer: str | None = None
     longest: timedelta = timedelta(days=30)  # a list older than that trusts nobody any more
     reason: str = "not_read"  # why the newest file does not count; empty when it does
     _list: Whitelist | None = None
@@ -99,7 +101,7 @@ class Trust:
                 return
             octets = self.path.read_bytes()
             self._seen = mark  # also of one that does not count: a large list is not judged again at every question
-            self._list = whitelist.verify(octets, issuer=self.issuer, authority=self.authority)
+            self._list = whitelist.verify(octets, issuer=self.issuer, authority=self.authority, signer=self.signer)
             self.reason = ""
         except OSError as error:
             self.reason = type(error).__name__
@@ -110,6 +112,9 @@ class Trust:
         """Whether this peer may speak for the domain; None when there is no list that counts."""
         self.refresh()
         known = self._list
-        if known is None or (now or datetime.now(tz=UTC)) - known.generated_at > self.longest:
+        if known is None:
+            return None
+        age = (now or datetime.now(tz=UTC)) - known.generated_at
+        if not -_AHEAD <= age <= self.longest:  # one of next year would be young for ever
             return None
         return peer in known.domains.get(domain.lower(), frozenset())

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS outgoing (id INTEGER PRIMARY KEY, box TEXT NOT NULL, 
   next_at REAL NOT NULL, lease REAL NOT NULL DEFAULT 0, said BLOB, noted TEXT NOT NULL DEFAULT 'queued');
 CREATE INDEX IF NOT EXISTS to_send ON outgoing (box, next_at) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS mails_of ON outgoing (message);
+CREATE INDEX IF NOT EXISTS answers_to ON outgoing (recipients, made) WHERE sender = '';
 CREATE TABLE IF NOT EXISTS outgoing_pdf (message_id TEXT PRIMARY KEY, box TEXT NOT NULL, outcome TEXT NOT NULL);
 """
 
@@ -107,6 +108,17 @@ class Outgoing:
     def knows(self, message_id: str) -> bool:
         """Whether a mail of this Message-ID is ours."""
         return self._state.one("SELECT 1 FROM outgoing WHERE message_id = ?", (message_id,)) is not None
+
+    def is_of_a_machine(self, message_id: str) -> bool:
+        """Whether a mail of this Message-ID is a report or refusal of ours, which nobody may answer."""
+        query = "SELECT 1 FROM outgoing WHERE message_id = ? AND sender = ''"
+        return self._state.one(query, (message_id,)) is not None
+
+    def reports_to(self, recipient: str, seconds: float) -> int:
+        """Count the reports and refusals that an address was sent lately."""
+        query = "SELECT count(*) FROM outgoing WHERE sender = '' AND recipients = ? AND made > ?"
+        row = self._state.one(query, (recipient, self._clock() - seconds))
+        return int(row[0]) if row else 0
 
     def recipients(self, message_id: str) -> frozenset[str]:
         """Give whom a mail of ours went to, in lower case."""

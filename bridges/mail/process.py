@@ -235,7 +235,8 @@ def trusted_domains(trust: Trust) -> frozenset[str] | None:
     if trust.list_file is None:
         return None
     authority = x509.load_pem_x509_certificate(trust.ca_file.read_bytes()) if trust.ca_file else None
-    return frozenset(verify(trust.list_file.read_bytes(), issuer=trust.issuer, authority=authority).domains)
+    octets = trust.list_file.read_bytes()
+    return frozenset(verify(octets, issuer=trust.issuer, authority=authority, signer=trust.signer).domains)
 
 
 async def run(desk: Desk, ways: Ways | None = None) -> None:

@@ -15,6 +15,7 @@ from bridges.mail.reasons import QuarantineError, Reason
 from bridges.mail.words import has_hidden_line, one_line
 from bridges.mail.xdm import open_xdm
 
+_OLD_MARKS: Final = ("x-autoreply", "x-autorespond", "x-autoresponder")  # what machines wrote before RFC 3834
 _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,990}>")
 _ARCHIVE: Final = re.compile(r"ihe_xdm.*\.zip", re.IGNORECASE)
 _XML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!DOCTYPE\s|[A-Za-z:]*ClinicalDocument[\s>])")
@@ -46,7 +47,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     asks_receipt: str  # the address to answer to, or empty
     return_path: str  # of the envelope: local@domain, "<>" for none (a report), empty when nobody wrote it down
     automatic: bool  # RFC 3834: nothing may be answered by a machine
-    bulk: bool  # of a list, or for many: not answered by a machine either
+    bulk: bool  # of a list, for many, or of an older machine: not answered by a machine either
     marks: marks.Marks
     report: reports.Report | None
     text: str
@@ -197,9 +198,12 @@ def _return_path(fields: Fields) -> str:
 
 
 def _is_bulk(fields: Fields) -> bool:
-    """Look at what mailing lists and mass mailings write (RFC 3834 2; RFC 2919)."""
+    """Look at what mailing lists, mass mailings and machines older than RFC 3834 write (RFC 3834 2; RFC 2919)."""
     precedence = fields.first("precedence").strip().lower()
-    return precedence in {"bulk", "junk", "list"} or bool(fields.first("list-id").strip())
+    if precedence in {"bulk", "junk", "list", "auto_reply"} or fields.first("list-id").strip():
+        return True
+    said = set(re.split(r"[\s,]+", fields.first("x-auto-response-suppress").lower()))  # MS-OXCMAIL 2.1.3.2.12
+    return bool(said & {"all", "oof", "autoreply"}) or any(fields.first(each).strip() for each in _OLD_MARKS)
 
 
 def _ids(fields: Fields, name: str) -> list[str]:

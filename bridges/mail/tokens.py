@@ -25,6 +25,7 @@ from bridges.mail.config import Refresh, read_secret
 PATIENCE: Final = 30.0  # seconds for a command or an endpoint to give a token, and for another process to let go
 MAX_TOKEN: Final = 16_384  # bytes
 EARLY: Final = 5.0  # seconds before its end in which a token is not shown any more, a quarter of its life at most
+_WHOLE: Final = 1.0  # seconds besides: providers count whole ones, so a token of 4 s may end 3 s after it was made
 UNTOLD: Final = 60.0  # seconds that a token counts whose provider does not say how long it lives
 _LOOK: Final = 0.05  # seconds between two looks whether another process has let go
 _LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -86,7 +87,7 @@ class Tokens:
         began = self._clock()
         granted = await _refresh(how)
         lives = granted.expires_in
-        return _Token(granted.access_token, began + lives - min(EARLY, lives / 4))
+        return _Token(granted.access_token, began + lives - _WHOLE - min(EARLY, lives / 4))
 
 
 @asynccontextmanager

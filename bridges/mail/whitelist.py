@@ -49,6 +49,7 @@ def verify(
     at: datetime | None = None,
     issuer: str | None = None,
     authority: x509.Certificate | None = None,
+    signer: str | None = None,
 ) -> Whitelist:
     """Check a list and read its domains.
 
@@ -57,6 +58,7 @@ def verify(
         at: aware; when the certificate must be valid and the list exist. Without it: the moment of generation.
         issuer: the name that the certificate's authority must have.
         authority: the certificate that must have signed the list's one.
+        signer: the name that the list's certificate must have: the authority makes one for everybody in the space.
 
     Raises:
         SignatureError: with one of the reasons of docs/operate/mail.md.
@@ -69,6 +71,8 @@ def verify(
     certificate = signed.certificate
     _require_valid(certificate, at or generated_at)
     trust = _judge_issuer(certificate, issuer, authority)
+    if signer is not None and not _is_named(certificate.subject, signer):
+        raise SignatureError("signer_differs")
     domains, entries = _domains(signed.root)
     return Whitelist(generated_at, domains, entries, certificate.subject.rfc4514_string(), trust)
 
@@ -107,11 +111,7 @@ def _require_valid(certificate: x509.Certificate, at: datetime) -> None:
 def _judge_issuer(certificate: x509.Certificate, issuer: str | None, authority: x509.Certificate | None) -> Trust:
     trust: Trust = "none"
     if issuer is not None:
-        try:
-            same = read_name(issuer) == of_certificate(certificate.issuer)
-        except ValueError:
-            same = False
-        if not same:
+        if not _is_named(certificate.issuer, issuer):
             raise SignatureError("issuer_differs")
         trust = "name"
     if authority is not None:
@@ -121,6 +121,13 @@ def _judge_issuer(certificate: x509.Certificate, issuer: str | None, authority: 
             raise SignatureError("authority_differs") from None
         trust = "authority"
     return trust
+
+
+def _is_named(name: x509.Name, wanted: str) -> bool:
+    try:
+        return read_name(wanted) == of_certificate(name)
+    except ValueError:
+        return False
 
 
 def _domains(root: Any) -> tuple[dict[str, frozenset[Attributes]], int]:

@@ -4,6 +4,7 @@ import html
 import io
 import zipfile
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 import msgspec
@@ -52,7 +53,7 @@ def _pack(contents: dict[str, bytes]) -> bytes:
 def _readme(draft: Draft) -> str:
     return (
         f"Emetteur : {draft.author.institution}\r\n"
-        "Application : Pli, pont MSSante\r\n"
+        f"Application : Pli, pont MSSante, version {version('pli')}, edite par le projet Pli\r\n"
         "Ouvrir INDEX.HTM dans un navigateur pour la liste des documents.\r\n"
         f"Arborescence :\r\n  INDEX.HTM\r\n  README.TXT\r\n  {_FOLDER}METADATA.XML\r\n  {_FOLDER}{_DOCUMENT}\r\n"
     )

@@ -8,7 +8,9 @@ import os
 import resource
 import signal
 import struct
+import sys
 from collections.abc import Callable
+from importlib.machinery import BuiltinImporter, FrozenImporter
 from typing import BinaryIO, Final
 
 from bridges.sandbox.limits import Limits
@@ -41,6 +43,9 @@ def give_up_rights(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    # A module on the disk is from now on one that is not there: a stranger who names a rare character set would
+    # otherwise have the codec looked for, and kill us with the error of a file that cannot be opened.
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter]
 
 
 def serve(source: BinaryIO, target: BinaryIO, limits: Limits, answer: Callable[[bytes, bytes, Meter], bytes]) -> None:

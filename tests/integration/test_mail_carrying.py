@@ -15,7 +15,7 @@ from bridges.mail.xdm import open_xdm
 from crypto import envelope, invitation
 from crypto.codec import b64, unb64
 from tests.fakes.mail_archives import AUTHOR, PDF, archive, hidden
-from tests.fakes.mail_bridge import INS, JEAN, LEROY, configuration, desk_of, mail, make_home, sent, take
+from tests.fakes.mail_bridge import BOX, INS, JEAN, LEROY, configuration, desk_of, mail, make_home, sent, take
 from tests.fakes.peer import Letter, Peer
 
 OTHER = "248039263001064"
@@ -212,6 +212,41 @@ async def test_machines_and_reports_are_never_answered(bridge):
         mail(number=3, sender="mailer-daemon@chu.mssante.fr"),
     ) == [("left", "automatic"), ("refused", "patient_unknown"), ("left", "report_of_nobody")]
     assert sent(desk) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["X-Autoreply: yes\r\n", "Precedence: auto_reply\r\n", "X-Auto-Response-Suppress: DR, OOF, AutoReply\r\n"],
+)
+async def test_older_marks_of_machines_count_too(bridge, fields):
+    desk, _ = bridge
+    elsewhere = f"{OTHER}@patients.cabinet.mssante.fr"
+    assert await take(desk, mail(to=elsewhere, fields=fields)) == [("refused", "patient_unknown")]
+    assert sent(desk) == []
+
+
+async def test_whoever_answers_a_refusal_is_not_refused_aloud_again(bridge):
+    desk, _ = bridge
+    elsewhere = f"{OTHER}@patients.cabinet.mssante.fr"
+    await take(desk, mail(number=1, to=elsewhere))
+    (told,) = sent(desk)
+    for number, field in enumerate(("In-Reply-To", "References"), 2):
+        holidays = mail("Absent", number=number, to=BOX, fields=f"{field}: {told['Message-ID']}\r\n")
+        assert await take(desk, holidays) == [("quarantined", "untold_patient_unknown")]
+    assert sent(desk) == []
+
+
+async def test_a_machine_that_hides_what_it_is_gets_an_end_of_answers(bridge):
+    desk, _ = bridge
+    elsewhere = f"{OTHER}@patients.cabinet.mssante.fr"
+    many = [mail(number=number, to=elsewhere) for number in range(carrying.TOLD_A_DAY)]
+    assert set(await take(desk, *many)) == {("refused", "patient_unknown")}
+    one_more = mail(number=98, to=elsewhere)
+    assert await take(desk, one_more) == [("quarantined", "untold_patient_unknown")]
+    assert len(desk.outgoing.due("cabinet", limit=100)) == carrying.TOLD_A_DAY
+    assert await take(desk, mail(number=99, to=elsewhere, sender="autre@chu.mssante.fr")) == [
+        ("refused", "patient_unknown")
+    ]
 
 
 async def test_strangers_are_kept_aside_and_can_be_let_in_later(bridge):

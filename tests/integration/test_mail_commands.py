@@ -96,6 +96,12 @@ def test_an_archive_kept_aside_ends_with_3(material):
     assert (done.returncode, json.loads(done.stdout)["reason"]) == (3, "archive_broken")
 
 
+def test_a_mail_without_an_archive_is_none(material):
+    (material / "a.eml").write_bytes(b"From: a@x.fr\r\n\r\nbonjour")
+    done = run("xdm", "read", material / "a.eml", "--json")
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (3, "document_missing")
+
+
 def test_parse_gives_a_line_a_file_and_ends_with_0(material):
     (material / "a.eml").write_bytes(b"From: a@x.fr\r\n\r\nbonjour")
     done = run("parse", material / "a.eml", material / "absent", material, "--json")
@@ -142,6 +148,23 @@ def test_every_name_of_a_file_gives_a_line_of_json(material):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, env={**os.environ, **settings})
         (line,) = done.stdout.decode("utf-8").splitlines()
         assert (done.returncode, done.stderr, json.loads(line)["file"]) == (0, b"", odd)
+
+
+def test_a_file_is_told_of_by_the_name_it_was_given(material):
+    (material / "a.eml").write_bytes(b"From: a@x.fr\r\n\r\nbonjour")
+    names = ["./a.eml", f"{material}//a.eml", ""]
+    done = subprocess.run(
+        [sys.executable, "-m", "bridges", "mail", "parse", *names],
+        cwd=material, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["file"], each["outcome"]) for each in told] == list(
+        zip(names, ("accepted", "accepted", "quarantined"), strict=True)
+    )
+
+
+def test_a_file_that_was_not_read_to_its_end_has_no_digest():
+    assert json.loads(run("parse", "/dev/zero").stdout)["digest"] == ""
 
 
 UNSAID = "This file cannot be read or written. [file_unreadable: OSError]"

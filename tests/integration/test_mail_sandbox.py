@@ -132,6 +132,19 @@ async def test_a_child_that_dies_costs_one_file():
         assert (await box.read(PLAIN)).reading.outcome == "accepted"
 
 
+@pytest.mark.parametrize("name", ["utf-7", "cp037", "mac_greek", "base64", "punycode"])
+async def test_a_character_set_that_lies_on_the_disk_alone_costs_no_child(name):
+    raws = [
+        f"From: =?{name}?q?A=41?= <a@x.fr>\r\nContent-Type: text/plain; charset={name}\r\n\r\nbonjour".encode(),
+        f"From: a@x.fr\r\nContent-Type: text/html\r\n\r\n<meta charset={name}>bonjour".encode(),
+        f'<?xml version="1.0" encoding="{name}"?><ClinicalDocument xmlns="urn:hl7-org:v3"/>'.encode(),
+    ]
+    async with Sandbox() as box:
+        plain, page, document = [await box.read(raw) for raw in raws]
+        assert [each.reading.mail.text for each in (plain, page)] == ["bonjour", "bonjour"]
+        assert document.reading.reason == "xml_broken"
+
+
 async def test_who_waits_for_a_child_learns_how_it_ended(monkeypatch):
     asked = []
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)

@@ -39,6 +39,15 @@ passdb {
   args = {folder}/oauth2.conf
 }
 """
+# After a refusal Dovecot has the next who comes from there wait for 2 s, then 4, 8 …: a token of 4 s ends meanwhile, and
+# a test behind one that is refused was refused too.
+AT_ONCE = """
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
 
 
 def asks(issuer: str) -> str:
@@ -197,6 +206,22 @@ async def test_two_who_need_a_token_at_once_show_the_refresh_token_once(tmp_path
         assert ended.value.refused
 
 
+@needs_oidc
+@pytest.mark.parametrize(("life", "shown"), [(60, 54.0), (8, 5.0)])
+async def test_a_token_is_not_shown_in_its_last_seconds(tmp_path, life, shown):
+    """The provider counts whole seconds: what is told as 8 may be a little over 7."""
+    now = [1000.0]
+    with oidc_provider(life) as issuer:
+        person = Person(tmp_path, issuer)
+        await person.signs_in(DR)
+        tokens = Tokens(lambda: now[0])
+        first = await tokens.fetch(person.login)
+        now[0] = 1000 + shown - 0.01
+        assert await tokens.fetch(person.login) == first
+        now[0] = 1000 + shown
+        assert await tokens.fetch(person.login) != first
+
+
 @pytest.fixture(scope="module")
 def host():
     """The mail host of docs/operate/mail.md whose Dovecot also takes tokens, for Postfix too."""
@@ -206,7 +231,7 @@ def host():
         (etc / "oauth2.conf").write_text(asks(issuer))
         path = etc / "dovecot.conf"
         mechanisms = path.read_text().replace("auth_mechanisms = plain", "auth_mechanisms = plain xoauth2 oauthbearer")
-        path.write_text(mechanisms + ASKS.replace("{folder}", str(etc)))
+        path.write_text(mechanisms + ASKS.replace("{folder}", str(etc)) + AT_ONCE)
         made.issuer = issuer
         try:
             made.start()

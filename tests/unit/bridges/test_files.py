@@ -1,7 +1,9 @@
 """File names that a stranger chose."""
 
 import os
+import threading
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -76,3 +78,28 @@ def test_a_folder_is_no_file_and_leaves_no_handle_open(tmp_path):
         read_up_to(tmp_path, 10)
     assert refused.value.filename == str(tmp_path)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_what_says_nothing_is_not_waited_for_for_ever(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    held = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(held, b"From: a")
+    with pytest.raises(TimeoutError):
+        read_up_to(tmp_path / "pipe", 100, patience=0.2)
+    os.write(held, b"From: b")
+    assert read_up_to(tmp_path / "pipe", 7, patience=0.2) == b"From: b"
+    os.close(held)
+    assert read_up_to(tmp_path / "pipe", 100) == b""
+
+
+def test_a_slow_writer_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    held = os.open(tmp_path / "pipe", os.O_RDWR)
+    writer = threading.Timer(0.2, lambda: (os.write(held, b"late"), os.close(held)))
+    writer.start()
+    assert read_up_to(tmp_path / "pipe", 100, patience=60) == b"late"
+    writer.join()
+
+
+def test_no_more_is_read_than_asked_for():
+    assert read_up_to(Path("/dev/zero"), 3_000_000) == bytes(3_000_000)

@@ -81,6 +81,10 @@ def test_what_stands_in_two_cells_is_two_words():
     assert to_text("<table><tr><td>Potassium</td><td>3,5</td></tr><tr><td>Sodium</td></tr></table>") == (
         "Potassium 3,5\n\nSodium"
     )
+    assert to_text("<table><tr><th>Fer<td>9<td>µmol/L<tr><th>TSH<td>2") == "Fer 9 µmol/L\nTSH 2"
+    assert to_text("<h5>Fer</h5>9<section>TSH</section>2<caption>Sang</caption>B<dl><dt>K<dd>4") == (
+        "Fer\n9\nTSH\n2\nSang\nB\n\nK\n4"
+    )
     assert to_text("<pre>K   3,5\nNa  140</pre><p>a\n b") == "K   3,5\nNa  140\n\na b"
     assert to_text("<head><title>x</title><body><p>bonjour") == "bonjour"
 

@@ -78,3 +78,18 @@ def test_each_target_is_tried_once_whatever_is_drawn():
 async def test_names_of_hosts_do_not_differ_by_case():
     records = {"_imaps._tcp.cabinet.mssante.fr": [(0, 0, 993, "IMAP.Cabinet.MSSante.fr.")]}
     assert [each.port for each in await find(UNKNOWN, ADDRESS, "imap", dns(records))] == [993]
+
+
+@pytest.mark.parametrize(
+    ("draws", "order"),
+    [
+        ((0, 0, 0), "zab"),  # a weight of nothing is reached by the point 0 alone
+        ((1, 0, 0), "azb"),
+        ((3, 0, 0), "bza"),
+        ((2, 1, 0), "baz"),
+    ],
+)
+def test_a_point_falls_to_the_first_whose_running_sum_reaches_it(draws, order):
+    left = list(draws)
+    targets = [Target(0, 2, 1, "b"), Target(0, 1, 1, "a"), Target(0, 0, 1, "z")]
+    assert "".join(each.host for each in in_order(targets, lambda most: left.pop(0))) == order

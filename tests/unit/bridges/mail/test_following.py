@@ -294,3 +294,10 @@ def test_an_envid_is_drawn_once_and_known_again(state):
 )
 def test_a_failure_has_a_stable_code_also_where_a_server_said_only_words(text, code):
     assert reason_of(text) == code
+
+
+@pytest.mark.parametrize("fate", ["relayed", "delivered", "failed"])
+def test_a_fate_told_twice_keeps_its_first_words(outgoing, fate):
+    outgoing.fates.note(ID, DR, fate, "other\nthe first")
+    outgoing.fates.note(ID, DR, fate, "other\nthe second")
+    assert [(each.fate, each.said) for each in outgoing.fates.of(ID)] == [(fate, "other\nthe first")]

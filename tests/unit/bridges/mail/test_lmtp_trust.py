@@ -76,7 +76,9 @@ def test_a_list_counts_for_thirty_days_and_a_bad_one_leaves_the_last_good_one(tm
     assert (trust.admits("CHU.fr", NAME), trust.reason) == (True, "")
     assert trust.admits("other.fr", NAME) is False
     assert trust.admits("chu.fr", frozenset({("2.5.4.3", "mx.chu.fr")})) is False  # the common name alone is nothing
-    assert trust.admits("chu.fr", NAME, now=datetime.now(tz=UTC) + timedelta(days=31)) is None
+    now = datetime.now(tz=UTC)
+    assert trust.admits("chu.fr", NAME, now=now + timedelta(days=31)) is None
+    assert trust.admits("chu.fr", NAME, now=now - timedelta(days=2)) is None  # it would be young for ever
     path.write_bytes(
         signed_list(issue("alb", "ALB", issue("AC", "IGC")), {"chu.fr": ["CN=evil"], "other.fr": ["CN=e"]})
     )
@@ -84,6 +86,14 @@ def test_a_list_counts_for_thirty_days_and_a_bad_one_leaves_the_last_good_one(tm
     assert trust.reason == "authority_differs"
     path.write_bytes(signed_list(SIGNER, {"other.fr": [PEER.name]}))
     assert (trust.admits("chu.fr", NAME), trust.admits("other.fr", NAME)) == (False, True)
+
+
+def test_a_list_counts_from_the_signer_that_is_named(tmp_path):
+    path = tmp_path / "list.xml"
+    path.write_bytes(signed_list(SIGNER, {"chu.fr": [PEER.name]}))
+    assert Trust(path, AUTHORITY.certificate, signer=SIGNER.name).admits("chu.fr", NAME) is True
+    other = Trust(path, AUTHORITY.certificate, signer=PEER.name)
+    assert (other.admits("chu.fr", NAME), other.reason) == (None, "signer_differs")
 
 
 def test_a_list_is_judged_once_whether_it_counts_or_not(tmp_path, monkeypatch):

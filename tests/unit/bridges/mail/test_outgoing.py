@@ -92,6 +92,15 @@ def test_a_state_never_goes_back(outgoing):
     assert outgoing.report(MAIL.message_id, "failed", "550").state == "read"  # it was there
 
 
+@pytest.mark.parametrize(("first", "second"), [("read", "failed"), ("failed", "read"), ("failed", "failed")])
+def test_of_two_ends_the_first_keeps_its_words(outgoing, first, second):
+    (leased,) = outgoing.due("cabinet")
+    outgoing.sent(leased.id)
+    outgoing.report(MAIL.message_id, first, "the first")
+    outgoing.report(MAIL.message_id, second, "the second")
+    assert [(each.state, each.said) for each in outgoing.untold()] == [(first, "the first")]
+
+
 @pytest.mark.parametrize("progress", ["delivered", "read", "failed"])
 def test_the_end_of_a_try_takes_nothing_back_that_a_report_said(outgoing, clock, progress):
     """The first try broke after the mail was handed over; its report comes while the mail goes a second time."""

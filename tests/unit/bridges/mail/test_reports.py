@@ -131,3 +131,33 @@ def test_a_warning_is_no_failure():
     raw = f"From: MAILER-DAEMON@mx.fr\r\nIn-Reply-To: {FIRST}\r\n\r\nTHIS IS A WARNING MESSAGE ONLY. Connection refused\r\n"
     found = read(raw.encode()).mail.report
     assert (found.state, found.cause) == ("delayed", "")
+
+
+def test_a_block_counts_with_a_recipient_or_an_action_and_with_neither_not():
+    block = (
+        "Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; a@x.fr\r\nStatus: 5.1.1\r\n\r\n"
+        "Action: delayed\r\nStatus: 4.4.1\r\n\r\nStatus: 5.2.2\r\nDiagnostic-Code: smtp; full\r\n"
+    )
+    found = read(report("delivery-status", block)).mail.report
+    assert [(each.recipient, each.state, each.cause) for each in found.outcomes] == [
+        ("a@x.fr", "unknown", ""),
+        ("", "delayed", ""),
+    ]
+    assert (found.state, found.recipients, found.status, found.cause) == ("delayed", ["a@x.fr"], "5.1.1", "")
+    nothing = read(report("delivery-status", "Reporting-MTA: dns; mx\r\n")).mail.report
+    assert (nothing.state, nothing.outcomes, nothing.recipients, nothing.status) == ("unknown", [], [], "")
+
+
+@pytest.mark.parametrize(("written", "found"), [("<no-sign>", ""), ("x <a@b> y", "<a@b>"), ("<a b@c>", ""), ("", "")])
+def test_an_id_holds_an_at(written, found):
+    block = (
+        f"Final-Recipient: rfc822; p@x.fr\r\nOriginal-Message-ID: {written}\r\nDisposition: manual-action; displayed"
+    )
+    assert read(report("disposition-notification", block)).mail.report.original == found
+
+
+def test_the_words_about_a_recipient_end_at_500_signs():
+    block = f"X: y\r\n\r\nFinal-Recipient: rfc822; p@x.fr\r\nAction: failed\r\nDiagnostic-Code: smtp; {'n' * 501}\r\n"
+    (only,) = read(report("delivery-status", block)).mail.report.outcomes
+    assert only.said.startswith("n" * 499)
+    assert len(only.said) == 500

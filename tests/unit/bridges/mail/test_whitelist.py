@@ -212,6 +212,15 @@ def test_the_authority_is_more_than_a_name():
     assert reason(claimed, issuer=ISSUER, authority=real) == "authority_differs"
 
 
+def test_another_member_of_the_space_signs_no_list():
+    real = certificate(AUTHORITY, subject=ISSUER, signer=AUTHORITY)
+    member = signed(shown=certificate(RSA_KEY, subject="CN=smtp.chu.fr,O=CHU,C=FR"))
+    assert verify(member.encode(), authority=real).trust == "authority"
+    assert reason(member, authority=real, signer="CN=alb.mssante.fr,O=X,C=FR") == "signer_differs"
+    assert verify(signed().encode(), authority=real, signer="C=FR, O=x, CN=ALB.mssante.fr").trust == "authority"
+    assert reason(signed(), signer="nonsense") == "signer_differs"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -97,6 +97,9 @@ def test_the_metadata_says_what_the_document_is():
     made = make_xdm(draft())
     with zipfile.ZipFile(io.BytesIO(made.archive)) as archive:
         assert archive.namelist()[:2] == ["INDEX.HTM", "README.TXT"]
+        assert re.search(
+            r"Application : .*Pli.*, version \d+\.\d+\.\d+, edite par ", archive.read("README.TXT").decode()
+        )
         document = archive.read("IHE_XDM/SUBSET01/DOC0001.XML")
         octets = archive.read("IHE_XDM/SUBSET01/METADATA.XML")
     submission = read_metadata(octets)
@@ -311,3 +314,19 @@ def test_the_value_sets_are_there():
     assert codes.table("facilities")["SA07"].label
     with pytest.raises(UsageError):
         document_type("nothing")
+
+
+@pytest.mark.parametrize(
+    ("made", "change"),
+    [
+        (PATIENT, {"birth_name": "  "}),
+        (PATIENT, {"given_names": " "}),
+        (PATIENT, {"birth_name": "A\ufffe"}),
+        (AUTHOR, {"family_name": ""}),
+        (AUTHOR, {"given_name": " "}),
+        (AUTHOR, {"institution": ""}),
+    ],
+)
+def test_a_document_names_its_people_in_signs_that_xml_has(made, change):
+    with pytest.raises(ValueError, match=r"empty|control character"):
+        msgspec.structs.replace(made, **change)
