@@ -14,6 +14,8 @@ from bridges.agenda import agent_moves as moves
 from bridges.agenda import reminders
 from bridges.agenda.agent_memory import Memory, Visit
 from bridges.agenda.agent_writing import NotYetError, Writing
+from bridges.agenda.card_times import can_be_offered, fits, minutes_around
+from bridges.agenda.coming.words import unclear
 from bridges.agenda.provider import Ability, AgendaError, Change, Provider, Slot, Window
 from bridges.kit import appointments_log
 from bridges.kit.appointments import MAX_AVAILABLE, MAX_SLOTS
@@ -24,6 +26,7 @@ from bridges.kit.appointments_state import Book, derive
 from bridges.kit.client import Client
 from bridges.kit.errors import RefusedError
 from bridges.kit.log import Log
+from bridges.kit.messages import Draft
 from bridges.kit.wire import from_text, to_text
 
 OTHERS: Final = timedelta(days=14)  # in which other slots are looked for when one has gone
@@ -208,7 +211,10 @@ class Agent:
         agreed = looked.book.appointments.get(visit.appointment)
         if agreed is None:
             return
-        if change.kind == "cancelled":
+        now = change.appointment
+        if change.kind == "unclear" or (change.kind == "moved" and now is not None and not fits(now.start, now.end)):
+            await self._tell_unclear(agreed, visit)
+        elif change.kind == "cancelled":
             if agreed.end is None:
                 await self._say(looked.id, "cancel", agreed.id, {"note": "", "source": "agenda"}, "gone")
             self.memory.keep(replace(visit, state="over"))
@@ -220,13 +226,20 @@ class Agent:
     async def _tell_moved(self, looked: Looked, agreed: Agreed, visit: Visit, change: Change) -> None:
         now = change.appointment
         assert now is not None, "a move says where to"
-        start, end = _milliseconds(now.start), _milliseconds(now.end)
+        start, end = map(_milliseconds, minutes_around(now.start, now.end))
         there = agreed.booked is not None and (agreed.booked["start"], agreed.booked["end"]) == (start, end)
         if agreed.end is None and not there:
             slot = {"start": start, "end": end, "ref": moves.named(now)}
             fields = {"slot": slot, "note": "", "source": "agenda"}
             await self._say(looked.id, "move", agreed.id, fields, f"{start} {end} {now.version}")
         self.memory.keep(replace(visit, entry=now))
+
+    async def _tell_unclear(self, agreed: Agreed, visit: Visit) -> None:
+        """Tell the practice alone that its entry is no time any more that a patient could be told."""
+        own = self.memory.fact("conversation")
+        if agreed.end is None and own:
+            words = unclear(visit.entry.start, visit.entry.end, _zone(agreed, self.zone))
+            await self.client.messages.send(from_text(own), Draft(words))
 
     # --- free slots, for the practice alone -------------------------------------------------------------------------
 
@@ -258,9 +271,10 @@ class Agent:
 
     async def _find(self, start: datetime, end: datetime) -> Sequence[Slot]:
         try:
-            return await self.provider.find(Window(start=start, end=end))
+            found = await self.provider.find(Window(start=start, end=end))
         except AgendaError:
             return []
+        return [slot for slot in found if can_be_offered(slot)]
 
     async def _say(
         self, conversation: bytes, act: str, appointment: str | None, fields: Mapping[str, Any], key: str

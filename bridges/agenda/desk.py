@@ -223,8 +223,11 @@ class Desk:
 
     def _compared(self, change: Change) -> Change | None:
         row = self.holds.of_appointment(change.reference)
-        if row is None:
-            return change
+        if change.kind == "unclear":
+            return change if row is not None and row.state in STANDS else None
+        return change if row is None else self._of_ours(change, row)
+
+    def _of_ours(self, change: Change, row: Row) -> Change | None:
         if row.state not in STANDS:
             return None
         if change.kind == "cancelled" or change.appointment is None:

@@ -133,8 +133,9 @@ class Change:
     """Something became of an entry outside of the conversation."""
 
     reference: str  # of the appointment
-    kind: Literal["booked", "moved", "cancelled", "fulfilled", "noshow", "seen"]
-    appointment: Appointment | None = None  # as it is now; None when it is gone
+    kind: Literal["booked", "moved", "cancelled", "fulfilled", "noshow", "seen", "unclear"]
+    """``unclear``: it is there, and no single time any more: a series, a whole day, something that cannot be read."""
+    appointment: Appointment | None = None  # as it is now; None when it is gone or unclear
     by: Party = "unknown"
 
 

@@ -16,6 +16,7 @@ from bridges.terminal.entry import entered, read_id
 from bridges.terminal.output import Output
 
 DAY = 1_440  # minutes
+FIRST, LAST = 1971, 9998  # years that a message can say, whatever the offset
 
 
 async def book(args: argparse.Namespace, out: Output) -> None:
@@ -38,21 +39,22 @@ def read_wall(text: str, zone: str) -> datetime:
     """Read a moment in ISO 8601, without an offset the wall time of a place; of an hour that comes twice the first.
 
     Raises:
-        UsageError: not a moment of whole minutes, an unknown zone, or an hour that the clocks of the place skip.
+        UsageError: not a moment of whole minutes, a year that no message can say, an unknown zone, or an hour that the
+            clocks of the place skip.
 
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError("usage", "--at: YYYY-MM-DDTHH:MM") from error
-    if "T" not in text or moment.second or moment.microsecond:
+    if "T" not in text or moment.second or moment.microsecond or not FIRST <= moment.year <= LAST:
         raise UsageError("usage", "--at: YYYY-MM-DDTHH:MM")
     if not known(zone):
         raise UsageError("usage", "--zone: Europe/Paris")
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
-    there = moment.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    if there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != moment:
+    there = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    if there.second or there.microsecond:  # an offset may have some
+        raise UsageError("usage", "--at: YYYY-MM-DDTHH:MM")
+    if moment.tzinfo is None and there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != moment:
         raise UsageError("usage", say("cette heure n'existe pas ce jour-là", "this hour does not exist on that day"))
     return there
 

@@ -13,6 +13,7 @@ class MemoryAgenda(PartialProvider):
 
     def __init__(self, *slots: Slot) -> None:
         self.slots, self.entries, self.broken = list(slots), {}, False
+        self.told = []  # what the practice did in its own program
 
     def capabilities(self):
         abilities = {Ability.FIND, Ability.BOOK, Ability.RESCHEDULE, Ability.CANCEL, Ability.CHANGES}
@@ -43,7 +44,7 @@ class MemoryAgenda(PartialProvider):
 
     async def changes(self, cursor=""):
         self._answer()
-        return Changes(cursor="1")
+        return Changes(cursor="1", changes=list(self.told))
 
     def _answer(self):
         if self.broken:

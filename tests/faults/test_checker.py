@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from typing_extensions import override
 
+from tests.fakes.counted import lines_of
 from tests.faults.checker import check
 from tests.faults.history import History, Record
 
@@ -277,19 +275,10 @@ def test_ten_times_the_history_is_ten_times_the_work() -> None:
             items.append([Place(n), Name(f"m{n}"), "h", "ann"])
         page = {"e": "page", "who": "ann", "conv": "c", "began": count + 1.0, "after": 0, "last": count}
         records.append({**page, "items": items, "whole": True, "t": count + 2.0})
-        lines, before = 0, Counted.compared
-
-        def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
-            nonlocal lines
-            lines += event == "line"
-            return trace
-
-        earlier = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            assert check(History(records)) == []
-        finally:
-            sys.settrace(earlier)
+        before = Counted.compared
+        found: list[list[str]] = []
+        lines = lines_of(lambda: found.append([str(each) for each in check(History(records))]))
+        assert found == [[]]
         return lines + Counted.compared - before
 
     few = work(300)

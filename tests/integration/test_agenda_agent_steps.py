@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,9 +14,11 @@ from bridges.agenda.agent import Agent
 from bridges.agenda.agent_memory import Memory
 from bridges.agenda.desk import Desk
 from bridges.agenda.holds import Holds
-from bridges.agenda.provider import Slot
+from bridges.agenda.provider import Change, Slot
 from bridges.kit.client import client
 from bridges.kit.home import Home
+from bridges.kit.messages import Draft
+from bridges.kit.wire import to_text
 from tests.fakes.appointments import ABOUT, MINUTE, Actor, automate_home, doctor, patient_of
 from tests.fakes.memory_agenda import MemoryAgenda
 from tests.fakes.server import running as running_server
@@ -291,6 +293,56 @@ async def test_a_patient_cannot_pass_for_a_practice_that_moves(room: Room) -> No
     await room.step()
     assert (await room.doctor.agreed()).booked == plain(slot())
     assert [entry.start for entry in room.agenda.entries.values()] == [slot().start]
+
+
+async def test_a_move_in_the_agenda_that_no_card_can_carry_is_told_to_the_practice_and_ends_nothing(room: Room) -> None:
+    """Seconds are rounded outwards; more than a day, a series, a whole day: the practice is asked to say what it is."""
+    own = await room.agent.client.starting.alone("Agenda", Draft("…"))
+    room.agent.memory.learn("conversation", to_text(own.conversation))
+    appointment = await room.booked()
+    [entry] = room.agenda.entries.values()
+
+    async def becomes(kind: str, start: timedelta, end: timedelta) -> None:
+        now = replace(entry, start=entry.start + start, end=entry.end + end, version=f"{start} {end}")
+        told = None if kind == "unclear" else now
+        room.agenda.told = [Change(reference=entry.reference, kind=kind, appointment=told)]  # type: ignore[arg-type]
+        await room.agent.follow()
+
+    async def warned() -> list[str]:
+        reading = await room.agent.client.look(own.conversation)
+        return [str(line.message.content.payload["text"]) for line in reading.log.lines if line.message][1:]
+
+    await becomes("seen", timedelta(seconds=30), timedelta(seconds=30))
+    moved = (await room.patient.agreed()).booked
+    assert moved is not None
+    assert (moved["start"], moved["end"]) == (plain(slot())["start"], plain(slot())["end"] + MINUTE)
+    assert await warned() == []
+    await becomes("seen", timedelta(), timedelta(days=2))
+    assert (await room.patient.agreed()).booked == moved
+    assert len(await warned()) == 1
+    await becomes("unclear", timedelta(), timedelta())
+    assert len(await warned()) == 2
+    assert f"{FIRST:%d/%m/%Y %H:%M}" in (await warned())[-1]
+    await becomes("seen", timedelta(hours=1), timedelta(hours=1))
+    assert (await room.patient.agreed()).booked != moved
+    await room.patient.say("cancel", appointment, note="", source="person")
+    await room.step()
+    await becomes("unclear", timedelta(), timedelta())
+    assert len(await warned()) == 2  # it is over: there is nothing to tell
+
+
+async def test_slots_that_no_card_can_carry_are_not_offered(room: Room) -> None:
+    good = room.agenda.slots[1]
+    room.agenda.slots = [
+        replace(good, end=good.start + timedelta(hours=25), reference="long"),
+        good,
+        replace(good, start=good.start + timedelta(seconds=20), reference="seconds"),
+        replace(good, start=good.start + timedelta(minutes=5), reference="x" * 201),
+    ]
+    own = await room.agent.client.starting.alone("Agenda", Draft("…"))
+    await room.agent.publish(own.conversation, good.start - timedelta(days=1), good.end + timedelta(days=2), key="k")
+    [told] = await room.doctor.said("availability", own.conversation)
+    assert [each["ref"] for each in told.said.payload["slots"]] == [good.reference]
 
 
 async def test_nothing_of_an_appointment_lies_on_the_server(room: Room) -> None:

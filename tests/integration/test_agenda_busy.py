@@ -173,6 +173,13 @@ async def test_every_hostile_calendar_has_an_outcome_in_time_and_memory(tmp_path
     assert set(late) <= {path.name for path in paths if path.is_relative_to(tmp_path)}
 
 
+async def test_a_zone_with_an_endless_name_costs_its_own_event_only():
+    raw = calendar(f"DTSTART;TZID={'a' * 300_000}:20260701T080000\r\nDURATION:PT1H").encode()
+    async with Sandbox(patient=True) as sandbox:
+        answer = await sandbox.read(raw, Query(start=START, end=END, zone="Europe/Paris"))
+    assert (answer.reading.reason, [each.reason for each in answer.reading.skipped]) == (None, ["unknown_zone"])
+
+
 async def test_the_long_calendar_of_a_practice_is_read_by_the_bridge(tmp_path):
     start = datetime(2019, 1, 1, 8)
     one = "BEGIN:VEVENT\r\nUID:{0}\r\nDTSTART;TZID=Europe/Paris:{1:%Y%m%dT%H%M%S}\r\nDURATION:PT20M\r\nSUMMARY:x\r\nEND:VEVENT\r\n"

@@ -96,7 +96,8 @@ async def test_what_is_far_ahead_or_cannot_be_read_is_not_called_cancelled_when_
     monkeypatch.setattr(adapter, "AHEAD", timedelta(minutes=1))
     told = await desk.changes("not json")
     assert told.restarted
-    assert {change.reference: change.kind for change in told.changes} == {gone.reference: "cancelled"}
+    kinds = {change.reference: change.kind for change in told.changes}
+    assert kinds == {gone.reference: "cancelled", unread.reference: "unclear"}
     assert server.items[far.reference]
 
 
@@ -107,6 +108,33 @@ async def test_an_event_marked_cancelled_is_a_cancellation(server, desk):
     server.put(name, event(name, "07:00", "07:30").replace(b"CONFIRMED", b"CANCELLED"))
     told = await desk.changes(cursor)
     assert [change.kind for change in told.changes] == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "kinds"),
+    [
+        ("DTSTART:20260701T070000Z\r\nDTEND:20260701T073000Z\r\nRRULE:FREQ=WEEKLY", ["unclear"]),
+        ("DTSTART;VALUE=DATE:20260701\r\nDTEND;VALUE=DATE:20260702", ["unclear"]),
+        ("DTSTART;TZID=Mars/Olympus:20260701T070000\r\nDURATION:PT30M", ["unclear"]),
+        ("DTSTART:20260701T070000Z", ["unclear"]),
+        ("DTSTART;VALUE=DATE:20260701\r\nSTATUS:CANCELLED", ["cancelled"]),
+        ("DTSTART:20260701T060000Z\r\nDTEND:20260703T073000Z", ["moved"]),
+    ],
+)
+async def test_an_entry_that_is_no_single_time_any_more_is_told_as_such(server, desk, lines, kinds):
+    made = await desk.book(await held(desk), key="k")
+    cursor = (await desk.changes()).cursor
+    name = made.reference.removeprefix(PATH)
+    text = f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:{name}\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    server.put(name, text.encode())
+    server.put("other.ics", text.replace(name, "other").encode())  # of somebody else: it concerns no conversation
+    told = await desk.changes(cursor)
+    assert [change.kind for change in told.changes if change.reference == made.reference] == kinds
+    assert all(change.kind != "unclear" for change in told.changes if change.reference != made.reference)
+    for change in told.changes:
+        desk.acknowledge(change)
+    # Whatever it is, its time is given to nobody until it is gone.
+    assert (hours(await desk.find(DAY))[:1] == ["07:00"]) is (kinds == ["cancelled"])
 
 
 async def test_another_calendar_of_the_same_person_takes_time_too(server, tmp_path):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -62,6 +63,7 @@ class Desk:
         (self.folder / "in" / f"{self.number:03}.json").write_text(json.dumps(told))
 
     def answer(self, asked, method="REPLY", participation="ACCEPTED", *, hours=None, sender=ANNE, **more):
+        written = more.pop("written", {})
         start = asked.start if hours is None else START + timedelta(hours=hours)
         said = Said(
             method=method,
@@ -74,7 +76,10 @@ class Desk:
             attendee=more.pop("attendee", ANNE),
             participation=participation,
         )
-        self.arrives(compose(said), sender=sender, **more)
+        raw = compose(said).decode()
+        for name, value in written.items():
+            raw = re.sub(rf"{name}[;:].*", f"{name}:{value}\r", raw)
+        self.arrives(raw.encode(), sender=sender, **more)
 
     def aside(self):
         folder = self.folder / "aside"
@@ -182,6 +187,22 @@ async def test_an_answer_to_an_invitation_that_was_replaced_does_not_count(desk)
     desk.answer(asked, participation="DECLINED")
     assert await kinds(desk) == []
     assert desk.aside() == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "wished"),
+    [
+        ("20261201T110030Z", "20261201T112030Z", [("11:00", "11:21")]),  # a card knows no seconds
+        ("20261201T110000Z", "20261202T110100Z", []),
+    ],
+)
+async def test_a_wish_is_a_time_that_a_card_can_carry(desk, start, end, wished):
+    await desk.provider.book(hold(), key="k")
+    ((_, asked),) = desk.sent()
+    desk.answer(asked, "COUNTER", "TENTATIVE", hours=3, written={"DTSTART": start, "DTEND": end})
+    assert await kinds(desk) == []
+    assert [(f"{each.start:%H:%M}", f"{each.end:%H:%M}") for each in desk.provider.wishes()] == wished
+    assert desk.aside() == ([] if wished else ["too_long"])
 
 
 async def test_another_time_is_a_wish_that_the_practice_decides(desk):

@@ -145,17 +145,31 @@ async def sas(ca, folder, port):
     return await check(subject)
 
 
+async def knock(port, sent):
+    """Send what is no HTTP; gives the first line of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    line = await asyncio.wait_for(reader.readline(), 30)
+    writer.close()
+    return line
+
+
 async def test_the_program_listens_until_it_is_asked_to_end(tmp_path):
     async with practice(tmp_path):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bridges", "agenda", "listen", "--config", tmp_path / "doors.toml", "--json"),
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         told = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
         assert await push(told["listening"]["webhook"]) == 200
         assert await push(told["listening"]["webhook"], kind="eaten") == 422
+        for sent in (b"POST /push/lgc HTTP/1.1\r\nPli-Signature: " + b"v1=0," * 4000, b"\x16\x03 / HTTP\r\n"):
+            assert b" 400 " in await knock(told["listening"]["webhook"], sent + b"\r\n\r\n")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        _, printed = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 0
+        assert printed == b""  # nothing of what strangers send
         asked = await asyncio.create_subprocess_exec(
             *(
                 sys.executable,

@@ -324,7 +324,9 @@ class CalDav(PartialProvider):
                 entry = await self._entry(item)
             except UnreachableError:  # one event that nobody can read: there is nothing to tell of it
                 continue
-            if entry is not None:
+            if entry is None or (entry.all_day and entry.status != "CANCELLED"):
+                seen.append(Change(reference=item.href, kind="unclear", by="practice"))
+            else:
                 now = self._as_appointment(item, entry)
                 if now.state == "cancelled":
                     seen.append(Change(reference=item.href, kind="cancelled", appointment=now, by="practice"))

@@ -38,10 +38,10 @@ class Series:
                 yield event.start.utc, event.end_of(event.start.wall, event.length)
 
     def _repeated(self, master: Event, start: datetime, end: datetime, work: Work) -> Iterator[Span]:
-        if not master.busy:
-            return
         replaced = {_on_wall_of(master, each): each for each in self.replacements}
         shifts = sorted(((at, each) for at, each in replaced.items() if each.and_future), key=lambda pair: pair[0])
+        if not (master.busy or any(each.busy for _, each in shifts)):
+            return
         lengths = [master.length, *(length for _, length in master.extra), *(each.length for _, each in shifts)]
         moved = max((abs(each.start.wall - at) for at, each in shifts), default=timedelta())
         longest = max(timedelta(days=length.days) + length.exact for length in lengths)
@@ -52,10 +52,13 @@ class Series:
                 continue
             shift = next((each for each in reversed(shifts) if each[0] <= wall), None)
             if shift is None:
-                yield master.start.zone.instant(wall), master.end_of(wall, length)
+                if master.busy:
+                    yield master.start.zone.instant(wall), master.end_of(wall, length)
             elif shift[1].busy:
                 later = wall + (shift[1].start.wall - shift[0])
-                yield shift[1].start.zone.instant(later), shift[1].end_of(later, shift[1].length)
+                # One that is listed with a length of its own keeps it.
+                kept = shift[1].length if length is master.length else length
+                yield shift[1].start.zone.instant(later), shift[1].end_of(later, kept)
 
 
 def _on_wall_of(master: Event, replacement: Event) -> datetime:

@@ -103,7 +103,8 @@ def _counted(text: str, rule: Rule, value: str, wall: datetime) -> Ended | None:
         last = second_of(wall) + (int(value) - 1) * rule.interval * HOUR if rule.is_plain else None
     else:
         last = _last_of(rule, int(value), wall) if len(found.offsets(0)) == 1 else None
-    return None if last is None else replace(found, until=last)
+    found.until = last
+    return None if last is None else found
 
 
 @remembered

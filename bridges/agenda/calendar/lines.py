@@ -10,10 +10,11 @@ from bridges.agenda.calendar.reasons import UnreadError
 from bridges.agenda.calendar.remembering import remembered
 
 # Other lines are passed over at the speed of the expression. A name of a date may be followed by an unquoted zone with
-# a colon in it, as some programs write, so the value of a date is what follows the last colon.
+# a colon in it, as some programs write, so the value of a date is what follows the last colon. Without a parameter it
+# is all that follows: a time that is written in another way is a broken one, not a line that is missing.
 _LINE: Final = re.compile(
     r"^(?:(BEGIN|END)[ \t]*:[ \t]*([\w-]{1,40})"
-    r"|(DTSTART|DTEND|RDATE|EXDATE|RECURRENCE-ID|FREEBUSY)((?:;[^\n]*)?):([^:\n]*)"
+    r"|(DTSTART|DTEND|RDATE|EXDATE|RECURRENCE-ID|FREEBUSY)((?:;[^\n]*)?):([^:\n]*|[^;\n]*)"
     r"|(UID|DURATION|RRULE|TRANSP|STATUS|SEQUENCE|TZID|TZOFFSETFROM|TZOFFSETTO)((?:;[^:\n]*)?):([^\n]*))[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )

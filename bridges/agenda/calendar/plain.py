@@ -38,7 +38,7 @@ class _Piece:
     """The text from one BEGIN:VEVENT to the next."""
 
     text: str
-    family: tuple[str, int]  # the UID line and the run of events that this one lies in
+    family: tuple[str, int]  # the UID line, or a number without one, and the run of events that this one lies in
     told: Told | None
     rest: str  # what follows END:VEVENT
     taken: bool = False
@@ -71,11 +71,14 @@ class Plain:
     _first: str = field(init=False)
     _last: str = field(init=False)
     _earliest: str = field(init=False)  # of a repetition that may still be going on
+    _near: tuple[str, str] = field(init=False)  # days that a shift can still bring to the window
 
     def __post_init__(self) -> None:
         self._steady = Steady(self.start, self.end)
         self._earliest = f"{self.start - _AROUND - timedelta(days=LONGEST):%Y%m%d}"
         self._first, self._last = f"{self.start - _AROUND:%Y%m%d}", f"{self.end + _AROUND:%Y%m%d}"
+        further = timedelta(days=LONGEST) + FURTHEST + 2 * _AROUND
+        self._near = f"{self.start - further:%Y%m%d}", f"{self.end + further:%Y%m%d}"
 
     def take(self, text: str) -> tuple[str, list[Span], int]:
         """Give what is left of a calendar, the busy stretches of what was taken out, and how many events that were.
@@ -93,7 +96,7 @@ class Plain:
             families.setdefault(piece.family[0], []).append(piece)
         for uid, family in families.items():
             # Of several with one UID the newest counts, wherever it lies: they are read together or not at all.
-            taken = _has_name(uid) and self._read(family)
+            taken = uid.isprintable() and self._read(family)
             for piece in family:
                 piece.taken = taken
         left = (f"\n{piece.rest}" * bool(piece.rest) if piece.taken else f"{_BEGIN}{piece.text}" for piece in pieces)
@@ -163,12 +166,15 @@ class Plain:
         if shifts and (extra or any(each.at < wall or abs(each.by) > FURTHEST for each in shifts)):
             return False
         shifts.sort(key=lambda shift: shift.at)
-        return self._steady.add(Series(told.rule, wall, shape, without, extra, shifts), busy=told.busy)
+        return self._steady.add(Series(told.rule, wall, shape, without, extra, shifts, told.busy))
 
     def _without(self, told: Told, shape: Shape) -> set[int] | None:
         """Give EXDATE, as seconds of the wall."""
         found = set()
+        earliest, latest = self._near
         for each in told.excluded:
+            if not earliest <= each.value[:8] <= latest and each.zone(shape.zone, self._named) is not None:
+                continue
             at = each.on_wall_of(shape.zone, self._named)
             if at is None:
                 return None
@@ -202,10 +208,12 @@ class Plain:
 def _pieces(texts: list[str]) -> Iterator[_Piece]:
     """Take the text apart; events between which nothing else begins or ends lie in one run, so in one calendar."""
     run = 0
-    for text in texts:
+    for number, text in enumerate(texts):
         body, found, rest = f"{text}\n".partition(_END)
         told = tell(body) if found else None
-        yield _Piece(text, (_uid(text), run), told, rest.removesuffix("\n"))
+        uid = _uid(text)
+        # Events without a name have nothing to do with each other.
+        yield _Piece(text, (uid if uid.rpartition(":")[2].strip() else f"{number}", run), told, rest.removesuffix("\n"))
         if told is None or rest.strip():
             run += 1  # whatever it is, it may not be closed
 
@@ -220,11 +228,6 @@ def _zones(head: str, text: str, start: datetime, end: datetime) -> Zones:
     ):
         calendar = next(iter(calendars(read_components(head))), calendar)
     return Zones(calendar, start.replace(tzinfo=None), end.replace(tzinfo=None), Work(_WORK))
-
-
-def _has_name(line: str) -> bool:
-    value = line.rpartition(":")[2].strip()
-    return bool(value) and value.isprintable()
 
 
 def _uid(piece: str) -> str:

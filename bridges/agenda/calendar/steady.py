@@ -6,7 +6,7 @@ which decides what is right: this gives the same. Source: RFC 5545 3.3.10, docs/
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
@@ -26,6 +26,7 @@ _WORK: Final = 100_000  # days looked at for all rules together
 _SECOND: Final = timedelta(seconds=1)
 _ZERO: Final = datetime.min.replace(tzinfo=UTC)  # where the seconds of instants are counted from
 _FOR_EVER: Final = 2**62
+_NOWHERE: Final[frozenset[int]] = frozenset()
 
 Span = tuple[datetime, datetime]
 _Key = tuple[str, int, int]  # a rule, what it takes from the start, in which of its periods it lies
@@ -60,6 +61,7 @@ class Series:
     without: set[int]  # seconds of the wall that are taken away
     extra: dict[int, Length] = field(default_factory=dict)  # by the second of the wall
     shifts: Sequence[Shift] = ()  # ascending, none before the first one
+    busy: bool = True  # where no shift says otherwise
 
 
 class Steady:
@@ -74,11 +76,13 @@ class Steady:
         self._days: dict[_Key, Days] = {}
         # Of series that are alike in all but the hour: their days, and the longest of each hour.
         self._alike: dict[tuple[_Key, Zone, int, bool], tuple[Days, int, dict[int, timedelta]]] = {}
+        # Of series that are alike but for where they begin and end: which of their days they have.
+        self._parts: dict[tuple[_Key, int, Shape], tuple[Days, int, list[tuple[int, int]]]] = {}
         self._alone: list[tuple[Iterable[int], Shape]] = []
         self._begun: list[tuple[int, int]] = []  # the first ones of series, and those that are listed
         self._midnights: dict[Zone, dict[int, int | None]] = {}
 
-    def add(self, series: Series, *, busy: bool) -> bool:
+    def add(self, series: Series) -> bool:
         """Take a series in; False for one that has to go the whole way."""
         shapes = [series.shape, *(each.shape for each in series.shifts)]
         if self._last - self._first > _WINDOW or any(_days_of(each.length) > LONGEST for each in shapes):
@@ -89,9 +93,10 @@ class Steady:
             days = None if rule is None else self._on_days(rule, series.wall)
             if days is None:
                 return False
-        if not busy:
+        if series.busy:
+            self._put_listed(series)
+        elif not any(each.busy for each in series.shifts):
             return True
-        self._put_listed(series)
         if rule is not None and days:
             self._put(series, rule, days)
         return True
@@ -126,25 +131,25 @@ class Steady:
         begun, unit, without = second_of(series.wall), rule.unit, series.without
         first, last = self._first * DAY, (self._last + 1) * DAY - 1
         until = last if rule.until is None else min(last, rule.until)
-        within = any(first <= each <= until for each in without)
-        shape = series.shape
-        alike = begun < first and until == last and not (within or series.shifts)
+        alone = any(first <= each <= until for each in without)
+        shape, key = series.shape, _key(rule, series.wall)
         for offset in rule.offsets(begun):
-            if alike:
-                key = (_key(rule, series.wall), shape.zone, shape.length.days, shape.all_day)
-                clock = self._alike.setdefault(key, (days, unit, {}))[2]
+            if begun < first and until == last and not (alone or series.shifts):
+                clock = self._alike.setdefault((key, shape.zone, shape.length.days, shape.all_day), (days, unit, {}))[2]
                 clock[offset] = max(clock.get(offset, shape.length.exact), shape.length.exact)
                 continue
             least, most = bisect_right(days, (begun - offset) // unit), bisect_right(days, (until - offset) // unit)
-            walls = _walls(days, range(least, most), unit, offset, without)
             if series.shifts:
-                self._put_shifted(series, list(walls))
+                self._put_shifted(series, list(_walls(days, range(least, most), unit, offset, without)))
+            elif least < most and alone:
+                self._alone.append((_walls(days, range(least, most), unit, offset, without), shape))
             elif least < most:
-                self._alone.append((walls, shape))
+                self._parts.setdefault((key, offset, shape), (days, unit, []))[2].append((least, most))
 
     def _put_shifted(self, series: Series, walls: Sequence[int]) -> None:
         starts = [second_of(each.at) for each in series.shifts]
-        self._alone.append((walls[: bisect_left(walls, starts[0])], series.shape))
+        if series.busy:
+            self._alone.append((walls[: bisect_left(walls, starts[0])], series.shape))
         for shift, (least, most) in zip(series.shifts, pairwise([*starts, _FOR_EVER]), strict=True):
             if shift.busy:
                 rest = walls[bisect_left(walls, least) : bisect_left(walls, most)]
@@ -177,6 +182,9 @@ class Steady:
                 yield from self._instants(
                     [day * unit + offset for day in days], Shape(zone, Length(whole, exact), all_day)
                 )
+        for (_, offset, shape), (days, unit, parts) in self._parts.items():
+            for places in _joined(parts):
+                yield from self._instants(_walls(days, places, unit, offset, _NOWHERE), shape)
         for walls, shape in self._alone:
             yield from self._instants(walls, shape)
 
@@ -201,7 +209,15 @@ class Steady:
         return known[day]
 
 
-def _walls(days: Days, places: range, unit: int, offset: int, without: set[int]) -> Iterator[int]:
+def _joined(parts: list[tuple[int, int]]) -> Iterator[range]:
+    """Give places once that several series have."""
+    reached = 0
+    for least, most in sorted(parts):
+        yield range(max(least, reached), most)
+        reached = max(reached, most)
+
+
+def _walls(days: Days, places: range, unit: int, offset: int, without: Container[int]) -> Iterator[int]:
     """Make the walls when they are wanted: thousands of series over many years are more than fits in the memory."""
     for place in places:
         wall = days[place] * unit + offset

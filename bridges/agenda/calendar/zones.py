@@ -44,6 +44,7 @@ _DAY: Final = timedelta(days=1)
 _AROUND: Final = timedelta(days=2)  # further than two offsets are apart
 _NO_PLACE: Final = ("posix/", "right/", "Factory", "localtime", "posixrules")  # files beside the zones of the world
 _TAIL: Final = re.compile(r"([A-Za-z_]+/(?:[A-Za-z_]+/)?[A-Za-z_+\-0-9]+)$", re.ASCII)
+_LONGEST: Final = 255  # characters of a name; the search in a longer one would take the square of its length
 
 
 class Zone(Protocol):
@@ -147,7 +148,7 @@ def known(name: str) -> Known | None:
     """Find a zone by a name: of the database, of Microsoft, or with a vendor's path in front."""
     plain = name.strip().lower()
     found = load().get(plain)
-    if found is None and (tail := _TAIL.search(plain)):
+    if found is None and len(plain) <= _LONGEST and (tail := _TAIL.search(plain)):
         parts = tail[1].split("/")
         found = load().get(tail[1]) or load().get("/".join(parts[-2:]))
     return found

@@ -7,13 +7,14 @@ what is missing: a step that was cut is simply taken again.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Final
 
 import msgspec
 
 from bridges.agenda.agent import Agent, Looked
 from bridges.agenda.agent_writing import NotYetError
+from bridges.agenda.card_times import minutes_around
 from bridges.agenda.coming import words
 from bridges.agenda.coming.cards import Cards
 from bridges.agenda.coming.copies import Copies
@@ -40,7 +41,6 @@ from bridges.kit import errors
 
 LISTED: Final = 20  # of what came at once
 STANDS: Final = frozenset({"booked", "moved"})
-MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Following:
         """Keep what the partner says; None for what is over already, or never was here."""
         assert told.start is not None
         assert told.end is not None
-        start, end = _minutes(told.start, told.end)
+        start, end = minutes_around(told.start, told.end)
         known = self.table.get(source.name, reference)
         stands = told.kind in STANDS
         if known is None:
@@ -339,12 +339,6 @@ class Following:
                 each.provider.decline(wish)
             elif answer.word.casefold() in YES:
                 self._lines.append(words.granted(done=await each.grant(wish)))
-
-
-def _minutes(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Give whole minutes around a time: cards know no seconds."""
-    last = end.astimezone(UTC) + MINUTE - timedelta(microseconds=1)
-    return start.astimezone(UTC).replace(second=0, microsecond=0), last.replace(second=0, microsecond=0)
 
 
 def _state(told: Arrival) -> State:

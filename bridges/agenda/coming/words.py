@@ -114,6 +114,19 @@ def declined_late() -> str:
     )
 
 
+def unclear(start: datetime, end: datetime, zone: str) -> str:
+    """Say that an entry is no time any more that a patient could be told."""
+    at = when(start, end, zone)
+    return say(
+        f"Dans votre agenda, ce rendez-vous n'a plus une heure de début et de fin lisible : {at}. C'est devenu une "
+        "série, une journée entière, plus d'un jour, ou autre chose. Le patient garde l'heure convenue : déplacez le "
+        "rendez-vous ou annulez-le dans sa conversation, ou donnez-lui de nouveau une heure dans l'agenda.",
+        f"In your agenda this appointment has no start and end any more that can be read: {at}. It has become a "
+        "series, a whole day, more than a day, or something else. The patient keeps the time agreed on: move it or "
+        "call it off in its conversation, or give it an hour again in the agenda.",
+    )
+
+
 def page(label: str, url: str) -> str:
     """Give a booking page to a patient who asked for an appointment."""
     return say(

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bridges.agenda.calendar.writing import Entry, write
 from bridges.agenda.config import Config, secret
+from bridges.agenda.doors import runner_of
 from bridges.agenda.provider import Appointment
 
 SECRET: Final = 24  # signs at least: 144 bits in base64url
@@ -85,7 +86,7 @@ async def published(config: Config, booked: Callable[[], Sequence[Appointment]])
     if chosen is None or not chosen.listen:
         yield refresh
         return
-    runner = web.AppRunner(feed(secret(config.beside(chosen.secret_file)), lambda: entries(booked())), access_log=None)
+    runner = runner_of(feed(secret(config.beside(chosen.secret_file)), lambda: entries(booked())))
     await runner.setup()
     try:
         host, _, port = chosen.listen.rpartition(":")

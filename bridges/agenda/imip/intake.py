@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bridges.agenda.card_times import fits, minutes_around
 from bridges.agenda.imip.ledger import Ledger, Wish
 from bridges.agenda.imip.reading import Told
 from bridges.agenda.imip.sandbox import Sandbox
@@ -73,8 +74,11 @@ class Intake:
         if told.method == "COUNTER":
             assert told.start is not None
             assert told.end is not None
+            if not fits(told.start, told.end):
+                raise AsideError("too_long")
+            start, end = minutes_around(told.start, told.end)
             stamp = told.stamp or self.clock()
-            self.ledger.wish(Wish(uid=told.uid, sequence=told.sequence, start=told.start, end=told.end, stamp=stamp))
+            self.ledger.wish(Wish(uid=told.uid, sequence=told.sequence, start=start, end=end, stamp=stamp))
             return
         kind = ANSWERS.get(dict(told.attendees).get(sender, ""))
         if kind is not None:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from bridges.agenda.adapters import clock, open_agenda
 from bridges.agenda.config import load as load_agenda
+from bridges.agenda.doors import runner_of
 from bridges.agenda.fhir import identifiers
 from bridges.agenda.fhir.gate import Caller, CertificateGate
 from bridges.agenda.fhir.practice import Place, Professional
@@ -182,7 +183,7 @@ class _Opening:
         return self.agendas[path], config.zone
 
     async def _serve(self, app: web.Application, door: Door, tls: ssl.SSLContext | None) -> int:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
+        runner = runner_of(app, shutdown_timeout=GRACE)
         await runner.setup()
         self.stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, door.host, door.port, ssl_context=tls).start()

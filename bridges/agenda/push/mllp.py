@@ -137,7 +137,7 @@ def acknowledge(message: Message | None, verdict: Verdict, *, code: str, where: 
     ]
     if verdict != "AA":
         place = signs.component.join(
-            [segment, "1", position] if (segment := where[:3]) and (position := where[4:]) else []
+            [segment, "1", position] if (segment := where[:3]) and where[3:4] == "-" and (position := where[4:]) else []
         )
         kind = "205" if code == "event_reused" else REJECTED.get(code, "207")
         lines.append(["ERR", "", place, kind, "E", "", "", escape(code, signs)])

@@ -59,6 +59,10 @@ def test_a_patient_notes_nothing(letter, jean):
         ("--at", "2036-03-30T14:30", "--zone", "Europe/Paris", "--minutes", "0"),
         ("--at", "2036-03-30T14:30", "--zone", "Europe/Paris", "--what", "é" * 101),
         ("--at", "2036-03-30T14:30"),
+        ("--at", "2036-03-30T14:30+01:00:30", "--zone", "Europe/Paris"),
+        ("--at", "0001-01-01T00:00", "--zone", "Europe/Paris"),
+        ("--at", "9999-12-31T23:59-14:00", "--zone", "Europe/Paris"),
+        ("--at", "1900-01-01T09:00", "--zone", "Europe/Paris"),
     ],
 )
 def test_a_time_that_is_none_is_wrong_usage(claire, letter, wrong):

@@ -75,6 +75,17 @@ def test_of_two_with_one_uid_the_newest_counts_wherever_it_lies():
     assert read((HEAD + old + new + TAIL).encode(), QUERY).busy == []
 
 
+@pytest.mark.parametrize("uid", ["", "UID:\r\n", "UID: \r\n"])
+def test_events_without_a_name_are_read_at_once_and_each_for_itself(uid):
+    one = "BEGIN:VEVENT\r\n" + uid + "DTSTART:20260705T080000Z\r\nDTEND:20260705T090000Z\r\n{0}END:VEVENT\r\n"
+    moved = one.replace("5T08", "6T10").replace("5T09", "6T11").format("RECURRENCE-ID:20260712T080000Z\r\n")
+    text = HEAD + one.format("RRULE:FREQ=WEEKLY;COUNT=2\r\n") + moved + one.format("") + TAIL
+    quick, long = both(text, QUERY)
+    assert quick.busy == long.busy
+    assert [start.day for start, _ in quick.busy] == [5, 6, 12]  # what has no name is no exception of anything
+    assert "VEVENT" not in left(text, QUERY)
+
+
 def test_what_is_left_out_counts_as_a_component():
     event = ONE.format("x", "DTSTART:20190705T080000Z\r\nDTEND:20190705T090000Z")
     assert read((HEAD + event * (limits.COMPONENTS + 1) + TAIL).encode(), QUERY).reason == "too_many"

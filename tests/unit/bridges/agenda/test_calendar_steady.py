@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridges.agenda.calendar import limits
-from bridges.agenda.calendar.reading import Query, read
+from bridges.agenda.calendar.reading import Query, Reading, read
 from tests.fakes.calendars import CABINET, HEAD, STRANGE, TAIL, both, event, left, window
+from tests.fakes.counted import lines_of
 
 EXAMPLES = int(os.environ.get("CALENDAR_EXAMPLES", "150"))
 PLACES = [
@@ -138,6 +139,9 @@ AND_FUTURE = MOVED.replace("-ID:", "-ID;RANGE=THISANDFUTURE:")
         HEAD + weekly() + MOVED.replace("-ID:2", "-ID;RANGE=THISANDFUTURE:2") + TAIL,
         HEAD + weekly() + AND_FUTURE + TAIL,
         HEAD + weekly("EXDATE:20260713T080000") + AND_FUTURE.replace("0707T10", "0707T00") + TAIL,
+        HEAD + weekly("TRANSP:TRANSPARENT") + AND_FUTURE + TAIL,
+        HEAD + weekly("STATUS:CANCELLED") + AND_FUTURE.replace("0706", "0601").replace("0707", "0602") + TAIL,
+        HEAD + weekly("RDATE;VALUE=PERIOD:20260708T080000/PT3H") + AND_FUTURE + TAIL,
         HEAD + weekly() + AND_FUTURE.replace("DURATION", "STATUS:CANCELLED\r\nDURATION") + TAIL,
         HEAD + weekly() + AND_FUTURE.replace("DTSTART:", "DTSTART;TZID=Pacific/Noumea:") + TAIL,
         HEAD + weekly() + AND_FUTURE.replace("0707T10", "0729T10") + TAIL,
@@ -183,6 +187,49 @@ def test_twenty_years_of_a_practice_are_read():
     reading = read((HEAD + "".join(events) + TAIL).encode(), window("2010-01-01", 20 * 365))
     assert (reading.reason, reading.skipped) == (None, [])
     assert len(reading.busy) > 60_000
+
+
+def test_series_that_begin_within_a_long_window_are_repeated_once():
+    """Hundreds that share rule and hour are as much work as a few, but for reading them."""
+
+    def work(count: int) -> int:
+        events = (
+            event(
+                str(number),
+                f"DTSTART;TZID=Europe/Paris:201{number % 3}{number % 12 + 1:02}01T{number % 2 + 8:02}0000",
+                "DURATION:PT20M",
+                f"RRULE:FREQ=DAILY;COUNT={900 + number}" if number % 3 else "RRULE:FREQ=DAILY",
+            )
+            for number in range(count)
+        )
+        raw, query = (HEAD + "".join(events) + TAIL).encode(), window("2010-01-01", 4 * 365)
+        found: list[Reading] = []
+        lines = lines_of(lambda: found.append(read(raw, query)))
+        assert (found[0].reason, found[0].skipped) == (None, [])
+        assert len(found[0].busy) > 2 * 365 * 3
+        return lines
+
+    work(6)  # the zones of the world are loaded once
+    assert work(60) < 1.5 * work(20)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ((1, "COUNT=5"), (3, "COUNT=10"), (4, "COUNT=2")),  # overlap, within one another
+        ((10, "COUNT=5"), (1, "COUNT=5"), (20, "COUNT=5")),  # apart, in no order
+        ((1, "COUNT=3"), (4, "COUNT=3"), (4, "WKST=SU"), (9, "UNTIL=20260705")),
+    ],
+)
+def test_series_that_differ_in_where_they_begin_and_end_take_nothing_from_each_other(ends):
+    series = (
+        event(f"{number}", f"DTSTART:202607{day:02}T080000", "DURATION:PT1H", f"RRULE:FREQ=DAILY;{end}")
+        for number, (day, end) in enumerate(ends)
+    )
+    text = HEAD + "".join(series) + TAIL
+    quick, long = both(text, window("2026-06-20", 60))
+    assert quick.busy == long.busy
+    assert "VEVENT" not in left(text, window("2026-06-20", 60))
 
 
 def test_a_long_calendar_of_series_is_busy_and_nothing_is_left_out():
@@ -279,6 +326,9 @@ def series(draw: st.DrawFn, uid: str, around: datetime) -> str:
         moved = at + timedelta(hours=draw(st.integers(-50, 50)))
         state = draw(st.sampled_from(["STATUS:CONFIRMED", "STATUS:CANCELLED", "SEQUENCE:2"]))
         others.append(event(uid, when(name, at), when("DTSTART", moved), "DURATION:PT30M", state))
+    lines += (
+        draw(st.sampled_from([[], [], ["STATUS:CANCELLED"], ["TRANSP:TRANSPARENT"]])) if ends[:6] != "TRANSP" else []
+    )
     whole = [event(uid, *lines) if draw(st.integers(0, 9)) else "", *others]
     return "".join(draw(st.permutations(whole)))
 

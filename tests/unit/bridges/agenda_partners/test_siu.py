@@ -152,6 +152,15 @@ def test_a_message_with_the_id_of_another_is_an_error(listener):
 
 
 @pytest.mark.parametrize(
+    ("find", "instead", "place"),
+    [("20261201090000^", "20261301090000^", "SCH^1^11"), ("^20261201093000", "^20261201083000", "")],
+)
+def test_the_place_of_a_fault_is_one_of_the_message_or_none(listener, find, instead, place):
+    *_, error = lines(listener.receive(BOOKED.replace(find, instead).encode()))
+    assert (error[0], error[2]) == ("ERR", place)
+
+
+@pytest.mark.parametrize(
     ("text", "verdict"),
     [(BOOKED.replace("SIU^S12", "ORU^R01"), "AR"), (BOOKED.replace("SCH|", "ZZZ|"), "AE"), ("?", "AR")],
 )
