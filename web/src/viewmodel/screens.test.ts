@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { Unreachable } from "../api/refusal.ts";
+import { safeName } from "../model/attachments.ts";
 import { Client } from "../model/client.ts";
 import { refuse } from "../testing/mock_answers.ts";
 import { until } from "../testing/mock_clock.ts";
@@ -15,6 +16,7 @@ import { ConversationView } from "./conversation.ts";
 import { Inbox } from "./inbox.ts";
 import { codeField } from "./presenting.ts";
 import { pathOf, routeOf } from "./routes.ts";
+import { documentCard } from "./timeline.ts";
 
 let server: MockServer;
 let opened: Tab[];
@@ -149,6 +151,28 @@ it("lists, searches without accents, filters and counts", async () => {
   inbox.filter("ended");
   expect(inbox.state.value.rows).toHaveLength(0);
   inbox.dispose();
+});
+
+it("lets no name, subject or title turn letters around", async () => {
+  const { hers, his } = await two();
+  const name = "Jean \u202etnopuD\u202c";
+  const beginning = await hers.home.beginnings.prepare({
+    role: "owner",
+    name: "Dr Martin",
+    with: { account: his.home.account, role: "patient", name },
+    subject: "Bilan \u2066du\u2069 \u202e41",
+    first: { text: "Bonjour.", attachments: [], reply: "open", replaces: null },
+    reply: "open",
+  });
+  await hers.home.beginnings.send(beginning);
+  const inbox = new Inbox(hers.home);
+  await until(() => inbox.state.value.rows.length === 2);
+  expect(inbox.state.value.rows.find(({ conversation }) => conversation === beginning.conversation)).toMatchObject({ title: { name: "Jean tnopuD" }, subject: "Bilan du 41" });
+  inbox.dispose();
+  const reference = { id: "a", name: "ordonnance\u202efdp.exe", title: "\u202eexe.tluser", media_type: "application/pdf", size: 1, document: null };
+  const card = documentCard(reference as never, { message: null, openedBy: [], states: new Map() });
+  expect(card).toMatchObject({ name: "ordonnancefdp.exe", title: "exe.tluser" });
+  expect(safeName("ordonnance\u202efdp.exe")).toBe("ordonnancefdp.exe");
 });
 
 it("says what failed where it happened, and rejects to nobody", async () => {
