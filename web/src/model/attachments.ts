@@ -127,9 +127,8 @@ export class Attachments {
     reference: AttachmentReference,
     progress: (share: number) => void,
   ): Promise<Bytes> {
-    const sealed = this.#download(conversation, reference.id, reference.sealed_size, progress);
-    const opened = sealed.pipeThrough(openAttachment(reference));
-    return collected(opened);
+    const opening = await openAttachment(reference);
+    return collected(this.#download(conversation, reference.id, reference.sealed_size, progress).pipeThrough(opening));
   }
 
   async #keep(id: AttachmentId, sealed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<number> {
