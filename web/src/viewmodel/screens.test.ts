@@ -135,6 +135,20 @@ it("refuses an empty file and a text that is too long, and keeps both", async ()
   view.dispose();
 });
 
+it("says that there is nothing yet as soon as it is known, not that it is loading", async () => {
+  const { code } = await newcomer(server, "professional");
+  let go = (): void => undefined;
+  const hold = new Promise<void>((resolve) => (go = resolve));
+  server.trick({ on: /^GET \/v1\/feed/, times: 1, hold });
+  const here = await openTab(server, new MockBrowser(), code);
+  opened = [here];
+  const inbox = new Inbox(here.home);
+  expect(inbox.state.value).toMatchObject({ rows: [], loading: true });
+  go();
+  await until(() => !inbox.state.value.loading, 10_000, "an empty list");
+  inbox.dispose();
+});
+
 it("lists, searches without accents, filters and counts", async () => {
   const { hers, his, conversation } = await two();
   await say(his.home, conversation, "Été à la mer, douleur au genou.");
