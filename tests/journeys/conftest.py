@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.peer import Peer
 from tests.journeys.people import Person
 from tests.journeys.scripted import Script
 from tests.journeys.support import CHROMIUM, CHROMIUM_FLAGS, Recorder, Server, Terminal, write_pdf
@@ -96,6 +97,12 @@ def script() -> Iterator[Script]:
     script = Script()
     yield script
     script.close()
+
+
+@pytest.fixture(scope="module")
+def doctor(script: Script, shared_server: Server) -> Peer:
+    """The professional of most stories: without a browser, on the module's server."""
+    return script.professional(shared_server, "Dr Claire Martin")
 
 
 @pytest.fixture

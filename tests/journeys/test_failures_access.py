@@ -40,11 +40,6 @@ KEPT = """async () => { let kept = 0;
   return kept; }"""
 
 
-@pytest.fixture(scope="module")
-def doctor(script: Script, shared_server: Server) -> Peer:
-    return script.professional(shared_server, "Dr Claire Martin")
-
-
 def try_code(who: Person, code: str) -> None:
     who.page.get_by_label("Code de secours").fill(code)
     who.press("Ouvrir")

@@ -19,11 +19,6 @@ USED = "Cette lettre a déjà servi. Si ce n’était pas vous, appelez tout de 
 SHORT_LIFE = 2_000  # milliseconds
 
 
-@pytest.fixture(scope="module")
-def doctor(script: Script, shared_server: Server) -> Peer:
-    return script.professional(shared_server, "Dr Claire Martin")
-
-
 def type_code(who: Person, server: Server, code: str) -> None:
     who.page.goto(server.url + "/i")
     who.page.get_by_label("Code de la lettre").fill(code)

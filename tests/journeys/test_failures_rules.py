@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MANY = 10_000
 
 
-@pytest.fixture(scope="module")
-def doctor(script: Script, shared_server: Server) -> Peer:
-    return script.professional(shared_server, "Dr Claire Martin")
-
-
 def test_a_patient_begins_only_where_someone_waits_for_it(
     script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
 ) -> None:

@@ -25,11 +25,6 @@ UNSENT = re.compile("En attente d’envoi|Envoi en cours")
 SEND = "Envoyer à Dr Claire Martin"
 
 
-@pytest.fixture(scope="module")
-def doctor(script: Script, shared_server: Server) -> Peer:
-    return script.professional(shared_server, "Dr Claire Martin")
-
-
 @pytest.fixture
 def correspondents(script: Script, doctor: Peer, person: Callable[..., Person]) -> tuple[Letter, Person]:
     """A letter, and the patient at home in its conversation."""

@@ -15,11 +15,6 @@ from tests.journeys.support import Server, luhn
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def doctor(script: Script, shared_server: Server) -> Peer:
-    return script.professional(shared_server, "Dr Claire Martin")
-
-
 def refusal(script: Script, doctor: Peer, conversation: bytes) -> str | None:
     try:
         script.say(doctor, conversation, "Vous êtes là ?")

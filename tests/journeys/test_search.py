@@ -21,11 +21,6 @@ WEB = Path(__file__).parents[2] / "web"
 HIT = ".hit"
 
 
-@pytest.fixture(scope="module")
-def doctor(script: Script, shared_server: Server) -> Peer:
-    return script.professional(shared_server, "Dr Claire Martin")
-
-
 def test_a_word_is_found_over_all_exchanges_and_in_one_with_the_keyboard_alone(
     script: Script, shared_server: Server, doctor: Peer, person: Callable[..., Person]
 ) -> None:

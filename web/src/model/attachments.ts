@@ -9,6 +9,7 @@ import type { Change } from "../platform/platform.ts";
 import { openAttachment, sealAttachment, sealedSize, type AttachmentReference } from "../protocol/attachment.ts";
 import { b64 } from "../protocol/codec.ts";
 import type { AttachmentId, Bytes, ConversationId } from "../protocol/suite.ts";
+import { plainLine } from "./plain_line.ts";
 import { LocalRefusal } from "./refusals.ts";
 import type { Vault } from "./vault.ts";
 
@@ -126,9 +127,8 @@ export class Attachments {
     reference: AttachmentReference,
     progress: (share: number) => void,
   ): Promise<Bytes> {
-    const sealed = this.#download(conversation, reference.id, reference.sealed_size, progress);
-    const opened = sealed.pipeThrough(openAttachment(reference));
-    return collected(opened);
+    const opening = await openAttachment(reference);
+    return collected(this.#download(conversation, reference.id, reference.sealed_size, progress).pipeThrough(opening));
   }
 
   async #keep(id: AttachmentId, sealed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<number> {
@@ -243,7 +243,7 @@ function mediaType(type: string): string {
 
 /** A name that docs/spec/protocol.md 8.3 allows, as near as possible to the given one. */
 export function safeName(name: string): string {
-  const cleaned = name.replace(/[/\\\u0000-\u001f\u007f-\u009f]/g, "_").trim();
+  const cleaned = plainLine(name).replace(/[/\\\u0000-\u001f\u007f-\u009f]/g, "_").trim();
   if (cleaned === "" || cleaned === "." || cleaned === "..") return "document";
   const extension = EXTENSION.exec(cleaned)?.[0] ?? "";
   let stem = cleaned.slice(0, cleaned.length - extension.length);

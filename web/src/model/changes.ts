@@ -5,6 +5,8 @@ import type { Tabs } from "../platform/platform.ts";
 export type Changed =
   /** The log or the facts of a conversation. */
   | { readonly what: "conversation"; readonly conversation: string }
+  /** The list of conversations is here, if it is an empty one. */
+  | { readonly what: "list" }
   /** What waits to be sent in a conversation. */
   | { readonly what: "outbox"; readonly conversation: string }
   /** An account chain grew. */

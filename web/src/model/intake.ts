@@ -14,6 +14,7 @@ import { advanced, floorOf, type Facts, type PersonFact } from "./facts.ts";
 import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry, TrimmedEntry } from "./log_entry.ts";
 import type { Openings } from "./opening.ts";
 import { peopleOf } from "./people.ts";
+import { plainLine } from "./plain_line.ts";
 import type { Vault } from "./vault.ts";
 
 const SCAN = 200; // entries read at once when an old parent is looked for
@@ -120,7 +121,7 @@ export class Intake {
     const { epoch } = open.chain.head;
     if (facts.named === epoch) return { facts, entries };
     const people = await peopleOf(open, this.#parts.accounts, facts.people);
-    return { facts: { ...facts, people, subject: open.roster?.subject ?? facts.subject, named: epoch }, entries };
+    return { facts: { ...facts, people, subject: plainLine(open.roster?.subject ?? facts.subject), named: epoch }, entries };
   }
 
   async #entry(facts: Facts, open: Conversation, event: Event): Promise<LogEntry> {

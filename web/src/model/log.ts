@@ -99,6 +99,7 @@ export class Log implements Sink {
       before = page.next ?? null;
     } while (before !== null);
     await vault.keep("own", "cursor", last);
+    this.#parts.changes.tell({ what: "list" });
     return last;
   }
 

@@ -7,6 +7,7 @@ import { memberOf, type EpochRecord, type Member } from "../protocol/epoch_recor
 import type { MemberId } from "../protocol/suite.ts";
 import type { Accounts } from "./accounts.ts";
 import type { PersonFact } from "./facts.ts";
+import { plainLine } from "./plain_line.ts";
 
 /** Everybody who is or was in, newest facts first taken; who left stays known by name. */
 export async function peopleOf(
@@ -46,9 +47,9 @@ export function personFact(
 ): PersonFact {
   const { certificate, called, standing } = known;
   const place = { id, kind, role, history, standing };
-  if (certificate === null) return { ...place, name: called ?? "", profession: null, identifier: null, verified: false };
+  if (certificate === null) return { ...place, name: plainLine(called ?? ""), profession: null, identifier: null, verified: false };
   const { name, profession, identifier } = certificate;
-  return { ...place, name, profession, identifier, verified: true };
+  return { ...place, name: plainLine(name), profession, identifier, verified: true };
 }
 
 function standingOf(member: Member, head: EpochRecord, before: PersonFact | undefined): PersonFact["standing"] {

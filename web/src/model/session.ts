@@ -29,6 +29,8 @@ export type Ground = {
   readonly changes: Changes;
 };
 
+const PATIENCE = 1_000; // milliseconds for the server's word about an account that can be opened without it
+
 /** An account that is open on this device. */
 export type Opened = {
   readonly device: Device;
@@ -37,13 +39,13 @@ export type Opened = {
   readonly me: Me;
 };
 
-/** Take the device that lies here; null when there is none. Works offline from what was kept. */
+/** Take the device that lies here; null when there is none. Nobody has to answer: what was kept opens it. */
 export async function restore(ground: Ground): Promise<Opened | null> {
   const device = await loadDevice(ground.platform, ground.storage);
   if (device === null) return null;
   ground.api.renewSessionBy(() => renewSession(ground, device));
   const accounts = accountsOf(ground, device);
-  const me = await currentMe(ground, device);
+  const me = await soonMe(ground, device);
   return { device, accounts, me, secrets: await ownSecrets(device.keys, me, await ownChain(accounts, me)) };
 }
 
@@ -189,6 +191,19 @@ export async function currentMe(ground: Ground, device: Device): Promise<Me> {
   }
 }
 
+/** The same for a start: a server that hesitates keeps nobody from reading what lies here. What it says then is kept. */
+async function soonMe(ground: Ground, device: Device): Promise<Me> {
+  const kept = await device.vault.read<Me>("own", "me");
+  const asked = currentMe(ground, device);
+  if (kept === undefined) return asked;
+  return new Promise((resolve, reject) => {
+    const late = ground.platform.clock.after(PATIENCE, () => {
+      resolve(kept);
+    });
+    asked.then(resolve, reject).finally(late);
+  });
+}
+
 /** What the server says about itself; offline, what it last said. @throws LocalRefusal `registry_changed` */
 export async function knownServer(ground: Ground, device: Device): Promise<ServerInfo> {
   try {
@@ -208,13 +223,13 @@ export async function keepServer(device: Device, server: ServerInfo): Promise<vo
   await device.vault.keep("own", "server", server);
 }
 
-/** True: the server has taken this device's signature. A device that was removed stays outside. */
+/** True: the server has taken this device's signature. A device that was removed stays outside. @throws what may pass */
 export async function renewSession(ground: Ground, device: Device): Promise<boolean> {
   try {
     await openSession(ground.api, device.record.server, device.keys);
     return true;
   } catch (error) {
-    if (error instanceof Refused) return false;
+    if (error instanceof Refused && !error.passing) return false;
     throw error;
   }
 }

@@ -43,7 +43,7 @@ async function seal(plain: Bytes, chunk = 50_000): Promise<{ sealed: Bytes; refe
 }
 
 async function open(sealed: Bytes, reference: AttachmentReference, chunk = 60_001): Promise<Bytes> {
-  return collect(chunks(sealed, chunk).pipeThrough(openAttachment(reference)));
+  return collect(chunks(sealed, chunk).pipeThrough(await openAttachment(reference)));
 }
 
 describe("an attachment", () => {

@@ -3,8 +3,6 @@
  * Source: docs/spec/protocol.md 8.
  */
 
-import { sha256 as sha256Stream } from "@noble/hashes/sha2.js";
-
 import { b64, concat, u32, u8, unb64 } from "./codec.ts";
 import { demand, refuseAs } from "./errors.ts";
 import { hkdf } from "./kdf.ts";
@@ -74,7 +72,7 @@ export async function sealAttachment(
   const header = concat(u8(HEADER), random(SALT), random(NONCE_PREFIX));
   const cipher = await segmentCipher(fileKey, id, header, "encrypt");
   const cutter = new Cutter((index) => (index === 0 ? FIRST_PLAIN : PLAIN));
-  const [plain, sealed] = [new Tally(), new Tally()];
+  const [plain, sealed] = await tallies();
   const put = async (piece: Piece, out: TransformStreamDefaultController<Bytes>): Promise<void> => {
     const segment = await cipher(piece);
     out.enqueue(sealed.count(piece.index === 0 ? concat(header, segment) : segment));
@@ -91,8 +89,8 @@ export async function sealAttachment(
   });
   const reference = (described: Described): AttachmentReference => {
     if (!ended) throw new RangeError("the stream has not ended");
-    const tallies = { sha256: plain.hash, size: plain.size, sealed_sha256: sealed.hash, sealed_size: sealed.size };
-    return attachmentReference({ id, key: b64(fileKey), ...described, ...tallies });
+    const sums = { sha256: plain.hash, size: plain.size, sealed_sha256: sealed.hash, sealed_size: sealed.size };
+    return attachmentReference({ id, key: b64(fileKey), ...described, ...sums });
   };
   return { transform, reference };
 }
@@ -101,9 +99,9 @@ export async function sealAttachment(
  * Sealed bytes in, plaintext out. The stream fails with `open_failed` at the first segment that does not open, and at its
  * end when a size or a hash differs: show nothing before it has ended.
  */
-export function openAttachment(reference: AttachmentReference): TransformStream<Bytes, Bytes> {
+export async function openAttachment(reference: AttachmentReference): Promise<TransformStream<Bytes, Bytes>> {
   const cutter = new Cutter(() => SEGMENT);
-  const [plain, sealed] = [new Tally(), new Tally()];
+  const [plain, sealed] = await tallies();
   let cipher: Cipher | undefined;
   const put = async (piece: Piece, out: TransformStreamDefaultController<Bytes>): Promise<void> => {
     const bytes = piece.index === 0 ? piece.bytes.slice(HEADER) : piece.bytes;
@@ -166,11 +164,23 @@ async function segmentCipher(
   };
 }
 
+type Hash = { update(bytes: Bytes): unknown; digest(): Uint8Array };
+
+/** Of the plain bytes and of the sealed ones. The hash that takes pieces comes with the first document, not with the first screen. */
+async function tallies(): Promise<readonly [Tally, Tally]> {
+  const { sha256 } = await import("@noble/hashes/sha2.js");
+  return [new Tally(sha256.create()), new Tally(sha256.create())];
+}
+
 /** Size and SHA-256 of what has passed. */
 class Tally {
-  readonly #hash = sha256Stream.create();
+  readonly #hash: Hash;
   #digest: string | undefined;
   size = 0;
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+  }
 
   count(bytes: Bytes): Bytes {
     this.#hash.update(bytes);

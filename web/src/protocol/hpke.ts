@@ -5,7 +5,6 @@
  * when the first box is sealed or opened, not with the first screen. Secret keys are always imported from their 32-byte seed, never through `DeriveKeyPair`.
  */
 
-import { shake256 } from "@noble/hashes/sha3.js";
 import type { CipherSuite, KEMFactory } from "hpke";
 
 import { concat, equal, unb64 } from "./codec.ts";
@@ -111,9 +110,10 @@ async function engine(): Promise<Engine> {
 }
 
 async function chooseEngine(): Promise<Engine> {
-  const { KEM_MLKEM768_X25519: kem } = await import("hpke");
+  const [{ KEM_MLKEM768_X25519: kem }, { shake256 }] = await Promise.all([import("hpke"), import("@noble/hashes/sha3.js")]);
+  const expand = (seed: Bytes): Bytes => concat(shake256(seed, { dkLen: ML_KEM_SEED + SEED }));
   try {
-    const native: Engine = { name: "native", suite: await suiteWith(kem), publicOf: nativePublicOf };
+    const native: Engine = { name: "native", suite: await suiteWith(kem), publicOf: (seed) => nativePublicOf(expand(seed)) };
     await demandWorks(native);
     return native;
   } catch {
@@ -146,10 +146,9 @@ async function demandWorks(candidate: Engine): Promise<void> {
 }
 
 /**
- * The public key of a seed by WebCrypto: both halves expanded as in draft-connolly-cfrg-xwing-kem, then read off their JWK.
+ * The public key of an expanded seed (SHAKE256, as in draft-connolly-cfrg-xwing-kem) by WebCrypto: both halves read off their JWK.
  */
-async function nativePublicOf(seed: Bytes): Promise<Bytes> {
-  const expanded = concat(shake256(seed, { dkLen: ML_KEM_SEED + SEED }));
+async function nativePublicOf(expanded: Bytes): Promise<Bytes> {
   const mlKem = await importForJwk("raw-seed", expanded.slice(0, ML_KEM_SEED), "ML-KEM-768", ["decapsulateBits"]);
   const scalar = concat(X25519_PKCS8_PREFIX, expanded.slice(ML_KEM_SEED));
   const x25519 = await importForJwk("pkcs8", scalar, "X25519", ["deriveBits"]);

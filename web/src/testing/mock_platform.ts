@@ -69,6 +69,8 @@ export class MockTab implements Platform {
   readonly online = new Switch();
   readonly shown = new Switch();
   lacking: "unsupported_browser" | "storage_unavailable" | null = null;
+  /** How often "back" leads to an earlier place in this tab. */
+  steps = 0;
   #place: Platform["address"]["current"] = { path: "/", fragment: "", note: null };
   readonly #moved = new Set<() => void>();
   readonly browser: MockBrowser;
@@ -110,7 +112,8 @@ export class MockTab implements Platform {
   get address(): Platform["address"] {
     return {
       current: this.#place,
-      show: (path, _, note) => {
+      show: (path, how, note) => {
+        if (how === "push") this.steps += 1;
         this.#place = { path, fragment: "", note: note ?? null };
       },
       watch: (moved) => {

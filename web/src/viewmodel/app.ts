@@ -88,7 +88,10 @@ export class App implements AppModel {
 
   go(route: Route): void {
     const target = this.#instead(route);
-    this.#client.platform.address.show(pathOf(target), "push");
+    const { address } = this.#client.platform;
+    const path = pathOf(target);
+    // The way back goes to another place: pressing twice where one is leaves nothing to press "back" for.
+    address.show(path, path === address.current.path ? "replace" : "push");
     this.state.patch({ route: target });
   }
 
@@ -197,13 +200,11 @@ export class App implements AppModel {
       return;
     }
     this.#land(route);
-    this.#believe();
   }
 
   /** After the start: to the joining that was left, to the first page, or where the address says. */
   async #settle(): Promise<void> {
     await this.#follow();
-    this.#believe();
     const { route } = this.state.value;
     if (this.#left?.how === "activation") this.go({ name: "activation", token: "" });
     else if (this.#left?.how === "claim") this.go({ name: "invitation", link: null });
@@ -211,26 +212,28 @@ export class App implements AppModel {
     else this.#land(route);
   }
 
+  /** What is no place of its own leaves the address; a door stays behind its room, which a reload asks for again. */
   #land(route: Route): void {
     const target = this.#instead(route);
-    if (target.name === "inbox") this.#replace(target);
+    const gone = target.name === "inbox" || (route.name === "removed" && target !== route);
+    if (gone) this.#replace(target);
     else this.state.patch({ route: target });
   }
 
-  /** A closed account shows its door; one that is open has none, unless a code was brought or it wants to come back. */
+  /**
+   * Where an address leads. A closed account shows its door; one that is open has none, unless a code was brought or it
+   * wants to come back. "This device was removed" is an address that anybody can write: it is shown where this tab
+   * itself has noted it.
+   */
   #instead(route: Route): Route {
-    const { home, connection } = this.#client;
-    if (home === null && !isOpen(route)) return this.#later(route);
-    const inside = home !== null && connection !== "ended" && !this.#brought;
-    return route.name === "unlock" && inside ? { name: "inbox" } : route;
-  }
-
-  /** "This device was removed" is an address that anybody can write: it is shown where this tab itself has noted it. */
-  #believe(): void {
-    if (this.state.value.route.name !== "removed") return;
-    const noted = this.#client.removed || this.#client.platform.address.current.note === "removed";
-    if (this.#client.home !== null) this.#replace({ name: "inbox" });
-    else if (!noted) this.#replace({ name: "unlock" });
+    const { home, connection, removed, platform } = this.#client;
+    if (home === null) {
+      const noted = removed || platform.address.current.note === "removed";
+      if (route.name === "removed") return noted ? route : { name: "unlock" };
+      return isOpen(route) ? route : this.#later(route);
+    }
+    const door = route.name === "removed" || (route.name === "unlock" && connection !== "ended" && !this.#brought);
+    return door ? { name: "inbox" } : route;
   }
 
   #later(route: Route): Route {
@@ -271,7 +274,7 @@ export class App implements AppModel {
       else if (was === "open" && !isOpen(this.state.value.route)) this.state.patch({ route: { name: "unlock" } });
       return;
     }
-    this.#believe();
+    if (this.state.value.route.name === "removed") this.#land({ name: "removed" });
     const me = await meOf(home).catch(() => null);
     this.state.patch({ me, language: home.own.settings.language });
     await this.#count();

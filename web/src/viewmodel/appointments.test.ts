@@ -9,6 +9,7 @@ import { close, conversationOf, newcomer, openTab, say, untilTexts, type Tab } f
 import { calendarFile } from "./appointment_file.ts";
 import { instantsOf, writeAct } from "../model/appointments.ts";
 import { Appointments } from "./appointments.ts";
+import { Searching } from "./searching.ts";
 import type { AppointmentCard, ProposalDraft } from "./types.ts";
 
 const utc = (text: string): number => Date.parse(text);
@@ -213,6 +214,32 @@ describe("between a doctor and a patient", () => {
     const failed = await card(his, "failed");
     expect(failed).toMatchObject({ booked: null, chosen: null, tried: { ...slot, ref: "free 7" }, failure: "gone", can: { keep: false } });
     expect(cards(his)).toHaveLength(2);
+  });
+
+  it("is found by the words that its card shows, and not by those it no longer shows", async () => {
+    const { hers, his, doctor, conversation } = await both();
+    await until(() => hers.state.value.side === "practice");
+    await his.ask("Plutôt un matin, à cause du bus", "");
+    const asked = await card(hers, "asked");
+    const offered = async (what: string, place: string): Promise<void> => {
+      await hers.propose({ ...draft([4]), what, place, bring: ["Vos lunettes"] }, asked.id);
+      await hers.resend([...hers.state.value.rows].find(([, row]) => row.kind === "pending")?.[0] ?? "");
+      await until(() => cards(his)[0]?.about.place === place, 20_000, place);
+    };
+    await offered("Contrôle", "12 rue des Érables");
+    await offered("Contrôle", "3 place du Marché");
+    const found = async (words: string): Promise<readonly string[]> => {
+      const search = new Searching(doctor.home);
+      search.search(words);
+      await until(() => !search.state.value.busy, 10_000, words);
+      search.dispose();
+      expect(search.state.value.looked).toBe(3); // the first message, the wish, the proposal that stands
+      return search.state.value.rows.map(({ excerpt }) => excerpt.map(({ text }) => text).join(""));
+    };
+    expect(await found("matin")).toEqual(["Plutôt un matin, à cause du bus"]);
+    for (const words of ["controle marche", "lunettes"]) expect(await found(words)).toEqual(["Contrôle 3 place du Marché Vos lunettes"]);
+    expect(await found("erables")).toEqual([]);
+    expect((await doctor.home.log.facts(conversation))?.alarm).toBeNull();
   });
 
   it("is undone before it leaves, and asks for one in words", async () => {

@@ -3,6 +3,7 @@
 import type { AttachmentReference, Attachments } from "../model/attachments.ts";
 import type { FirstText } from "../model/beginnings.ts";
 import type { ReplyMirror } from "../model/pending.ts";
+import { plainLine } from "../model/plain_line.ts";
 import { Observable } from "./observable.ts";
 import { problemOf, problemOfCode } from "./presenting.ts";
 import type { ChosenFile, Composer, ComposerState, DraftDocument, ReplyChoice } from "./types.ts";
@@ -115,7 +116,7 @@ export class ComposerBox implements Composer {
     const abort = new AbortController();
     this.#documents.set(id, { reference: null, abort });
     const document = file.type.startsWith("image/") ? "image" : null;
-    const draft: DraftDocument = { id, name: file.name, mediaType: file.type, size: file.size, title: "", document, progress: 0, problem: null };
+    const draft: DraftDocument = { id, name: plainLine(file.name), mediaType: file.type, size: file.size, title: "", document, progress: 0, problem: null };
     this.#patch({ documents: [...this.state.value.documents, draft], problem: null });
     try {
       const reference = await this.#attachments().seal(file, abort.signal);

@@ -6,6 +6,7 @@ import type { Home } from "../model/home.ts";
 import type { KeptInvitation } from "../model/invited.ts";
 import { isEnvelope, type LogEntry } from "../model/log_entry.ts";
 import type { Pending } from "../model/pending.ts";
+import { plainLine } from "../model/plain_line.ts";
 import { ComposerBox } from "./composer.ts";
 import { EMPTY, invitationState, recipientOf } from "./conversation_state.ts";
 import { Members } from "./members.ts";
@@ -197,7 +198,7 @@ export class ConversationView implements ConversationModel {
       const bytes = await this.#home.document(this.#id, reference, progress).catch(goneWith(message, this.#facts, this.#entries));
       show({ name: "closed" });
       this.#reading.opened(message, document);
-      return { name: reference.name, mediaType: reference.media_type, bytes };
+      return { name: plainLine(reference.name), mediaType: reference.media_type, bytes };
     } catch (error) {
       show({ name: "failed", problem: problemOf(error) });
       throw error;

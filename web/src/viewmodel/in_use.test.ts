@@ -120,6 +120,19 @@ it("shows no door to somebody who is inside, unless a code was brought", async (
   close({ tab, client, home: client.home! });
 });
 
+it("leads back to another place, however often one has asked for this one", async () => {
+  const tab = browser.tab({ ...server.browser(), clock: realClock });
+  const client = new Client(tab);
+  const app = new App(client);
+  await app.start();
+  app.go({ name: "inbox" }); // as each choice in the menu of the list does
+  expect(tab.steps).toBe(0);
+  app.go({ name: "settings" });
+  app.go({ name: "settings" });
+  expect([tab.steps, tab.address.current.path]).toEqual([1, "/settings"]);
+  close({ tab, client, home: client.home! });
+});
+
 it("keeps a code that was brought when the page is loaded with it", async () => {
   const tab = browser.tab({ ...server.browser(), clock: realClock });
   tab.visit("/u", patient.code);

@@ -32,7 +32,7 @@ export class Inbox implements InboxModel {
       problem: null,
     });
     this.#stop = home.ground.changes.watch((changed) => {
-      if (changed.what === "conversation" || changed.what === "account") this.#soon();
+      if (changed.what === "conversation" || changed.what === "account" || changed.what === "list") this.#soon();
     });
     void this.#load();
   }

@@ -3,6 +3,7 @@
 import type { Client } from "../model/client.ts";
 import type { Joining } from "../model/joining.ts";
 import type { Letter } from "../model/letter.ts";
+import { plainLine } from "../model/plain_line.ts";
 import { LocalRefusal } from "../model/refusals.ts";
 import { inUse } from "./in_use.ts";
 import { Observable } from "./observable.ts";
@@ -152,7 +153,7 @@ export class Invitation implements InvitationModel {
       writer,
       people,
       invited: letter.invited,
-      subject: letter.conversation.roster?.subject ?? "",
+      subject: plainLine(letter.conversation.roster?.subject ?? ""),
       entries: entriesOf(letter, people),
       expires: letter.detail.expires,
       account: this.#parts.account(),

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { Unreachable } from "../api/refusal.ts";
+import { safeName } from "../model/attachments.ts";
 import { Client } from "../model/client.ts";
 import { refuse } from "../testing/mock_answers.ts";
 import { until } from "../testing/mock_clock.ts";
@@ -15,6 +16,7 @@ import { ConversationView } from "./conversation.ts";
 import { Inbox } from "./inbox.ts";
 import { codeField } from "./presenting.ts";
 import { pathOf, routeOf } from "./routes.ts";
+import { documentCard } from "./timeline.ts";
 
 let server: MockServer;
 let opened: Tab[];
@@ -133,6 +135,20 @@ it("refuses an empty file and a text that is too long, and keeps both", async ()
   view.dispose();
 });
 
+it("says that there is nothing yet as soon as it is known, not that it is loading", async () => {
+  const { code } = await newcomer(server, "professional");
+  let go = (): void => undefined;
+  const hold = new Promise<void>((resolve) => (go = resolve));
+  server.trick({ on: /^GET \/v1\/feed/, times: 1, hold });
+  const here = await openTab(server, new MockBrowser(), code);
+  opened = [here];
+  const inbox = new Inbox(here.home);
+  expect(inbox.state.value).toMatchObject({ rows: [], loading: true });
+  go();
+  await until(() => !inbox.state.value.loading, 10_000, "an empty list");
+  inbox.dispose();
+});
+
 it("lists, searches without accents, filters and counts", async () => {
   const { hers, his, conversation } = await two();
   await say(his.home, conversation, "Été à la mer, douleur au genou.");
@@ -149,6 +165,28 @@ it("lists, searches without accents, filters and counts", async () => {
   inbox.filter("ended");
   expect(inbox.state.value.rows).toHaveLength(0);
   inbox.dispose();
+});
+
+it("lets no name, subject or title turn letters around", async () => {
+  const { hers, his } = await two();
+  const name = "Jean \u202etnopuD\u202c";
+  const beginning = await hers.home.beginnings.prepare({
+    role: "owner",
+    name: "Dr Martin",
+    with: { account: his.home.account, role: "patient", name },
+    subject: "Bilan \u2066du\u2069 \u202e41",
+    first: { text: "Bonjour.", attachments: [], reply: "open", replaces: null },
+    reply: "open",
+  });
+  await hers.home.beginnings.send(beginning);
+  const inbox = new Inbox(hers.home);
+  await until(() => inbox.state.value.rows.length === 2);
+  expect(inbox.state.value.rows.find(({ conversation }) => conversation === beginning.conversation)).toMatchObject({ title: { name: "Jean tnopuD" }, subject: "Bilan du 41" });
+  inbox.dispose();
+  const reference = { id: "a", name: "ordonnance\u202efdp.exe", title: "\u202eexe.tluser", media_type: "application/pdf", size: 1, document: null };
+  const card = documentCard(reference as never, { message: null, openedBy: [], states: new Map() });
+  expect(card).toMatchObject({ name: "ordonnancefdp.exe", title: "exe.tluser" });
+  expect(safeName("ordonnance\u202efdp.exe")).toBe("ordonnancefdp.exe");
 });
 
 it("says what failed where it happened, and rejects to nobody", async () => {

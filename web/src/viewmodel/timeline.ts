@@ -5,6 +5,7 @@ import { floorOf, type Facts } from "../model/facts.ts";
 import { shownText, type EnvelopeEntry, type EpochEntry, type LogEntry, type Via } from "../model/log_entry.ts";
 import { mailsIn } from "../model/mails.ts";
 import type { Pending } from "../model/pending.ts";
+import { plainLine } from "../model/plain_line.ts";
 import { codeOf, LocalRefusal } from "../model/refusals.ts";
 import { arrivalOf, failureOf } from "./delivery.ts";
 import { personIn, phrase, problemOfCode, stranger } from "./presenting.ts";
@@ -213,7 +214,8 @@ export function documentCard(
     readonly states: ReadonlyMap<string, DocumentCard["state"]>;
   },
 ): DocumentCard {
-  const { id, title, name, media_type, size, document } = reference;
+  const { id, media_type, size, document } = reference;
+  const [title, name] = [plainLine(reference.title), plainLine(reference.name)];
   const preview = media_type === "application/pdf" ? "pdf" : PREVIEWED.test(media_type) ? "image" : "none";
   const state = about.states.get(id) ?? { name: "closed" };
   return { id, message: about.message, title, name, mediaType: media_type, size, document, preview, openedBy: about.openedBy, state };

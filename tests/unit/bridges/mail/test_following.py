@@ -12,7 +12,6 @@ from bridges.mail.following import Following, reason_of
 from bridges.mail.lmtp_service import Operator
 from bridges.mail.outgoing import Composed, Outgoing
 from bridges.mail.reading import read
-from bridges.mail.state import State
 
 DR, KARIM = "dr@chu.mssante.fr", "karim@clinique.example"
 ID = "<pli.1@cabinet.example>"
@@ -22,13 +21,6 @@ BOX = Box(
     owner="Cabinet",
     smtp=Server(host="smtp.operator.example", login=Login(user="pli")),
 )
-
-
-@pytest.fixture
-def state(tmp_path):
-    made = State(tmp_path / "s.db", seal=lambda raw: raw[::-1], unseal=lambda raw: raw[::-1])
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 
 from bridges.mail.address import read_address
 from bridges.mail.outgoing import GIVE_UP, LEASE, PAUSES, Composed, Outgoing
-from bridges.mail.state import State
 
 LEROY = read_address("dr.leroy@chu.mssante.fr")
 MAIL = Composed("<pli.1@cabinet.mssante.fr>", read_address("pli@cabinet.mssante.fr"), (LEROY,), b"Subject: x\r\n\r\ny")
@@ -20,13 +19,6 @@ class Clock:
 @pytest.fixture
 def clock():
     return Clock()
-
-
-@pytest.fixture
-def state(tmp_path):
-    made = State(tmp_path / "s.db", seal=lambda raw: raw[::-1], unseal=lambda raw: raw[::-1])
-    yield made
-    made.close()
 
 
 @pytest.fixture

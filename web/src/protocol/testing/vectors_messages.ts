@@ -155,7 +155,7 @@ const attachments: Ops = {
     const { sealed, reference } = await sealedFile(v);
     const changed = CHANGES[v.text("change")]?.(sealed, v) ?? new Uint8Array();
     const told = v.raw("told") as Partial<AttachmentReference>;
-    const opened = await through(openAttachment({ ...reference, ...told }), changed);
+    const opened = await through(await openAttachment({ ...reference, ...told }), changed);
     if (!equal(opened, plaintext(v.number("size")))) throw new TypeError("another plaintext");
     return { sha256: reference.sha256 };
   },
