@@ -13,9 +13,9 @@ from bridges.agenda.calendar.remembering import remembered
 # a colon in it, as some programs write, so the value of a date is what follows the last colon. Without a parameter it
 # is all that follows: a time that is written in another way is a broken one, not a line that is missing.
 _LINE: Final = re.compile(
-    r"^(?:(BEGIN|END)[ \t]*:[ \t]*([\w-]{1,40})"
-    r"|(DTSTART|DTEND|RDATE|EXDATE|RECURRENCE-ID|FREEBUSY)((?:;[^\n]*)?):([^:\n]*|[^;\n]*)"
-    r"|(UID|DURATION|RRULE|TRANSP|STATUS|SEQUENCE|TZID|TZOFFSETFROM|TZOFFSETTO)((?:;[^:\n]*)?):([^\n]*))[ \t]*$",
+    r"^(?:(BEGIN|END)[ \t]*+:[ \t]*+([\w-]{1,40})[ \t]*+"
+    r"|(DTSTART|DTEND|RDATE|EXDATE|RECURRENCE-ID|FREEBUSY)((?:;[^\n]*)?):([^:\n]*+$|[^;\n]*+)"
+    r"|(UID|DURATION|RRULE|TRANSP|STATUS|SEQUENCE|TZID|TZOFFSETFROM|TZOFFSETTO)((?:;[^:\n]*)?):([^\n]*+))$",
     re.IGNORECASE | re.MULTILINE,
 )
 _PARAMETER: Final = re.compile(r';(TZID|VALUE|RANGE|FBTYPE)=(?:"([^"]*)"|([^;]*))', re.IGNORECASE)

@@ -21,7 +21,7 @@ _TELLING: Final = re.compile(
     r"\n(DTSTART|DTEND|TRANSP|STATUS|DURATION|RRULE|RDATE|EXDATE|RECURRENCE-ID|(?:BEGIN|END)[ \t]*:)([^\n]*)",
     re.IGNORECASE,
 )
-_OTHER: Final = r'(?:;(?:VALUE=(?:DATE-TIME|DATE|PERIOD)|RANGE=THISANDFUTURE|X-[\w-]+=[^":;,]*))*'
+_OTHER: Final = r'(?:;(?:VALUE=(?:DATE-TIME|DATE|PERIOD)|RANGE=THISANDFUTURE|X-[\w-]+=[^":;,]*))*+'
 _PARAMETERS: Final = re.compile(rf'{_OTHER}(?:;TZID=(?:"([^"]*)"|([^";]*)))?{_OTHER}', re.IGNORECASE)
 _AND_FUTURE: Final = ";RANGE="
 _STAMP: Final = re.compile(r"[0-9]{8}(?:T[0-9]{6}Z?)?", re.ASCII)
