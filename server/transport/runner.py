@@ -9,6 +9,9 @@ its name and quotes the request. Here the same becomes a problem document (docs/
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -104,13 +107,12 @@ class _Connection(RequestHandler):
     def _watch(self) -> None:
         """Look again after ``FETCH`` seconds whether anything was fetched."""
         if self.transport is not None:
-            waiting = self.transport.get_write_buffer_size()
-            self._fetching = asyncio.get_running_loop().call_later(FETCH, self._let_go, waiting)
+            self._fetching = asyncio.get_running_loop().call_later(FETCH, self._let_go, _waiting(self.transport))
 
     def _let_go(self, waiting: int) -> None:
         """End the connection of a peer that has fetched less than ``SLOWEST`` allows; ``waiting``: bytes then."""
         if self.transport is not None:
-            if waiting - self.transport.get_write_buffer_size() < FETCH * SLOWEST:
+            if waiting - _waiting(self.transport) < FETCH * SLOWEST:
                 self.transport.abort()
             else:
                 self._watch()
@@ -126,6 +128,8 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be read, and end the connection."""
+        if isinstance(exc, ConnectionError):  # the peer has gone, or its answer had begun: told where it was seen
+            raise exc
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             super().handle_error(request, status, exc, message)  # tells the log; raises when an answer has begun
         else:  # whoever knocks at a public port sends such things: nothing that needs a hand
@@ -146,6 +150,18 @@ class _Connection(RequestHandler):
         if request.version < HttpVersion11 and hdrs.TRANSFER_ENCODING in request.headers:
             resp.force_close()  # RFC 9112 6.1: whoever passed this on may have meant another end of the body
         return await super().finish_response(request, resp, start_time)
+
+
+def _waiting(transport: asyncio.Transport) -> int:
+    """Return the bytes that the peer has not acknowledged.
+
+    The kernel's count too: it takes more from us only when a third of what it holds (up to megabytes) is gone.
+    """
+    socket = transport.get_extra_info("socket")
+    held = bytearray(4)
+    if socket is not None and socket.fileno() >= 0:
+        fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, held)
+    return transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 
 
 def _refusal(status: int) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import os
@@ -12,6 +13,7 @@ import pytest
 from crypto import content
 from crypto.codec import b64
 from server import telemetry
+from server.storage.blobs import RemoteDocument
 from tests.fakes.peer import Peer
 from tests.fakes.server import running
 from tests.fakes.services import S3, own
@@ -106,3 +108,26 @@ async def test_a_bucket_that_is_gone_is_unavailable(pair, bucket):
     refused = await send(claire, "GET", path)
     assert refused.status == 503
     assert (await refused.json())["code"] == "unavailable"
+
+
+async def test_a_bucket_that_goes_away_during_a_document_ends_the_connection(pair, server, monkeypatch):
+    """The words of a refusal would be read as the rest of the document."""
+    claire, jean, conversation = pair
+    attachment = os.urandom(16)
+    await upload(claire, attachment)
+    words = claire.submission(claire.opened[conversation], content.words("voici", reply="open"))
+    await claire.hand_in(conversation, words | {"attachments": [b64(attachment)]})
+
+    async def breaks_off(_document, start, _stop):
+        yield SEALED[start:1_000]
+        raise OSError("the bucket has gone")
+
+    monkeypatch.setattr(RemoteDocument, "read", breaks_off)
+    path = f"/v1/conversations/{b64(conversation)}/attachments/{b64(attachment)}"
+    async with asyncio.timeout(10):
+        answer = await send(jean, "GET", path)
+        assert await answer.content.readexactly(1_000) == SEALED[:1_000]
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.readany()
+        answer.close()
+    assert (await jean.ask("GET", "/v1/me"))["role"] == "patient"

@@ -122,25 +122,31 @@ def edge(*, access_log: bool) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.perf_counter()
+        began, has_begun = time.perf_counter(), False
         try:
             if hdrs.CONTENT_ENCODING in request.headers:
                 raise UnsupportedMediaTypeError("send it without Content-Encoding")  # noqa: TRY301
             response = await handler(request)
         except Exception as exc:  # noqa: BLE001  # an edge: nothing of ours may pass it as a traceback
-            response = _answer(exc)
-        if not response.prepared:
-            for name, value in SAFE_HEADERS.items():
-                response.headers.setdefault(name, value)
+            response, has_begun = _answer(exc), request.writer.output_size > 0
+        _make_safe(response)
         seconds, route = time.perf_counter() - began, route_of(request)
         _count(request, response, route, seconds)
         if access_log:
             telemetry.info(
                 "request", method=request.method, route=route, status=response.status, ms=round(seconds * 1000, 1)
             )
+        if has_begun:  # a document, a live socket: what would follow would be read as a part of it
+            raise ConnectionError("an answer has begun")
         return response
 
     return middleware
+
+
+def _make_safe(response: web.StreamResponse) -> None:
+    if not response.prepared:
+        for name, value in SAFE_HEADERS.items():
+            response.headers.setdefault(name, value)
 
 
 def _answer(exc: Exception) -> web.StreamResponse:
