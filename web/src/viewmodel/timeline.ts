@@ -26,7 +26,8 @@ export type Scene = {
 
 const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
 
-export function timeline(scene: Scene): readonly Entry[] {
+export function timeline(given: Scene): readonly Entry[] {
+  const scene = { ...given, entries: once(given.entries) };
   const read = readings(scene);
   const carried = carriage(scene);
   const answered = answers(scene, read, carried.bridges);
@@ -37,6 +38,17 @@ export function timeline(scene: Scene): readonly Entry[] {
   const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
   const waiting = scene.pending.filter(({ sealed }) => sealed === null || !known.has(sealed.id));
   return [...withUnreadLine(shown, scene), ...waiting.flatMap((pending) => shownPending(pending, scene))];
+}
+
+/** An envelope that a server puts at a second place too counts once (docs/spec/protocol.md 7.4): at the first. */
+function once(entries: readonly LogEntry[]): readonly LogEntry[] {
+  const seen = new Set<string>();
+  return entries.filter((entry) => {
+    if (entry.type !== "envelope") return true;
+    const first = !seen.has(entry.id);
+    seen.add(entry.id);
+    return first;
+  });
 }
 
 type Context = Scene & {
