@@ -120,15 +120,17 @@ def _beginning(events: Sequence[wire.Event], detail: wire.Summary) -> Trimmed | 
 
 def _open(opened: Opened, events: Sequence[wire.Event], before: Mapping[bytes, Line], trimmed: Trimmed | None) -> Log:
     taken_back = {event.id for event in events if event.type == "retracted"}
-    lines = []
-    newest = 1
+    lines, newest, counted = list[Line](), 0, set[bytes]()
     for event in events:
         if event.type == "epoch":
-            newest = _same_record(opened, event)
-        elif event.type == "envelope":
+            newest = _next_record(opened, event, newest)
+        elif event.type == "envelope" and event.id not in counted:
             taken = event.id in taken_back
             known = None if taken or event.id is None else before.get(event.id)
-            lines.append(known or _line(opened, event, newest, gone=_gone(event, trimmed, taken_back=taken)))
+            line = known or _line(opened, event, max(newest, 1), gone=_gone(event, trimmed, taken_back=taken))
+            lines.append(line)
+            if line.error is None:  # what does not open is not the message of that id
+                counted.add(line.id)
     return Log(lines, trimmed, receipts_of(lines))
 
 
@@ -141,9 +143,12 @@ def _gone(event: wire.Event, trimmed: Trimmed | None, *, taken_back: bool) -> st
     return "trimmed"
 
 
-def _same_record(opened: Opened, event: wire.Event) -> int:
+def _next_record(opened: Opened, event: wire.Event, newest: int) -> int:
+    """Give the epoch that begins; it is the one of the chain, and begins after those before it (7.4)."""
     if event.epoch is None or opened.chain.record(event.epoch).wire != event.record:
         raise ProtocolError("fork", "a record in the log")
+    if event.epoch <= newest:
+        raise ProtocolError("fork", "an epoch that begins at a second place")
     return event.epoch
 
 

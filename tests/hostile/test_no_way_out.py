@@ -30,7 +30,7 @@ WAYS |= {"loop.create_connection", "loop.sock_connect", "loop.create_datagram_en
 TO = {
     "admin/doctor.py": "its own port",
     "admin/migrate.py": "only names of failures",
-    "admin/office.py": "a socket in the data folder",
+    "admin/counter.py": "a socket in the data folder",
     "admin/reach.py": "PLI_DATABASE_URL, PLI_REDIS_URL, PLI_BLOBS_URL, asked by the operator",
     "admin/workers.py": "keeps a port",
     "bus/redis.py": "PLI_REDIS_URL",

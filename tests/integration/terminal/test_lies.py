@@ -147,6 +147,34 @@ def test_another_record_of_the_members(server, jean, letter):
     assert (listed["error"]["code"], listed["conversations"][0]["alarm"]) == ("fork", "fork")
 
 
+def bring_again(server: Liar, conversation: str, what: str, seq: int) -> None:
+    """Put the first event of a kind at another place too."""
+    with server.tampered() as database:
+        database.execute("DROP INDEX IF EXISTS ix_event_envelope_id")
+        columns = "type, author, epoch, kind, envelope_id, body, detail"
+        first = f"SELECT {columns} FROM event WHERE conversation = ? AND {what} ORDER BY seq LIMIT 1"
+        (found,) = database.execute(first, (blob(conversation),)).fetchall()
+        query = f"UPDATE event SET ({columns}) = (?, ?, ?, ?, ?, ?, ?) WHERE conversation = ? AND seq = ?"
+        database.execute(query, (*found, blob(conversation), seq))
+
+
+def test_an_old_message_that_comes_again_counts_once(server, claire, jean, letter):
+    conversation = letter["conversation"]
+    claire.run("send", conversation, "--text", "Un seul, finalement", "--no-reply")
+    filler = claire.run("send", conversation, "--text", "Bonne journée", "--no-reply")
+    bring_again(server, conversation, "kind = 'message'", filler["seq"])  # it said that one may answer
+    assert [m["text"] for m in jean.run("read", conversation)["messages"]] == ["Bonjour", "Un seul, finalement"]
+    claire.run("send", conversation, "--text", "À demain", "--no-reply")
+    assert [m["text"] for m in jean.run("read", conversation)["messages"]][2:] == ["À demain"]
+
+
+def test_an_epoch_that_begins_again(server, claire, jean, letter):
+    conversation = letter["conversation"]
+    filler = claire.run("send", conversation, "--text", "Bonne journée")
+    bring_again(server, conversation, "type = 'epoch'", filler["seq"])
+    assert alarmed(jean, "read", conversation) == "fork"
+
+
 def test_one_false_conversation_leaves_the_others_alone(server, claire, jean, letter):
     false = letter["conversation"]
     sound = claire.run("invite", "--name", "Jean", "--subject", "Autre", "--text", "Bonsoir")

@@ -8,7 +8,7 @@ import type { AccountId, B64, ConversationId, MemberId, MessageId, Time } from "
 import { replyRight, type ReplyRight } from "../protocol/reply_right.ts";
 import type { Trimmed } from "../protocol/trimming.ts";
 import { mailsAfter, type Mails } from "./mails.ts";
-import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, TrimmedEntry } from "./log_entry.ts";
+import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry, TrimmedEntry } from "./log_entry.ts";
 
 const RECENT = 64;
 const PREVIEW = 160; // characters
@@ -92,7 +92,7 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
     case "policy":
       return { ...next, policy: entry.policy };
     case "retracted":
-      return withRetracted({ ...next, bare: (facts.bare ?? []).filter((seq) => seq !== entry.target) }, entry.id, entry.by);
+      return withRetracted(next, entry);
     case "left":
       return withGone(next, entry.account);
     case "refused":
@@ -103,6 +103,8 @@ export function advanced(facts: Facts, entry: LogEntry, me: AccountId): Facts {
       return withComing(next, entry);
     case "trimmed":
       return withTrimmed({ ...next, lastAt: facts.lastAt }, entry);
+    case "again":
+      return { ...next, lastAt: facts.lastAt };
   }
 }
 
@@ -186,7 +188,11 @@ export function read(facts: Facts, seq: number): Facts {
   return { ...facts, readSeq: seq, unread: counted ? after : facts.unread };
 }
 
-function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
+function withoutBare({ bare }: Facts, seq: number): readonly number[] {
+  return (bare ?? []).filter((one) => one !== seq);
+}
+
+function withRetracted(facts: Facts, { id, by, target }: RetractedEntry): Facts {
   const wasNewest = facts.mine?.id === id || facts.recent.at(-1)?.id === id;
   const seq = facts.recent.find((one) => one.id === id)?.seq ?? 0;
   return {
@@ -195,6 +201,7 @@ function withRetracted(facts: Facts, id: MessageId, by: AccountId): Facts {
     mine: facts.mine?.id === id ? null : facts.mine,
     recent: facts.recent.map((one) => (one.id === id ? { ...one, theirs: false } : one)),
     unread: seq > facts.readSeq ? Math.max(0, facts.unread - 1) : facts.unread,
+    bare: withoutBare(facts, target),
   };
 }
 

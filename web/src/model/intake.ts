@@ -7,17 +7,16 @@ import { messageId } from "../protocol/envelope.ts";
 import type { EpochRecord } from "../protocol/epoch_record.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { checkMirror } from "../protocol/reply_right.ts";
-import type { AccountId, ConversationId, MessageId, Time } from "../protocol/suite.ts";
+import type { AccountId, ConversationId, Time } from "../protocol/suite.ts";
 import { acceptTrimmed, demandOlder } from "../protocol/trimming.ts";
 import type { Accounts } from "./accounts.ts";
 import { advanced, floorOf, type Facts, type PersonFact } from "./facts.ts";
-import type { BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry, TrimmedEntry } from "./log_entry.ts";
+import type { AgainEntry, BlockedEntry, EnvelopeEntry, EpochEntry, LogEntry, RetractedEntry, TrimmedEntry } from "./log_entry.ts";
 import type { Openings } from "./opening.ts";
 import { peopleOf } from "./people.ts";
+import { pages, Places } from "./places.ts";
 import { plainLine } from "./plain_line.ts";
 import type { Vault } from "./vault.ts";
-
-const SCAN = 200; // entries read at once when an old parent is looked for
 
 /** Facts after a portion, and the entries to keep (also older ones that changed). */
 export type Taken = { readonly facts: Facts; readonly entries: readonly LogEntry[] };
@@ -34,9 +33,16 @@ export type IntakeParts = {
 
 export class Intake {
   readonly #parts: IntakeParts;
+  readonly #places: Places;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+    this.#places = new Places(parts.vault);
+  }
+
+  /** Another tab has written into the log of a conversation. */
+  forget(id: ConversationId): void {
+    this.#places.forget(id);
   }
 
   /**
@@ -63,10 +69,12 @@ export class Intake {
   /** Events before `facts.from`: opened and checked, but the facts were told already. */
   async history(facts: Facts, conversation: Conversation, events: readonly Event[]): Promise<Taken> {
     const older = events.filter(({ seq }) => seq < facts.from && seq >= floorOf(facts));
-    const entries = await Promise.all(older.map((event) => this.#entry(facts, conversation, event)));
+    const repeated = await this.#repeated(facts.conversation, older);
+    const opened = await Promise.all(older.map((event) => this.#entry(facts, conversation, event)));
+    const entries = [...opened, ...repeated];
     if (!entries.some(isBare)) return { facts, entries };
     const retracted = new Set(entries.flatMap((one) => (one.type === "retracted" ? [one.target] : [])));
-    for await (const page of this.#pages(facts.conversation)) {
+    for await (const page of pages(this.#parts.vault, facts.conversation)) {
       for (const one of page) if (one.type === "retracted") retracted.add(one.target);
     }
     const explained = entries.map((one) => (isBare(one) && retracted.has(one.seq) ? withoutBytes(one) : one));
@@ -128,8 +136,9 @@ export class Intake {
     const placed = { seq: event.seq, at: event.at };
     switch (event.type) {
       case "envelope":
-        return this.#envelope(facts, open, event);
+        return this.#placed(facts, open, event);
       case "epoch":
+        demandPlace(facts, event);
         return epochEntry(facts.people, open, event);
       case "policy":
         return { ...placed, type: "policy", policy: event.policy };
@@ -144,6 +153,27 @@ export class Intake {
       case "retracted":
         return { ...placed, type: "retracted", id: event.id, by: event.by, target: event.target_seq };
     }
+  }
+
+  /** An envelope at its first place; at a second one it counts for nothing. */
+  async #placed(facts: Facts, open: Conversation, event: EnvelopeEvent): Promise<EnvelopeEntry | AgainEntry> {
+    const { seq, at, id } = event;
+    const first = (await this.#places.of(facts.conversation)).get(id);
+    if (first?.counts === true && first.seq < seq) return { seq, at, type: "again", id };
+    const entry = await this.#envelope(facts, open, event);
+    await this.#places.note(facts.conversation, entry);
+    return entry;
+  }
+
+  /** What stands here already, and now turns out to have stood before. */
+  async #repeated(conversation: ConversationId, older: readonly Event[]): Promise<readonly AgainEntry[]> {
+    const places = await this.#places.of(conversation);
+    const later = older.flatMap((event) => {
+      const known = event.type === "envelope" ? places.get(event.id) : undefined;
+      return known?.counts === true && known.seq > event.seq ? [known.seq] : [];
+    });
+    const kept = await Promise.all(later.map((seq) => this.#parts.vault.read<LogEntry>("events", [conversation, seq])));
+    return kept.flatMap((entry) => (entry?.type === "envelope" ? [{ seq: entry.seq, at: entry.at, type: "again", id: entry.id }] : []));
   }
 
   async #envelope(facts: Facts, open: Conversation, event: EnvelopeEvent): Promise<EnvelopeEntry> {
@@ -166,31 +196,14 @@ export class Intake {
 
   /** A message names what its author had seen: when all before it is here, a parent that is not here was withheld. */
   async #demandParents(taken: Taken, entry: EnvelopeEntry): Promise<void> {
-    const { facts, entries } = taken;
+    const { facts } = taken;
     // Who joined, or came back, without the history has no whole past to look through.
     const first = facts.from === 0 ? entry.seq : facts.from; // nothing is here yet: a page may begin anywhere
     const sees = first <= 1 && facts.people.some(({ id, history }) => id === this.#parts.me && history === "full");
-    for (const parent of entry.message?.content.parents ?? []) {
-      const recent = facts.recent.some(({ id }) => id === parent) || entries.some((one) => isThis(one, parent));
-      if (recent || !sees) continue;
-      if (!(await this.#kept(facts.conversation, parent))) throw new ProtocolError("withheld", "a message named by another is missing");
-    }
-  }
-
-  async #kept(conversation: ConversationId, id: MessageId): Promise<boolean> {
-    for await (const page of this.#pages(conversation)) if (page.some((entry) => isThis(entry, id))) return true;
-    return false;
-  }
-
-  /** All that is kept of a log, the newest first. */
-  async *#pages(conversation: ConversationId): AsyncGenerator<readonly LogEntry[]> {
-    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-      const page = await this.#parts.vault.range<LogEntry>("events", [conversation, 0], [conversation, before - 1], SCAN);
-      const [oldest] = page;
-      if (oldest === undefined) return;
-      yield page;
-      before = oldest.seq;
-    }
+    if (!sees) return;
+    const places = await this.#places.of(facts.conversation);
+    const missing = entry.message?.content.parents.some((parent) => !places.has(parent)) ?? false;
+    if (missing) throw new ProtocolError("withheld", "a message named by another is missing");
   }
 
   /** What was retracted is wiped here too; that it was there stays visible. */
@@ -244,6 +257,12 @@ function epochEntry(people: readonly PersonFact[], open: Conversation, event: Ep
   };
 }
 
+/** An epoch begins at one place. */
+function demandPlace({ records }: Facts, { epoch, seq }: EpochEvent): void {
+  const known = records[epoch - 1];
+  if (known !== undefined && known.seq !== seq) throw new ProtocolError("fork", "an epoch that begins at a second place");
+}
+
 /** Members of `one` that are not in `other`. */
 function without(one: EpochRecord, other: EpochRecord | undefined): EpochRecord["members"] {
   const known = new Set(other?.members.map(({ id }) => id));
@@ -262,8 +281,4 @@ function epochAt(facts: Facts, seq: number): number {
 
 function nameOf(people: readonly PersonFact[], id: string): string {
   return people.find((person) => person.id === id)?.name ?? "";
-}
-
-function isThis(entry: LogEntry, id: MessageId): boolean {
-  return entry.type === "envelope" && entry.id === id;
 }

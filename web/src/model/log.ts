@@ -47,7 +47,9 @@ export class Log implements Sink {
     this.#parts = parts;
     this.#intake = new Intake({ ...parts, now: () => parts.platform.clock.now() });
     parts.changes.watch((changed, here) => {
-      if (changed.what === "conversation" && !here) parts.openings.forget(changed.conversation);
+      if (changed.what !== "conversation" || here) return;
+      parts.openings.forget(changed.conversation);
+      this.#intake.forget(changed.conversation);
     });
   }
 

@@ -57,6 +57,9 @@ export type RetractedEntry = Placed & {
 /** Where the log of the server begins from now on. */
 export type TrimmedEntry = Placed & Trimmed & { readonly type: "trimmed" };
 
+/** A message that stands at an earlier place: it counts there. */
+export type AgainEntry = Placed & { readonly type: "again"; readonly id: MessageId };
+
 export type LogEntry =
   | EnvelopeEntry
   | EpochEntry
@@ -65,7 +68,8 @@ export type LogEntry =
   | RefusedEntry
   | BlockedEntry
   | RetractedEntry
-  | TrimmedEntry;
+  | TrimmedEntry
+  | AgainEntry;
 
 /** The text of a message without what its cards show: that is not said twice. */
 export function shownText({ text, via }: { readonly text: string; readonly via?: Via }): string {

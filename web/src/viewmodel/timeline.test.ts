@@ -96,10 +96,3 @@ it("cannot be taken back once it was answered", () => {
   });
   expect(shown[0]).toMatchObject({ canRetract: false });
 });
-
-it("shows a message once that the server brings at a second place", () => {
-  const facts = { people, delivered: {}, mails: {} } as unknown as Facts;
-  const again = { ...text(1, "jean"), seq: 3, at: 3000 } as LogEntry;
-  const scene = { facts, me: "claire", entries: [text(1, "jean"), text(2, "jean", ["m1"]), again], pending: [], progress: () => null, unreadAfter: null, documents: new Map() };
-  expect(timeline(scene).map((one) => (one.kind === "message" ? [one.id, one.seq] : []))).toEqual([["m1", 1], ["m2", 2]]);
-});

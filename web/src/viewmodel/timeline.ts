@@ -24,10 +24,10 @@ export type Scene = {
   readonly documents: ReadonlyMap<string, DocumentCard["state"]>;
 };
 
+const NOTICE_OF_BLOCK = { true: "notice.blocked", false: "notice.unblocked" } as const;
 const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
 
-export function timeline(given: Scene): readonly Entry[] {
-  const scene = { ...given, entries: once(given.entries) };
+export function timeline(scene: Scene): readonly Entry[] {
   const read = readings(scene);
   const carried = carriage(scene);
   const answered = answers(scene, read, carried.bridges);
@@ -38,17 +38,6 @@ export function timeline(given: Scene): readonly Entry[] {
   const known = new Set(scene.entries.flatMap((entry) => (entry.type === "envelope" ? [entry.id] : [])));
   const waiting = scene.pending.filter(({ sealed }) => sealed === null || !known.has(sealed.id));
   return [...withUnreadLine(shown, scene), ...waiting.flatMap((pending) => shownPending(pending, scene))];
-}
-
-/** An envelope that a server puts at a second place too counts once (docs/spec/protocol.md 7.4): at the first. */
-function once(entries: readonly LogEntry[]): readonly LogEntry[] {
-  const seen = new Set<string>();
-  return entries.filter((entry) => {
-    if (entry.type !== "envelope") return true;
-    const first = !seen.has(entry.id);
-    seen.add(entry.id);
-    return first;
-  });
 }
 
 type Context = Scene & {
@@ -72,9 +61,10 @@ function shownEntry(entry: LogEntry, context: Context): readonly Entry[] {
     case "refused":
       return [notice(entry, phrase("notice.refused", { name: entry.name }))];
     case "blocked":
-      return [notice(entry, phrase(entry.blocked ? "notice.blocked" : "notice.unblocked", { by: entry.by, name: entry.name }))];
+      return [notice(entry, phrase(NOTICE_OF_BLOCK[`${entry.blocked}`], { by: entry.by, name: entry.name }))];
     case "policy":
     case "trimmed":
+    case "again":
       return [];
   }
 }
