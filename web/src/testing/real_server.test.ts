@@ -242,7 +242,8 @@ describe.skipIf(!serverIsHere)("with the real server (.venv/bin/pli)", () => {
     await settings.removeHolder(settings.state.value.holders.find(({ kind, current }) => kind === "device" && !current)!.id);
     expect(settings.state.value.problem).toBeNull();
     await until(() => phone.app.state.value.route.name === "removed", 40_000, "the phone has closed");
-    expect((await indexedDB.databases()).map(({ name }) => name)).not.toContain(phone.tab.browser.name);
+    const names = async () => (await indexedDB.databases()).map(({ name }) => name);
+    await until(async () => !(await names()).includes(phone.tab.browser.name), 20_000, "and is empty");
     const hers = doctor.app.conversation(invitation.conversation);
     await until(() => !hers.state.value.loading);
     hers.composer.write("Après le vol.");
