@@ -2,6 +2,7 @@
 
 ``python tools/count_tests.py REPORTS [failed section…]`` prints the failed tests and sections, then
 ``N passed, N failed`` on a line of its own, and exits 1 when anything failed or when nothing ran.
+``python tools/count_tests.py --files REPORT`` prints the files in which a report of vitest has failures.
 
 Beside ``NAME.xml`` may lie ``NAME.again.xml``: what failed, tried once more alone. What passes then is counted as
 passed, and named as unsteady: it needs mending.
@@ -55,5 +56,11 @@ def main(folder: str, *failed_sections: str) -> int:
     return int(bool(failures or failed_sections or not passed))
 
 
+def files_with_failures(report: str) -> int:
+    """Print them, one a line; return the exit code."""
+    print(*sorted({name.split(" ")[0] for name in read(Path(report)).failed}), sep="\n")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(files_with_failures(sys.argv[2]) if sys.argv[1] == "--files" else main(*sys.argv[1:]))

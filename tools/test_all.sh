@@ -72,18 +72,34 @@ install() {
 
 FEW=3 # failures of a section that may be bad luck of a busy machine; more are not
 
+# What failed in a section is tried once more, alone. What passes then is told as unsteady, with its failure above; it
+# does not hide what fails twice.
+is_luck() { # BEFORE REPORT: whether the section has failed, and in few tests only
+  local count
+  [ "${#failed[@]}" -gt "$1" ] && [ "$code" -eq 1 ] || return 1
+  count=$(grep -oE '<(failure|error)[ >]' "$2" | wc -l)
+  [ "$count" -ge 1 ] && [ "$count" -le $FEW ]
+}
+
 python_tests() { # TITLE REPORT ARGUMENT…
   local title=$1 report=$REPORTS/$2 before=${#failed[@]}
   local options=(-q -p randomly --randomly-seed="$SEED" --hypothesis-seed="$SEED" -o cache_dir="$PWD/$REPORTS/$2-cache")
   shift 2
   section "$title" "$BIN/pytest" "${options[@]}" "${pytest_marks[@]}" --junitxml="$report.xml" "$@"
-  [ "${#failed[@]}" -gt "$before" ] && [ "$code" -eq 1 ] && [ "$(failures "$report.xml")" -le $FEW ] || return 0
-  # Once more, alone. What passes now is told as unsteady, with its failure above; it does not hide what fails twice.
+  is_luck "$before" "$report.xml" || return 0
   section "$title: what failed, alone" "$BIN/pytest" "${options[@]}" --junitxml="$report.again.xml" "$@" -n 0 --lf --lfnf=none
   [ "$code" -ne 0 ] || failed=("${failed[@]:0:$before}")
 }
 
-failures() { grep -oE '<(failure|error)[ >]' "$1" | wc -l; } # of a JUnit report
+web_tests() {
+  local title="web client: unit tests" report=$PWD/$REPORTS/web before=${#failed[@]} files
+  local command=(npm --prefix web run --silent test -- --reporter=default --reporter=junit)
+  section "$title" "${command[@]}" --outputFile.junit="$report.xml"
+  is_luck "$before" "$report.xml" || return 0
+  mapfile -t files < <("$BIN/python" tools/count_tests.py --files "$report.xml")
+  section "$title: the files of what failed, alone" "${command[@]}" --outputFile.junit="$report.again.xml" "${files[@]}"
+  [ "$code" -ne 0 ] || failed=("${failed[@]:0:$before}")
+}
 
 # The order of the tests and what is drawn at random: the same in every run unless asked otherwise, so that a failure can be
 # repeated and comes of what was changed. `make hostile`, or another SEED, looks further.
@@ -103,7 +119,7 @@ section "dependency-cruiser: rooms of the web client" npm --prefix web run --sil
 section "mypy strict" "$BIN/mypy"
 section "svelte-check" npm --prefix web run --silent check
 section "web client: build" make --no-print-directory .make/webroot
-section "web client: unit tests" npm --prefix web run --silent test -- --reporter=default --reporter=junit --outputFile.junit="$PWD/$REPORTS/web.xml"
+web_tests
 python_tests "pytest: unit, contract, architecture" quick -n 2 tests --ignore=tests/integration --ignore=tests/journeys
 python_tests "pytest: integration" integration -n 2 tests/integration # mostly waiting for programs to start
 python_tests "pytest: journeys" journeys -n 2 --dist loadfile tests/journeys # a browser, and mostly waiting for it

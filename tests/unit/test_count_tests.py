@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.count_tests import main
+from tools.count_tests import files_with_failures, main
 
 BAD = '<failure message="m">t</failure>'
 
@@ -42,3 +42,9 @@ def test_a_failed_section_and_no_test_at_all_are_failures(tmp_path: Path) -> Non
     report(tmp_path / "quick.xml", good="")
     assert main(str(tmp_path)) == 0
     assert main(str(tmp_path), "mypy strict") == 1
+
+
+def test_the_files_of_failures_are_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report(tmp_path / "web.xml", good="", odd=BAD, worse=BAD)
+    assert files_with_failures(str(tmp_path / "web.xml")) == 0
+    assert capsys.readouterr().out == "tests.a\n"
