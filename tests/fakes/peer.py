@@ -312,6 +312,17 @@ class Peer:
                     texts.append(message.content.payload["text"])
         return texts
 
+    async def is_read(self, conversation_id: bytes) -> bool:
+        """Tell whether somebody has signed to have read the newest text."""
+        opened = await self.refresh(conversation_id)
+        newest, read = b"", set[bytes]()
+        for event in await self.all_events(conversation_id):
+            if event["type"] == "envelope" and event["envelope"] and event["epoch"] in opened.keyring:
+                said = envelope.open_message(unb64(event["envelope"]), opened, kind=event["kind"]).content
+                newest = unb64(event["id"]) if said.type == "text" else newest
+                read |= {said.payload["upto"]} if said.type == "receipt" else set()
+        return newest in read
+
     async def feed(self, after: int = 0, **query: int) -> dict[str, Any]:
         return await self.ask("GET", "/v1/feed", params={"after": after, **query})
 

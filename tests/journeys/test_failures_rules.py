@@ -119,15 +119,15 @@ def test_a_few_new_messages_open_at_their_first(
     log.get_by_text("Message 1", exact=True).wait_for()
     jean.press("Derniers messages")
     last_message(jean, "Message 119").wait_for()
+    until_read(script, doctor, letter.conversation)
     jean.page.goto(shared_server.url)
     jean.page.get_by_text(re.compile(r"^\d+ non lus?$")).first.wait_for(state="detached")
 
 
 def until_read(script: Script, doctor: Peer, conversation: bytes) -> None:
+    """Who leaves sooner than one reads has read nothing."""
     deadline = time.monotonic() + 30
-    while not any(
-        event.get("kind") == "receipt" for event in script.run(doctor.events(conversation, after=0, limit=200))
-    ):
+    while not script.run(doctor.is_read(conversation)):
         assert time.monotonic() < deadline, "no receipt"
         time.sleep(0.1)
 
