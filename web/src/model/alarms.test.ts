@@ -6,7 +6,7 @@ import type { Policy } from "../api/types.ts";
 import { until } from "../testing/mock_clock.ts";
 import { MockBrowser } from "../testing/mock_platform.ts";
 import { MockServer } from "../testing/mock_server.ts";
-import { close, conversationOf, newcomer, openTab, say, untilTexts, type Known, type Tab } from "../testing/people.ts";
+import { close, openTab, pairOf, say, untilTexts, type Known, type Tab } from "../testing/people.ts";
 
 let server: MockServer;
 let doctor: Known;
@@ -24,12 +24,8 @@ async function tabOf(code: string): Promise<Tab> {
 
 beforeEach(async () => {
   server = new MockServer();
-  opened = [];
-  [doctor, patient] = [await newcomer(server, "professional"), await newcomer(server, "patient")];
-  hers = await tabOf(doctor.code);
-  his = await tabOf(patient.code);
-  conversation = await conversationOf(hers.home, patient.account);
-  await untilTexts(his.home, conversation, ["Bonjour."]);
+  ({ doctor, patient, hers, his, conversation } = await pairOf(server));
+  opened = [hers, his];
 }, 60_000);
 
 afterEach(() => {

@@ -8,7 +8,7 @@ import { unb64 } from "../protocol/codec.ts";
 import { until } from "../testing/mock_clock.ts";
 import { MockBrowser, realClock } from "../testing/mock_platform.ts";
 import { MockServer } from "../testing/mock_server.ts";
-import { close, conversationOf, newcomer, openTab, say, untilTexts, type Known, type Tab } from "../testing/people.ts";
+import { close, openTab, pairOf, say, untilTexts, type Known, type Tab } from "../testing/people.ts";
 
 let server: MockServer;
 let doctor: Known;
@@ -26,12 +26,8 @@ async function tabOf(code: string, clock = realClock): Promise<Tab> {
 
 beforeEach(async () => {
   server = new MockServer();
-  opened = [];
-  [doctor, patient] = [await newcomer(server, "professional"), await newcomer(server, "patient")];
-  hers = await tabOf(doctor.code);
-  his = await tabOf(patient.code);
-  conversation = await conversationOf(hers.home, patient.account);
-  await untilTexts(his.home, conversation, ["Bonjour."]);
+  ({ doctor, patient, hers, his, conversation } = await pairOf(server));
+  opened = [hers, his];
   await untilTexts(hers.home, conversation, ["Bonjour."]);
 }, 60_000);
 

@@ -8,7 +8,7 @@ import { createAccount } from "../protocol/account.ts";
 import { b64 } from "../protocol/codec.ts";
 import { DeviceKeys } from "../protocol/holder.ts";
 import { until } from "./mock_clock.ts";
-import { realClock, type MockBrowser, type MockTab } from "./mock_platform.ts";
+import { MockBrowser, realClock, type MockTab } from "./mock_platform.ts";
 import type { MockServer } from "./mock_server.ts";
 
 export type Known = { readonly account: string; readonly code: string };
@@ -77,4 +77,16 @@ export async function untilTexts(home: Home, conversation: string, texts: readon
 function textOf(entry: LogEntry): readonly string[] {
   const said = entry.type === "envelope" ? entry.message?.content.said : undefined;
   return said?.type === "text" ? [said.payload.text] : [];
+}
+
+export type Pair = { readonly doctor: Known; readonly patient: Known; readonly hers: Tab; readonly his: Tab; readonly conversation: string };
+
+/** A doctor and her patient, each on a device of their own, and what she has written first: he has it. */
+export async function pairOf(server: MockServer, text = "Bonjour."): Promise<Pair> {
+  const [doctor, patient] = [await newcomer(server, "professional"), await newcomer(server, "patient")];
+  const hers = await openTab(server, new MockBrowser(), doctor.code);
+  const his = await openTab(server, new MockBrowser(), patient.code);
+  const conversation = await conversationOf(hers.home, patient.account, text);
+  await untilTexts(his.home, conversation, [text]);
+  return { doctor, patient, hers, his, conversation };
 }
